@@ -1,0 +1,1 @@
+"""Known systems and known densities, as Hamiltonians with their integrals."""

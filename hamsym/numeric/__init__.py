@@ -1,0 +1,1 @@
+"""Ground truth: compiled integrators and samplers made from a Hamiltonian's formula."""

@@ -1,0 +1,1 @@
+"""Formulas, brackets and proofs: sympy expressions in, certified verdicts out."""

@@ -1,0 +1,1 @@
+"""A Hamiltonian: an expression on a phase space, its equations of motion and its split."""

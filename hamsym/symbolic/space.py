@@ -1,0 +1,265 @@
+"""Phase spaces: names, their order, their assumptions, and the Poisson tensor.
+
+Bracket and order are fixed once, here: q before p, and ``{f, g} = Σ ∂f/∂qᵢ ∂g/∂pᵢ − ∂f/∂pᵢ ∂g/∂qᵢ``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+
+import sympy as sp
+
+from hamsym.errors import FormulaError, SpaceError, did_you_mean
+from hamsym.symbolic.formula import FUNCTIONS, RESERVED, is_identifier, parse
+
+_ASSUMPTIONS: dict[str, dict[str, bool]] = {"real": {"real": True}, "positive": {"positive": True}}
+
+
+class Space:
+    """Names shared by all kinds of Poisson manifold; use :class:`PhaseSpace` or :class:`LiePoissonSpace`.
+
+    Attributes:
+        coordinates: tuple of real sympy symbols, in the order given.
+        momenta: tuple of real sympy symbols (empty for a Lie–Poisson space).
+        parameters: dict of name to symbol, constants of the motion by declaration.
+        functions: dict of name to undefined sympy function class.
+        function_arity: dict of name to number of arguments.
+        time: the time symbol, or None for autonomous spaces.
+    """
+
+    coordinates: tuple[sp.Symbol, ...]
+    momenta: tuple[sp.Symbol, ...]
+
+    def __init__(
+        self,
+        coordinates: str | Sequence[str],
+        momenta: str | Sequence[str],
+        *,
+        parameters: Mapping[str, str] | None = None,
+        functions: Mapping[str, int] | None = None,
+        time: str | None = None,
+    ) -> None:
+        assumed = dict(parameters or {})
+        for name, kind in assumed.items():
+            if kind not in _ASSUMPTIONS:
+                raise SpaceError(
+                    f"parameter {name!r} has the assumption {kind!r}; it must be 'real' or 'positive'"
+                )
+        q_names, p_names = _names(coordinates), _names(momenta)
+        time_names = [] if time is None else _names(time)
+        if len(time_names) > 1:
+            raise SpaceError(f"time is one name, not {time!r}")
+        parameter_names = [n for n in assumed if n not in {*q_names, *p_names, *time_names}]
+        arity = dict(functions or {})
+        seen: set[str] = set()
+        for name in [*q_names, *p_names, *time_names, *parameter_names, *arity]:
+            _check_name(name)
+            if name in seen:
+                raise SpaceError(f"the name {name!r} is used twice")
+            seen.add(name)
+        for name, n in arity.items():
+            if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+                raise SpaceError(f"function {name!r} needs a positive number of arguments, not {n!r}")
+
+        def symbol(name: str) -> sp.Symbol:
+            return sp.Symbol(name, **_ASSUMPTIONS[assumed.get(name, "real")])
+
+        self.coordinates = tuple(symbol(n) for n in q_names)
+        self.momenta = tuple(symbol(n) for n in p_names)
+        self.parameters = {n: symbol(n) for n in parameter_names}
+        self.time = symbol(time_names[0]) if time_names else None
+        self.function_arity = arity
+        self.functions = {n: sp.Function(n, real=True) for n in arity}
+        self.assumptions = {n: assumed.get(n, "real") for n in seen if n not in arity}
+
+    @cached_property
+    def symbols(self) -> dict[str, sp.Symbol]:
+        """All declared symbols by name: coordinates, momenta, time, parameters, in this order."""
+        everything = [*self.coordinates, *self.momenta, *([self.time] if self.time is not None else [])]
+        return {s.name: s for s in [*everything, *self.parameters.values()]}
+
+    @property
+    def variables(self) -> tuple[sp.Symbol, ...]:
+        """The phase-space variables, coordinates first."""
+        return self.coordinates + self.momenta
+
+    @cached_property
+    def poisson_tensor(self) -> dict[tuple[sp.Symbol, sp.Symbol], sp.Expr]:
+        """Nonzero entries J[a, b] with ``{f, g} = Σ J[a, b] ∂f/∂a ∂g/∂b``."""
+        raise NotImplementedError
+
+    def parse(self, text: str) -> sp.Expr:
+        """Turn text into an expression in the names of this space, without running any code.
+
+        Arguments:
+            text: Python-like arithmetic (``+ - * / **``) with ``sqrt exp log sin …`` and declared names.
+
+        Raises:
+            FormulaError: with the position and the remedy, for anything else.
+
+        Example:
+            >>> PhaseSpace.standard(1).parse("p1**2/2 + 0.1*q1**4")
+            p1**2/2 + q1**4/10
+        """
+        return parse(text, self.symbols, self.functions, self.function_arity)
+
+    def express(self, expression: str | sp.Expr | float | int) -> sp.Expr:
+        """Return text, a number or a sympy expression as an expression in this space's own symbols.
+
+        Symbols and undefined functions of a sympy expression are matched by name, so
+        ``sympy.symbols("q1 p1")`` without assumptions works.
+
+        Raises:
+            FormulaError: if a name is not declared in this space, or the value is not a formula.
+        """
+        if isinstance(expression, str):
+            return self.parse(expression)
+        if hasattr(expression, "expr") and hasattr(expression, "space"):
+            expression = expression.expr
+        if isinstance(expression, (int, float)) and not isinstance(expression, bool):
+            expression = sp.Integer(expression) if isinstance(expression, int) else sp.Rational(str(expression))
+        if not isinstance(expression, sp.Expr):
+            raise FormulaError(
+                f"a formula is text or a sympy expression, not {type(expression).__name__}; "
+                "pass for example 'q1*p2 - q2*p1'"
+            )
+        replace: dict[sp.Basic, sp.Basic] = {}
+        for s in expression.free_symbols:
+            if s.name not in self.symbols:
+                raise FormulaError(
+                    f"the symbol {s.name!r} is not declared in this space" + did_you_mean(s.name, self.symbols)
+                )
+            if s != self.symbols[s.name]:
+                replace[s] = self.symbols[s.name]
+        expression = expression.xreplace(replace) if replace else expression
+        for f in expression.atoms(sp.core.function.AppliedUndef):
+            name = f.func.__name__
+            if name not in self.functions:
+                raise FormulaError(
+                    f"the function {name!r} is not declared in this space" + did_you_mean(name, self.functions)
+                )
+            if len(f.args) != self.function_arity[name]:
+                raise FormulaError(f"{name} takes {self.function_arity[name]} argument(s), not {len(f.args)}")
+        foreign = {f.func for f in expression.atoms(sp.core.function.AppliedUndef)} - set(self.functions.values())
+        for func in foreign:
+            expression = expression.replace(func, self.functions[func.__name__])
+        if expression.atoms(sp.Float):
+            expression = expression.xreplace({x: sp.Rational(str(x)) for x in expression.atoms(sp.Float)})
+        if expression.has(sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I):
+            raise FormulaError("the formula is not a finite real expression")
+        return expression
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            type(self) is type(other)
+            and isinstance(other, Space)
+            and (self.variables, self.time, self.parameters, self.function_arity, len(self.momenta))
+            == (other.variables, other.time, other.parameters, other.function_arity, len(other.momenta))
+            and self.poisson_tensor == other.poisson_tensor
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.variables, self.time, tuple(self.parameters.values())))
+
+
+class PhaseSpace(Space):
+    """Canonical coordinates and momenta with their assumptions, parameters and undefined functions.
+
+    Arguments:
+        coordinates: names as text separated by spaces, or a sequence of names.
+        momenta: as many names, in the same order.
+        parameters: name to ``"real"`` or ``"positive"``; a coordinate's name may appear here to assume it positive.
+        functions: name of an undefined function to its number of arguments; a proof then holds for every such function.
+        time: name of the explicit time variable, or None.
+
+    Raises:
+        SpaceError: for names that clash, are not identifiers, or do not pair up.
+
+    Example:
+        >>> space = PhaseSpace("x y", "px py", parameters={"m": "positive"}, functions={"V": 1})
+        >>> space.parse("(px**2 + py**2)/(2*m) + V(sqrt(x**2 + y**2))")
+        V(sqrt(x**2 + y**2)) + (px**2 + py**2)/(2*m)
+        >>> space
+        PhaseSpace(q=(x, y), p=(px, py), parameters={'m': 'positive'}, functions={'V': 1})
+    """
+
+    def __init__(
+        self,
+        coordinates: str | Sequence[str],
+        momenta: str | Sequence[str],
+        *,
+        parameters: Mapping[str, str] | None = None,
+        functions: Mapping[str, int] | None = None,
+        time: str | None = None,
+    ) -> None:
+        super().__init__(coordinates, momenta, parameters=parameters, functions=functions, time=time)
+        if not self.coordinates:
+            raise SpaceError("a phase space needs at least one coordinate, for example PhaseSpace('q1', 'p1')")
+        if len(self.coordinates) != len(self.momenta):
+            raise SpaceError(
+                f"{len(self.coordinates)} coordinate(s) but {len(self.momenta)} momenta; give one momentum each"
+            )
+
+    @classmethod
+    def standard(
+        cls,
+        n: int,
+        *,
+        parameters: Mapping[str, str] | None = None,
+        functions: Mapping[str, int] | None = None,
+        time: str | None = None,
+    ) -> PhaseSpace:
+        """Return the space with coordinates q1…qn and momenta p1…pn.
+
+        Example:
+            >>> PhaseSpace.standard(2).coordinates
+            (q1, q2)
+        """
+        if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+            raise SpaceError(f"the number of degrees of freedom is a positive integer, not {n!r}")
+        q, p = ([f"{letter}{i}" for i in range(1, n + 1)] for letter in "qp")
+        return cls(q, p, parameters=parameters, functions=functions, time=time)
+
+    @property
+    def dof(self) -> int:
+        """Number of degrees of freedom."""
+        return len(self.coordinates)
+
+    @cached_property
+    def poisson_tensor(self) -> dict[tuple[sp.Symbol, sp.Symbol], sp.Expr]:
+        tensor: dict[tuple[sp.Symbol, sp.Symbol], sp.Expr] = {}
+        for q, p in zip(self.coordinates, self.momenta, strict=True):
+            tensor[q, p], tensor[p, q] = sp.Integer(1), sp.Integer(-1)
+        return tensor
+
+    def __repr__(self) -> str:
+        def listed(symbols: Iterable[sp.Symbol]) -> str:
+            names = [s.name for s in symbols]
+            return "(" + ", ".join(names if len(names) <= 8 else [*names[:3], "…", names[-1]]) + ")"
+
+        parts = [f"q={listed(self.coordinates)}", f"p={listed(self.momenta)}"]
+        positive = {n: k for n, k in self.assumptions.items() if n in self.parameters or k != "real"}
+        if positive:
+            parts.append(f"parameters={positive}")
+        if self.function_arity:
+            parts.append(f"functions={self.function_arity}")
+        if self.time is not None:
+            parts.append(f"time={self.time.name!r}")
+        return f"PhaseSpace({', '.join(parts)})"
+
+
+def _names(names: str | Sequence[str]) -> list[str]:
+    if isinstance(names, str):
+        return names.replace(",", " ").split()
+    listed = list(names)
+    if not all(isinstance(n, str) for n in listed):
+        raise SpaceError("names are text, for example 'q1 q2' or ['q1', 'q2']")
+    return listed
+
+
+def _check_name(name: str) -> None:
+    if not is_identifier(name):
+        raise SpaceError(f"{name!r} is not a name; use ASCII letters, digits and underscores, a letter first")
+    if name in RESERVED or name in FUNCTIONS:
+        raise SpaceError(f"{name!r} is the name of a function or constant; choose another, for example {name + '_'!r}")

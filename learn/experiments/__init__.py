@@ -1,0 +1,1 @@
+"""One file per published experiment; each is run by ``hamsym reproduce NAME``."""
