@@ -125,7 +125,7 @@ def to_text(expression: sp.Expr) -> str:
     Example:
         >>> x = sp.Symbol("x", real=True)
         >>> to_text(sp.exp(1)*x + sp.Abs(x) + x**sp.Rational(2, 3))
-        'exp(1)*x + x**(2/3) + sqrt((x)**2)'
+        'x**(2/3) + exp(1)*x + sqrt((x)**2)'
     """
     return _FormulaPrinter().doprint(expression)
 
