@@ -76,6 +76,13 @@ class SymmetryError(HamsymError, ValueError):
     """A symmetry was asked for that the generators or the method at hand cannot give."""
 
 
+class UnknownNameError(HamsymError, KeyError):
+    """A name was looked up that the catalogue does not have."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # KeyError would show the message in quotes
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest known name, or a list of what is known.
 
@@ -86,7 +93,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         '; known: p1, q1'
     """
     names = sorted(set(known))
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if close:
         return f"; did you mean {close[0]!r}?"
     if not names:

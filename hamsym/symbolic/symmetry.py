@@ -74,7 +74,7 @@ class Generator:
             >>> rotation.images[rotation.space.coordinates[0]]
             q1*cos(theta) - q2*sin(theta)
         """
-        parameter = sp.Symbol(eps, real=True) if isinstance(eps, str) else sp.nsimplify(eps, rational=True)
+        parameter = _group_parameter(eps)
         variables = self.space.variables
         field = self.vector_field()
         matrix = sp.Matrix([[sp.diff(field[a], b) for b in variables] for a in variables])
@@ -183,6 +183,12 @@ def _index(space: PhaseSpace, i: int) -> int:
     if not isinstance(i, int) or not 0 <= i < len(space.momenta):
         raise SpaceError(f"coordinate {i!r} does not exist; this space has 0 to {len(space.momenta) - 1}")
     return i
+
+
+def _group_parameter(eps: sp.Expr | float | str) -> sp.Expr:
+    if isinstance(eps, str):
+        return sp.Symbol(eps, real=True)
+    return eps if isinstance(eps, sp.Expr) else sp.Rational(str(float(eps)))
 
 
 def _exponential(matrix: sp.Matrix, eps: sp.Expr) -> sp.Matrix:

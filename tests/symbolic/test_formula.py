@@ -1,0 +1,173 @@
+"""Formulas: what is read is exact, what is refused is refused early, and nothing runs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sympy as sp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hamsym import PhaseSpace
+from hamsym.errors import FormulaError, HamsymError, SpaceError
+from hamsym.symbolic.formula import to_text
+
+SPACE = PhaseSpace("x y", "px py", parameters={"m": "positive", "k": "real"}, functions={"V": 1, "W": 2}, time="t")
+BAD = json.loads((Path(__file__).parent / "data" / "bad_formulas.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("2**3**2", 512),
+        ("-2**2", -4),
+        ("2**-1", sp.Rational(1, 2)),
+        ("1/3", sp.Rational(1, 3)),
+        ("0.1 + 0.2", sp.Rational(3, 10)),
+        ("1e-3", sp.Rational(1, 1000)),
+        ("7/2/2", sp.Rational(7, 4)),
+        ("1 - 2 - 3", -4),
+        ("+-+2", -2),
+        ("exp(1)", sp.E),
+        ("cos(pi)", -1),
+        (".5 + 5.", sp.Rational(11, 2)),
+    ],
+)
+def test_arithmetic_is_exact_and_binds_like_python(text, value):
+    assert SPACE.parse(text) == value
+
+
+_atoms = st.sampled_from(["x", "y", "px", "py", "t", "m", "k", "2", "3/7", "0.25", "pi"])
+
+
+def _extend(children):
+    pair = st.tuples(children, children)
+    return st.one_of(
+        pair.map(lambda ab: f"({ab[0]} + {ab[1]})"),
+        pair.map(lambda ab: f"({ab[0]} - {ab[1]})"),
+        pair.map(lambda ab: f"({ab[0]} * {ab[1]})"),
+        pair.map(lambda ab: f"({ab[0]} / (1 + ({ab[1]})**2))"),
+        children.map(lambda a: f"({a})**3"),
+        children.map(lambda a: f"sqrt(1 + ({a})**2)"),
+        children.map(lambda a: f"(2 + ({a})**2)**(1/3)"),
+        *(children.map(lambda a, f=f: f"{f}({a})") for f in ("exp", "sin", "cosh", "atan", "V")),
+        pair.map(lambda ab: f"W({ab[0]}, {ab[1]})"),
+    )
+
+
+formulas = st.recursive(_atoms, _extend, max_leaves=6)
+
+
+@given(formulas)
+def test_text_to_expression_to_text_is_the_identity(text):
+    expression = SPACE.parse(text)
+    assert SPACE.parse(to_text(expression)) == expression
+
+
+@given(formulas)
+def test_values_agree_with_python(text):
+    """The parser and Python's own arithmetic give the same number (the text is made here, not by a user)."""
+    import math
+
+    values = {"x": 0.3, "y": -0.7, "px": 1.1, "py": 0.2, "t": 0.5, "m": 1.5, "k": -0.4, "pi": math.pi}
+    functions = {"V": lambda a: a / 2 + 1, "W": lambda a, b: a - 2 * b}
+    names = {**values, **functions, **{f: getattr(math, f) for f in ("exp", "sin", "cosh", "atan", "sqrt")}}
+    try:
+        expected = eval(text, {"__builtins__": {}}, names)
+    except OverflowError:
+        return
+    expression = SPACE.parse(text)
+    for name, function in functions.items():
+        expression = expression.replace(SPACE.functions[name], function)
+    got = expression.subs({SPACE.symbols[n]: v for n, v in values.items() if n in SPACE.symbols}).evalf(30)
+    assert float(got) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("case", BAD, ids=lambda c: c["name"])
+def test_bad_formula_is_refused(case):
+    text = case["text"] * case.get("repeat", 1) + case.get("tail", "") * case.get("repeat", 1)
+    with pytest.raises(FormulaError) as caught:
+        PhaseSpace.standard(2).parse(text)
+    assert caught.value.position is None or 0 <= caught.value.position <= len(text)
+
+
+def test_bad_formulas_are_refused_quickly_in_little_memory():
+    """All of them in one child process with 2 s of CPU beyond the imports and 300 MB of growth."""
+    script = f"""
+import json, resource, time
+from hamsym import PhaseSpace
+from hamsym.errors import FormulaError
+cases = json.load(open({str(Path(__file__).parent / "data" / "bad_formulas.json")!r}))
+space = PhaseSpace.standard(2)
+space.parse("q1")
+before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+used = int(time.process_time()) + 1
+resource.setrlimit(resource.RLIMIT_CPU, (used + len(cases), used + len(cases)))
+for case in cases:
+    n = case.get("repeat", 1)
+    try:
+        space.parse(case["text"] * n + case.get("tail", "") * n)
+    except FormulaError:
+        pass
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 300_000
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_read_or_refused_never_else(text):
+    try:
+        PhaseSpace.standard(1).parse(text)
+    except FormulaError:
+        pass
+
+
+@given(st.text(alphabet="xyqp12()+-*/.,e ^<V", max_size=40))
+def test_nearly_formulas_are_read_or_refused_never_else(text):
+    try:
+        SPACE.parse(text)
+    except FormulaError:
+        pass
+
+
+def test_unknown_name_gets_a_suggestion_and_a_position():
+    with pytest.raises(FormulaError, match=r"'pz' is not declared; did you mean 'px'\? \(at character 5\)"):
+        SPACE.parse("x + pz")
+
+
+def test_symbols_of_plain_sympy_are_matched_by_name():
+    x, px = sp.symbols("x px")
+    expression = SPACE.express(0.1 * x + px)
+    assert expression == SPACE.parse("x/10 + px")
+    with pytest.raises(FormulaError, match="declared"):
+        SPACE.express(sp.Symbol("z"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("q1", "p1 p2"),
+        ("q1 q1", "p1 p2"),
+        ("q1", "q1"),
+        ("2q", "p"),
+        ("sin", "p"),
+        ("pi", "p"),
+        ("lambda", "p"),
+        ("", ""),
+        ("q é", "p r"),
+    ],
+)
+def test_names_that_cannot_stand_are_refused(arguments):
+    with pytest.raises(SpaceError):
+        PhaseSpace(*arguments)
+
+
+@pytest.mark.parametrize(
+    "options", [{"parameters": {"m": "negative"}}, {"functions": {"V": 0}}, {"time": "q1"}, {"parameters": {"p1": "x"}}]
+)
+def test_options_that_cannot_stand_are_refused(options):
+    with pytest.raises(HamsymError):
+        PhaseSpace("q1", "p1", **options)

@@ -1,0 +1,130 @@
+"""The house keeps its order: layers import downwards only, heavy libraries load on use, no code runs from data."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+#: A module may import modules of its own line or of a line above it.
+ORDER = [
+    ["hamsym.errors"],
+    ["hamsym.symbolic.formula"],
+    ["hamsym.symbolic.space"],
+    ["hamsym.symbolic.tower", "hamsym.symbolic.witness"],
+    ["hamsym.symbolic.verdict"],
+    ["hamsym.symbolic.bracket"],
+    ["hamsym.symbolic.hamiltonian"],
+    ["hamsym.symbolic.symmetry"],
+    ["hamsym.numeric.cache", "hamsym.numeric.codegen", "hamsym.numeric.methods"],
+    ["hamsym.numeric.stepping"],
+    ["hamsym.numeric.simulate"],
+    ["hamsym.numeric.sampling"],
+    ["hamsym.data.systems", "hamsym.data.targets"],
+    ["hamsym.cli"],
+    ["learn.potentials"],
+    ["learn.leapfrog"],
+    ["learn.encoder"],
+    ["learn.flow"],
+    ["learn.symmetry", "learn.equivariance"],
+    ["learn.training", "learn.checkpoint"],
+    ["learn.report"],
+    ["learn.experiments"],
+    ["learn.cli"],
+]
+SOURCES = sorted(p for package in ("hamsym", "learn") for p in (ROOT / package).rglob("*.py"))
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def level(module: str) -> int | None:
+    """The line of the most specific entry that covers a module; packages that only re-export have none."""
+    covering = [(len(e), i) for i, row in enumerate(ORDER) for e in row if (module + ".").startswith(e + ".")]
+    return max(covering)[1] if covering else None
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Modules a file imports when it runs, those inside functions too; ``if TYPE_CHECKING`` blocks do not count."""
+    found: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            return
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = module_name(path).split(".")[: -node.level + (path.name == "__init__.py") or None]
+            base = node.module or "" if node.level == 0 else ".".join([*package, node.module or ""]).strip(".")
+            found.update(f"{base}.{alias.name}" for alias in node.names)
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse(path.read_text()))
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_imports_point_one_way(path):
+    module = module_name(path)
+    own = level(module)
+    if own is None:
+        assert path.name == "__init__.py", f"{module} has no place in ORDER; give it one"
+        return
+    for imported in imported_modules(path):
+        other = level(imported)
+        if other is not None:
+            assert other <= own, f"{module} imports {imported}, which stands below it"
+        if module.startswith("hamsym"):
+            assert imported.split(".")[0] not in {"learn", "torch"}, f"{module} imports {imported}"
+
+
+def test_every_place_in_the_order_is_filled():
+    """A line for a module that is gone would let anything pass under its name."""
+    for row in ORDER:
+        for entry in row:
+            place = ROOT / Path(*entry.split("."))
+            assert place.is_dir() or place.with_suffix(".py").exists(), entry
+
+
+def modules_after(code: str) -> set[str]:
+    script = f"import sys\n{code}\nprint(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return {name.split(".")[0] for name in done.stdout.split()}
+
+
+def test_import_hamsym_loads_nothing_heavy():
+    assert not modules_after("import hamsym") & {"torch", "numba", "matplotlib", "xarray", "flint", "scipy"}
+
+
+def test_proving_loads_no_simulator():
+    code = "import hamsym as hs; hs.verify(hs.Hamiltonian('p1**2+q1**2', hs.PhaseSpace.standard(1)), 'p1')"
+    assert not modules_after(code) & {"torch", "numba", "matplotlib", "xarray", "learn"}
+
+
+def test_command_line_help_loads_no_torch():
+    code = "from hamsym.cli import app\nfrom typer.testing import CliRunner\nassert 'reproduce' in CliRunner().invoke(app, ['--help']).output"
+    assert not modules_after(code) & {"torch", "numba", "matplotlib"}
+
+
+def test_public_names_exist():
+    import hamsym
+    import learn
+
+    for package in (hamsym, learn):
+        for name in package.__all__:
+            assert getattr(package, name) is not None
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_no_code_runs_from_data(path):
+    """No call of eval, exec, sympify, parse_expr or pickle in the packages."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func).split(".")
+            assert called[-1] not in {"eval", "sympify", "parse_expr"} or called[0] == "self", ast.unparse(node)
+            assert "pickle" not in called and called != ["torch", "load"], ast.unparse(node)
