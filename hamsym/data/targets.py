@@ -1,0 +1,414 @@
+"""Two-dimensional densities with everything known about them, each as a Hamiltonian.
+
+A target is a mixture: ``p(q) = Σ_k c_k exp(-a_k(q))``.  The formula ``U = -log p`` goes to the proofs and to
+the compiled kernels; the closed forms in numpy beside it give the likelihood, the entropy and independent
+samples without touching that formula, so each can be used to test the other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import sympy as sp
+from numpy.typing import ArrayLike
+
+from hamsym.data.catalogue import Catalogue
+from hamsym.errors import ParameterError
+from hamsym.numeric.arguments import integer, points
+from hamsym.symbolic.space import PhaseSpace
+
+if TYPE_CHECKING:
+    from hamsym.symbolic.hamiltonian import Hamiltonian
+
+_Q1, _Q2 = PhaseSpace.standard(2).coordinates
+#: An exact number: a sympy number or text such as "5.1" or "49/400".
+Number = sp.Expr | str
+#: Digits kept of a normaliser that has no closed form in the language of formulas (it involves erf).
+_DIGITS = 20
+
+
+class Component(Protocol):
+    """One bump ``exp(-a(q))``: its energy twice (formula and numpy), its integral, and a direct sampler."""
+
+    formula: sp.Expr
+    integral: sp.Expr
+    radial: bool
+
+    def energy(self, q: np.ndarray) -> np.ndarray:
+        """Return a(q), shape ``(...)``, for q of shape ``(..., 2)``."""
+
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Return n independent points, shape ``(n, 2)``."""
+
+    def box(self) -> tuple[float, float, float, float]:
+        """Return (x_min, x_max, y_min, y_max) outside which the mass is below 1e-16."""
+
+
+class Ring:
+    """The bump ``exp(-(r - R)²/(2 s²))`` of the plane.
+
+    Its integral is ``2π [s² exp(-R²/2s²) + R s √(π/2) (1 + erf(R/(s√2)))]``.
+
+    Arguments:
+        radius: R ≥ 0, as an exact number (text such as ``"5.1"``).
+        sd: radial scale s > 0, likewise.
+    """
+
+    radial = True
+
+    def __init__(self, radius: str, sd: str) -> None:
+        R, s = sp.Rational(radius), sp.Rational(sd)
+        self.radius, self.sd = float(R), float(s)
+        self.formula = (sp.sqrt(_Q1**2 + _Q2**2) - R) ** 2 / (2 * s**2)
+        gauss, inside = sp.exp(-(R**2) / (2 * s**2)), 1 + sp.erf(R / (s * sp.sqrt(2)))
+        self.integral = 2 * sp.pi * (s**2 * gauss + R * s * sp.sqrt(sp.pi / 2) * inside)
+
+    def energy(self, q: np.ndarray) -> np.ndarray:
+        return 0.5 * ((np.hypot(q[..., 0], q[..., 1]) - self.radius) / self.sd) ** 2
+
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw r from ∝ r exp(-(r-R)²/2s²) by exact rejection, and a uniform angle.
+
+        With z = (r-R)/s the density is ∝ (R + s z) φ(z); the envelope (R + s|z|) φ(z) is a mixture of a
+        normal and a two-sided Rayleigh distribution.
+        """
+        normal_share = self.radius / (self.radius + self.sd * math.sqrt(2 / math.pi))
+        kept, count = [], 0
+        while count < n:
+            m = 2 * (n - count) + 16
+            rayleigh = np.sqrt(2 * rng.standard_exponential(m)) * rng.choice([-1.0, 1.0], m)
+            z = np.where(rng.random(m) < normal_share, rng.standard_normal(m), rayleigh)
+            r = self.radius + self.sd * z
+            r = r[rng.random(m) * (self.radius + self.sd * np.abs(z)) < r]
+            kept.append(r)
+            count += len(r)
+        r, angle = np.concatenate(kept)[:n], rng.uniform(0, 2 * math.pi, n)
+        return np.stack([r * np.cos(angle), r * np.sin(angle)], axis=-1)
+
+    def box(self) -> tuple[float, float, float, float]:
+        edge = self.radius + 9 * self.sd
+        return -edge, edge, -edge, edge
+
+
+class Gaussian:
+    """The bump ``exp(-|q - c|²/(2 s²) + shift)``; its integral is ``2π s² exp(shift)``.
+
+    Arguments:
+        centre: c, two exact numbers.
+        variance: s² > 0, an exact number.
+        shift: an exact number.
+    """
+
+    def __init__(self, centre: tuple[Number, Number], variance: str, shift: str = "0") -> None:
+        cx, cy = (c if isinstance(c, sp.Expr) else sp.Rational(c) for c in centre)
+        v, b = sp.Rational(variance), sp.Rational(shift)
+        self.radial = bool(cx == 0 and cy == 0)
+        self.centre, self.variance, self.shift = np.array([float(cx), float(cy)]), float(v), float(b)
+        self.formula = ((_Q1 - cx) ** 2 + (_Q2 - cy) ** 2) / (2 * v) - b
+        self.integral = 2 * sp.pi * v * sp.exp(b)
+
+    def energy(self, q: np.ndarray) -> np.ndarray:
+        return 0.5 * ((q - self.centre) ** 2).sum(-1) / self.variance - self.shift
+
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        return self.centre + math.sqrt(self.variance) * rng.standard_normal((n, 2))
+
+    def box(self) -> tuple[float, float, float, float]:
+        (x, y), w = self.centre, 9 * math.sqrt(self.variance)
+        return x - w, x + w, y - w, y + w
+
+
+class Wave:
+    """The bump ``exp(-½((y - sin kx)/s)² - ½((x - m)/t)²)``; shears keep area, so its integral is ``2π s t``.
+
+    Arguments:
+        wavenumber, sd: k and s, exact numbers.
+        mean, variance: m and t² of x, exact numbers.
+    """
+
+    radial = False
+
+    def __init__(self, wavenumber: str, sd: str, mean: str, variance: str) -> None:
+        k, s, m, v = (sp.Rational(x) for x in (wavenumber, sd, mean, variance))
+        self.k, self.sd, self.mean, self.variance = float(k), float(s), float(m), float(v)
+        self.formula = ((_Q2 - sp.sin(k * _Q1)) / s) ** 2 / 2 + (_Q1 - m) ** 2 / (2 * v)
+        self.integral = 2 * sp.pi * s * sp.sqrt(v)
+
+    def energy(self, q: np.ndarray) -> np.ndarray:
+        x, y = q[..., 0], q[..., 1]
+        return 0.5 * ((y - np.sin(self.k * x)) / self.sd) ** 2 + 0.5 * (x - self.mean) ** 2 / self.variance
+
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        z = rng.standard_normal((n, 2))
+        x = self.mean + math.sqrt(self.variance) * z[:, 0]
+        return np.stack([x, np.sin(self.k * x) + self.sd * z[:, 1]], axis=-1)
+
+    def box(self) -> tuple[float, float, float, float]:
+        w, h = 9 * math.sqrt(self.variance), 1 + 9 * self.sd
+        return self.mean - w, self.mean + w, -h, h
+
+
+class PinwheelArm:
+    """A Gaussian at (2, 0), s.d. 0.6 radial and 0.2 tangential, turned by 2πk/5 and twisted by the angle r/2.
+
+    The twist turns each circle rigidly, so it keeps area and the integral stays ``2π · 0.6 · 0.2``.
+    """
+
+    radial = False
+
+    def __init__(self, arm: int) -> None:
+        self.turn = 2 * math.pi * arm / 5
+        r = sp.sqrt(_Q1**2 + _Q2**2)
+        c, s = (sp.sqrtdenest(f(2 * sp.pi * arm / 5)) for f in (sp.cos, sp.sin))
+        cosine, sine = sp.cos(r / 2), sp.sin(r / 2)
+        x, y = cosine * _Q1 + sine * _Q2, cosine * _Q2 - sine * _Q1
+        u, v = c * x + s * y, c * y - s * x
+        self.formula = (u - 2) ** 2 * sp.Rational(25, 18) + v**2 * sp.Rational(25, 2)
+        self.integral = 2 * sp.pi * sp.Rational(12, 100)
+
+    def energy(self, q: np.ndarray) -> np.ndarray:
+        r, angle = np.hypot(q[..., 0], q[..., 1]), np.arctan2(q[..., 1], q[..., 0])
+        angle = angle - self.turn - 0.5 * r
+        return 0.5 * ((r * np.cos(angle) - 2) / 0.6) ** 2 + 0.5 * (r * np.sin(angle) / 0.2) ** 2
+
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        z = rng.standard_normal((n, 2))
+        x, y = 2 + 0.6 * z[:, 0], 0.2 * z[:, 1]
+        r, angle = np.hypot(x, y), np.arctan2(y, x)
+        angle = angle + self.turn + 0.5 * r
+        return np.stack([r * np.cos(angle), r * np.sin(angle)], axis=-1)
+
+    def box(self) -> tuple[float, float, float, float]:
+        return -8.0, 8.0, -8.0, 8.0
+
+
+class Target:
+    """A normalised density of the plane, as a formula and in closed form.
+
+    Arguments:
+        name: its name in the catalogue.
+        components: the bumps.
+        masses: probability of each bump, exact numbers up to a common factor; None keeps the bumps' own
+            integrals as masses.
+
+    Attributes:
+        name: str.
+        components: tuple of bumps.
+        masses: exact probability of each bump, shape ``(k,)``; the mean of :meth:`responsibilities`.
+
+    Example:
+        >>> rings = targets["paper_rings"]
+        >>> rings.masses
+        array([0.5, 0.5])
+        >>> rings.sample(3, seed=1).shape, round(rings.entropy, 4)
+        ((3, 2), 4.0613)
+    """
+
+    def __init__(
+        self, name: str, components: Sequence[Component], masses: Sequence[str] | None = None
+    ) -> None:
+        self.name, self.components = name, tuple(components)
+        integrals = [c.integral for c in self.components]
+        weights = integrals if masses is None else [sp.Rational(m) for m in masses]
+        total = sp.Add(*weights)
+        self.masses = np.array([float((w / total).evalf(30)) for w in weights])
+        heights = [w / (total * z) for w, z in zip(weights, integrals, strict=True)]
+        self._log_heights = np.array([float(sp.log(h).evalf(30)) for h in heights])
+        self._constant = _in_language(1 / heights[0])
+        self._amplitudes = [_in_language(h / heights[0]) for h in heights]
+
+    @cached_property
+    def potential(self) -> sp.Expr:
+        """U = -log p(q), an expression in q1 and q2; ring normalisers, which involve erf, to 20 digits."""
+        bumps = zip(self._amplitudes, self.components, strict=True)
+        return sp.log(self._constant) - sp.log(sp.Add(*(a * sp.exp(-c.formula) for a, c in bumps)))
+
+    @cached_property
+    def hamiltonian(self) -> Hamiltonian:
+        """H = |p|²/2 + U(q) on the space q1, q2, p1, p2."""
+        from hamsym.symbolic.hamiltonian import Hamiltonian
+
+        space = PhaseSpace.standard(2)
+        p1, p2 = space.momenta
+        return Hamiltonian((p1**2 + p2**2) / 2 + self.potential, space)
+
+    def component_log_prob(self, q: ArrayLike) -> np.ndarray:
+        """Return log(mass_k p_k(q)), shape ``(..., k)``, for q of shape ``(..., 2)``."""
+        q = points("q", q, 2)
+        bumps = zip(self._log_heights, self.components, strict=True)
+        return np.stack([h - c.energy(q) for h, c in bumps], axis=-1)
+
+    def log_prob(self, q: ArrayLike) -> np.ndarray:
+        """Return the logarithm of the density in nats.
+
+        Arguments:
+            q: points, shape ``(..., 2)``, finite.
+
+        Returns:
+            float64 array of shape ``(...)``.
+
+        Raises:
+            ShapeError, NonFiniteError: for bad points.
+
+        Example:
+            >>> float(targets["paper_blobs"].log_prob([50.0, 0.0]).round(3))
+            -4032.223
+        """
+        parts = self.component_log_prob(q)
+        largest = parts.max(-1)
+        return largest + np.log(np.exp(parts - largest[..., None]).sum(-1))
+
+    def responsibilities(self, q: ArrayLike) -> np.ndarray:
+        """Return the probability that q came from each component, shape ``(..., k)``.
+
+        Its expectation under the density is exactly ``masses``, also where components overlap; so the mean
+        over samples is the unbiased estimate of the shares.
+        """
+        parts = self.component_log_prob(q)
+        parts = np.exp(parts - parts.max(-1, keepdims=True))
+        return parts / parts.sum(-1, keepdims=True)
+
+    def sample(self, n: int, seed: int = 0) -> np.ndarray:
+        """Draw independent points directly (no Markov chain).
+
+        Arguments:
+            n: how many.
+            seed: seed of numpy's default generator.
+
+        Returns:
+            float64 array of shape ``(n, 2)`` in random order.
+        """
+        n = integer("n", n, minimum=1)
+        rng = np.random.default_rng(integer("seed", seed))
+        which = rng.choice(len(self.masses), n, p=self.masses)
+        q = np.empty((n, 2))
+        for k, component in enumerate(self.components):
+            q[which == k] = component.sample(int((which == k).sum()), rng)
+        return q
+
+    @cached_property
+    def box(self) -> tuple[float, float, float, float]:
+        """(x_min, x_max, y_min, y_max) that holds all but 1e-16 of the mass."""
+        low_x, high_x, low_y, high_y = zip(*(c.box() for c in self.components), strict=True)
+        return min(low_x), max(high_x), min(low_y), max(high_y)
+
+    @cached_property
+    def entropy(self) -> float:
+        """Differential entropy -∫ p log p in nats, by quadrature to 1e-7.
+
+        The trapezoidal rule converges exponentially for these smooth, rapidly decaying integrands (Trefethen
+        and Weideman, SIAM Review 56, 2014); the grid is halved until the value stands.  Radial densities need
+        one dimension only.
+        """
+        radial = all(c.radial for c in self.components)
+        integrand = self._radial_integrand if radial else self._plane_integrand
+        old, n = math.inf, 128
+        while True:
+            value, mass = integrand(n)
+            if abs(value - old) < 1e-8 and abs(mass - 1) < 1e-8:
+                return value
+            if n >= 8192:
+                raise ParameterError(f"the entropy of {self.name!r} does not settle; is a bump too narrow?")
+            old, n = value, 2 * n
+
+    def _radial_integrand(self, n: int) -> tuple[float, float]:
+        # r p(r) log p(r) does not vanish to all orders at 0, so Gauss-Legendre replaces the trapezoidal rule.
+        nodes, weights = np.polynomial.legendre.leggauss(n)
+        edge = self.box[1]
+        r, w = edge * (nodes + 1) / 2, weights * edge / 2
+        log_p = self.log_prob(np.stack([r, np.zeros_like(r)], axis=-1))
+        density = 2 * math.pi * r * np.exp(log_p) * w
+        return float(-(density * log_p).sum()), float(density.sum())
+
+    def _plane_integrand(self, n: int) -> tuple[float, float]:
+        x0, x1, y0, y1 = self.box
+        x, y = np.linspace(x0, x1, n), np.linspace(y0, y1, n)
+        entropy = mass = 0.0
+        for row in y:  # one row at a time: memory stays small on the finest grids
+            log_p = self.log_prob(np.stack([x, np.full(n, row)], axis=-1))
+            p = np.exp(log_p)
+            entropy, mass = entropy - float((p * log_p).sum()), mass + float(p.sum())
+        cell = (x[1] - x[0]) * (y[1] - y[0])
+        return entropy * cell, mass * cell
+
+    def plot(self, ax: Any = None, *, extent: float | None = None, pixels: int = 200) -> Any:
+        """Draw the density as an image and return the matplotlib axes.
+
+        Arguments:
+            ax: axes to draw on; a new figure without.
+            extent: half-width of the square shown; without, what holds the mass.
+            pixels: image width.
+        """
+        from matplotlib import pyplot
+
+        ax = ax if ax is not None else pyplot.subplots()[1]
+        half = extent if extent is not None else 0.8 * max(abs(edge) for edge in self.box)
+        axis = np.linspace(-half, half, integer("pixels", pixels, minimum=2))
+        grid = np.stack(np.meshgrid(axis, axis), axis=-1)
+        ax.imshow(np.exp(self.log_prob(grid)), origin="lower", extent=(-half, half, -half, half))
+        ax.set(xlabel="$q_1$", ylabel="$q_2$", title=self.name.replace("_", " "), aspect="equal")
+        return ax
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(sorted({type(c).__name__ for c in self.components}))
+        return f"<target {self.name}: {len(self.components)} component(s) of kind {kinds}>"
+
+
+def ring_mixture(name: str, radii: Sequence[str], sd: str, masses: Sequence[str]) -> Target:
+    """Return concentric rings with a common radial s.d.; numbers are exact, given as text."""
+    return Target(name, [Ring(r, sd) for r in radii], masses)
+
+
+def gaussian_mixture(
+    name: str, centres: Sequence[tuple[Number, Number]], variances: Sequence[str], masses: Sequence[str]
+) -> Target:
+    """Return isotropic Gaussians; numbers are exact, given as text or sympy numbers."""
+    bumps = [Gaussian(c, v) for c, v in zip(centres, variances, strict=True)]
+    return Target(name, bumps, masses)
+
+
+def _in_language(number: sp.Expr) -> sp.Expr:
+    """Return the number itself if formulas can say it exactly, else a rational with 20 correct digits."""
+    return sp.Rational(str(number.evalf(_DIGITS))) if number.has(sp.erf) else number
+
+
+def _paper_blobs() -> Target:
+    # Read off the paper's figure in units of the half-width of its panels, which is 6.
+    figure = "-.20,.88 .39,.47 -.17,.29 -.61,.06 .36,-.05 -.17,-.35 .86,-.34 .22,-.63 -.67,-.69"
+    pairs = [pair.split(",") for pair in figure.split()]
+    centres = [(6 * sp.Rational(x), 6 * sp.Rational(y)) for x, y in pairs]
+    return gaussian_mixture("paper_blobs", centres, ["1/4"] * 9, ["1"] * 9)
+
+
+def _gaussians8() -> Target:
+    angles = [sp.pi * k / 4 for k in range(8)]
+    centres = [(2 * sp.sqrt(2) * sp.cos(a), 2 * sp.sqrt(2) * sp.sin(a)) for a in angles]
+    return gaussian_mixture("gaussians8", centres, ["1/8"] * 8, ["1"] * 8)
+
+
+def _gaussians4() -> Target:
+    centres = [("-1.6", "-.6"), (".4", "1.7"), ("1.8", "-.4"), ("-.3", "-2.1")]
+    variances = ["49/400", "1/4", "9/100", "81/400"]
+    return gaussian_mixture("gaussians4", centres, variances, ["1", "2", "1", "3/2"])
+
+
+def _asymmetric() -> Target:
+    return Target("asymmetric", [Wave("3/2", "9/20", "2/5", "2"), Gaussian(("-3/2", "2"), "1/4", "1/2")])
+
+
+_BUILDERS: dict[str, Callable[[], Target]] = {
+    "paper_rings": partial(ring_mixture, "paper_rings", ["2", "5.1"], "0.35", ["1", "1"]),
+    "paper_blobs": _paper_blobs,
+    "ring": partial(ring_mixture, "ring", ["2"], "0.2", ["1"]),
+    "two_rings": partial(ring_mixture, "two_rings", ["1", "2.5"], "0.15", ["1", "2"]),
+    "gaussians8": _gaussians8,
+    "gaussians4": _gaussians4,
+    "pinwheel": lambda: Target("pinwheel", [PinwheelArm(k) for k in range(5)], ["1"] * 5),
+    "asymmetric": _asymmetric,
+}
+#: The densities by name; ``paper_rings`` and ``paper_blobs`` are the two of the flows' paper (arXiv 1909.13739).
+targets: Catalogue[Target] = Catalogue("target", _BUILDERS)
