@@ -59,7 +59,9 @@ def imported_modules(path: Path) -> set[str]:
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             package = module_name(path).split(".")[: -node.level + (path.name == "__init__.py") or None]
-            base = node.module or "" if node.level == 0 else ".".join([*package, node.module or ""]).strip(".")
+            base = (
+                node.module or "" if node.level == 0 else ".".join([*package, node.module or ""]).strip(".")
+            )
             found.update(f"{base}.{alias.name}" for alias in node.names)
         for child in ast.iter_child_nodes(node):
             visit(child)
@@ -126,5 +128,7 @@ def test_no_code_runs_from_data(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func).split(".")
-            assert called[-1] not in {"eval", "sympify", "parse_expr"} or called[0] == "self", ast.unparse(node)
+            assert called[-1] not in {"eval", "sympify", "parse_expr"} or called[0] == "self", ast.unparse(
+                node
+            )
             assert "pickle" not in called and called != ["torch", "load"], ast.unparse(node)

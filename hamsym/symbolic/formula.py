@@ -174,7 +174,9 @@ class _Parser:
                 self._fail("this parenthesis closes nothing", token.position)
             if token.text == ",":
                 self._fail("a formula is one expression; the comma separates nothing", token.position)
-            self._fail(f"an operator is missing before {token.text!r}; products are written with *", token.position)
+            self._fail(
+                f"an operator is missing before {token.text!r}; products are written with *", token.position
+            )
         self._require_finite(value.expr, 0)
         return value.expr
 
@@ -187,7 +189,7 @@ class _Parser:
             if match is None:
                 character = self.text[position]
                 if not character.isascii() or not character.isprintable():
-                    self._fail(f"the character {ascii(character)} is not plain ASCII; retype it", position)
+                    self._fail(f"the character {character!a} is not plain ASCII; retype it", position)
                 remedy = _REMEDIES.get(character, "only + - * / ** ( ) , numbers and names are read")
                 self._fail(f"{character!r} is not part of a formula: {remedy}", position)
             kind, found = str(match.lastgroup), match.group()
@@ -298,7 +300,9 @@ class _Parser:
         elif name in self.symbols:
             self._fail(f"{name!r} is a variable, not a function; products are written with *", token.position)
         elif name in _NOT_SMOOTH:
-            self._fail(f"{name} is not smooth, so brackets with it are not defined everywhere", token.position)
+            self._fail(
+                f"{name} is not smooth, so brackets with it are not defined everywhere", token.position
+            )
         else:
             known = [*self.functions, *FUNCTIONS]
             self._fail(f"the function {name!r} is not known" + did_you_mean(name, known), token.position)
@@ -331,7 +335,9 @@ class _Parser:
         if name in _NOT_FINITE:
             self._fail(f"{name} is not a finite number", token.position)
         if name == "I":
-            self._fail("the imaginary unit is not real; write the real and imaginary parts apart", token.position)
+            self._fail(
+                "the imaginary unit is not real; write the real and imaginary parts apart", token.position
+            )
         if name == "E":
             self._fail("the name 'E' is not declared; Euler's number is written exp(1)", token.position)
         if keyword.iskeyword(name):
@@ -370,7 +376,8 @@ class _Parser:
                     self._fail("zero is raised to a power that is not positive", position)
             if exponent.q != 1 and base.expr.is_negative:
                 self._fail(
-                    "a root of a quantity that is always negative has no real value; its domain is empty", position
+                    "a root of a quantity that is always negative has no real value; its domain is empty",
+                    position,
                 )
             if exponent.q == 1 and exponent > 1:
                 terms = math.comb(base.terms + int(exponent) - 1, int(exponent))

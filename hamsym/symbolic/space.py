@@ -118,7 +118,9 @@ class Space:
         if hasattr(expression, "expr") and hasattr(expression, "space"):
             expression = expression.expr
         if isinstance(expression, (int, float)) and not isinstance(expression, bool):
-            expression = sp.Integer(expression) if isinstance(expression, int) else sp.Rational(str(expression))
+            expression = (
+                sp.Integer(expression) if isinstance(expression, int) else sp.Rational(str(expression))
+            )
         if not isinstance(expression, sp.Expr):
             raise FormulaError(
                 f"a formula is text or a sympy expression, not {type(expression).__name__}; "
@@ -128,7 +130,8 @@ class Space:
         for s in expression.free_symbols:
             if s.name not in self.symbols:
                 raise FormulaError(
-                    f"the symbol {s.name!r} is not declared in this space" + did_you_mean(s.name, self.symbols)
+                    f"the symbol {s.name!r} is not declared in this space"
+                    + did_you_mean(s.name, self.symbols)
                 )
             if s != self.symbols[s.name]:
                 replace[s] = self.symbols[s.name]
@@ -137,11 +140,14 @@ class Space:
             name = f.func.__name__
             if name not in self.functions:
                 raise FormulaError(
-                    f"the function {name!r} is not declared in this space" + did_you_mean(name, self.functions)
+                    f"the function {name!r} is not declared in this space"
+                    + did_you_mean(name, self.functions)
                 )
             if len(f.args) != self.function_arity[name]:
                 raise FormulaError(f"{name} takes {self.function_arity[name]} argument(s), not {len(f.args)}")
-        foreign = {f.func for f in expression.atoms(sp.core.function.AppliedUndef)} - set(self.functions.values())
+        foreign = {f.func for f in expression.atoms(sp.core.function.AppliedUndef)} - set(
+            self.functions.values()
+        )
         for func in foreign:
             expression = expression.replace(func, self.functions[func.__name__])
         if expression.atoms(sp.Float):
@@ -195,7 +201,9 @@ class PhaseSpace(Space):
     ) -> None:
         super().__init__(coordinates, momenta, parameters=parameters, functions=functions, time=time)
         if not self.coordinates:
-            raise SpaceError("a phase space needs at least one coordinate, for example PhaseSpace('q1', 'p1')")
+            raise SpaceError(
+                "a phase space needs at least one coordinate, for example PhaseSpace('q1', 'p1')"
+            )
         if len(self.coordinates) != len(self.momenta):
             raise SpaceError(
                 f"{len(self.coordinates)} coordinate(s) but {len(self.momenta)} momenta; give one momentum each"
@@ -262,4 +270,6 @@ def _check_name(name: str) -> None:
     if not is_identifier(name):
         raise SpaceError(f"{name!r} is not a name; use ASCII letters, digits and underscores, a letter first")
     if name in RESERVED or name in FUNCTIONS:
-        raise SpaceError(f"{name!r} is the name of a function or constant; choose another, for example {name + '_'!r}")
+        raise SpaceError(
+            f"{name!r} is the name of a function or constant; choose another, for example {name + '_'!r}"
+        )

@@ -83,7 +83,7 @@ class Generator:
                 f"the flow of g = {self.text} is not linear, so it has no exact matrix; "
                 "integrate it with simulate(Hamiltonian(g, space), …), whose time is the group parameter"
             )
-        origin = {s: 0 for s in variables}
+        origin = dict.fromkeys(variables, 0)
         constant = sp.Matrix([field[a].subs(origin) for a in variables])
         # exp of the affine field acts on (state, 1)
         size = len(variables)

@@ -1,5 +1,6 @@
 """Formulas: what is read is exact, what is refused is refused early, and nothing runs."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -14,7 +15,9 @@ from hamsym import PhaseSpace
 from hamsym.errors import FormulaError, HamsymError, SpaceError
 from hamsym.symbolic.formula import to_text
 
-SPACE = PhaseSpace("x y", "px py", parameters={"m": "positive", "k": "real"}, functions={"V": 1, "W": 2}, time="t")
+SPACE = PhaseSpace(
+    "x y", "px py", parameters={"m": "positive", "k": "real"}, functions={"V": 1, "W": 2}, time="t"
+)
 BAD = json.loads((Path(__file__).parent / "data" / "bad_formulas.json").read_text())
 
 
@@ -119,23 +122,19 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 @given(st.text(max_size=60))
 def test_any_text_is_read_or_refused_never_else(text):
-    try:
+    with contextlib.suppress(FormulaError):
         PhaseSpace.standard(1).parse(text)
-    except FormulaError:
-        pass
 
 
 @given(st.text(alphabet="xyqp12()+-*/.,e ^<V", max_size=40))
 def test_nearly_formulas_are_read_or_refused_never_else(text):
-    try:
+    with contextlib.suppress(FormulaError):
         SPACE.parse(text)
-    except FormulaError:
-        pass
 
 
 def test_unknown_name_gets_a_suggestion_and_a_position():
-    with pytest.raises(FormulaError, match=r"'pz' is not declared; did you mean 'px'\? \(at character 5\)"):
-        SPACE.parse("x + pz")
+    with pytest.raises(FormulaError, match=r"'pxx' is not declared; did you mean 'px'\? \(at character 5\)"):
+        SPACE.parse("x + pxx")
 
 
 def test_symbols_of_plain_sympy_are_matched_by_name():
@@ -166,7 +165,8 @@ def test_names_that_cannot_stand_are_refused(arguments):
 
 
 @pytest.mark.parametrize(
-    "options", [{"parameters": {"m": "negative"}}, {"functions": {"V": 0}}, {"time": "q1"}, {"parameters": {"p1": "x"}}]
+    "options",
+    [{"parameters": {"m": "negative"}}, {"functions": {"V": 0}}, {"time": "q1"}, {"parameters": {"p1": "x"}}],
 )
 def test_options_that_cannot_stand_are_refused(options):
     with pytest.raises(HamsymError):

@@ -1,0 +1,171 @@
+"""The learning commands of ``hamsym``; torch is loaded when one of them runs, not before."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hamsym.errors import CheckpointError, ParameterError, did_you_mean
+
+if TYPE_CHECKING:
+    import numpy as np
+
+#: Experiments by name and the module whose ``run`` does each; :func:`reproduce` imports it.
+EXPERIMENTS = {"ehf": "learn.experiments.ehf"}
+
+TargetName = Annotated[
+    str, typer.Argument(metavar="TARGET", help="A density of hamsym.targets, or a file FILE.npy of points.")
+]
+ModelPath = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A flow saved by `hamsym train` or flow.save.")
+]
+Generators = Annotated[
+    list[str] | None,
+    typer.Option("--generator", help="A symmetry generator, 'q1*p2 - q2*p1'; repeat for more."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+
+
+def reproduce(
+    name: Annotated[str, typer.Argument(help="The experiment: " + ", ".join(EXPERIMENTS) + ".")],
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Minutes on a laptop instead of the full setting.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for figure, metrics and report (default: runs/NAME).")
+    ] = None,
+    seed: Seed = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run in the same folder.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a published experiment from formula to report."""
+    from importlib import import_module
+
+    if name not in EXPERIMENTS:
+        raise ParameterError(f"there is no experiment {name!r}" + did_you_mean(name, EXPERIMENTS))
+    folder = out if out is not None else Path("runs") / name
+    metrics = import_module(EXPERIMENTS[name]).run(
+        folder, quick=quick, seed=seed, resume=resume, quiet=as_json
+    )
+    if as_json:
+        typer.echo(json.dumps(metrics))
+
+
+def train(
+    target: TargetName,
+    out: Annotated[Path, typer.Option(help="Folder for the flow, its checkpoints and the history.")],
+    symmetry: Annotated[str, typer.Option(help="none, penalty or exact.")] = "none",
+    generator: Generators = None,
+    tolerance: Annotated[float, typer.Option(help="κ of the penalty, in units of {g,H}².")] = 0.01,
+    points: Annotated[int, typer.Option(help="Training points drawn from a named target.")] = 10_000,
+    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 3000,
+    batch: Annotated[int, typer.Option(help="Points per step.")] = 512,
+    hamiltonians: Annotated[int, typer.Option(help="Length of the chain.")] = 8,
+    width: Annotated[int, typer.Option(help="Units of each potential.")] = 64,
+    seed: Seed = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a Hamiltonian flow on a named density or on points from a file."""
+    import torch
+
+    import learn
+
+    data = _points(target, points, seed)
+    dim = data.shape[-1]
+    mode = None if symmetry == "none" else symmetry
+    if mode is not None and not generator and dim != 2:
+        raise ParameterError("name the symmetry with --generator, for example --generator 'q1*p2 - q2*p1'")
+    generators = tuple(generator or ["q1*p2 - q2*p1"]) if mode is not None else ()
+    torch.manual_seed(seed)
+    flow = learn.HamiltonianFlow(
+        dim=dim, hamiltonians=hamiltonians, width=width, symmetry=mode, generators=generators
+    )
+    constraint = learn.BracketConstraint(generators, tolerance=tolerance) if mode == "penalty" else None
+    result = learn.fit(
+        flow, data, steps=steps, batch=batch, seed=seed, constraint=constraint, progress=not as_json, out=out, resume=resume
+    )  # fmt: skip
+    flow.save(out / "flow")
+    summary = {
+        "flow": str(out / "flow"),
+        "steps": steps,
+        "elbo": result.history["elbo"][-1],
+        "best_step": result.best_step,
+    }
+    typer.echo(
+        json.dumps(summary) if as_json else f"ELBO {summary['elbo']:.4f} nats; wrote {summary['flow']}"
+    )
+
+
+def evaluate(
+    model: ModelPath,
+    target: TargetName,
+    generator: Generators = None,
+    points: Annotated[int, typer.Option(help="Held-out points drawn from a named target.")] = 2000,
+    samples: Annotated[int, typer.Option(help="K of the importance-weighted bound.")] = 100,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a trained flow: bounds on its likelihood, the gap to the truth, and its symmetry with the noise floor."""
+    import hamsym
+    import learn
+    from learn.evaluation import evaluate as measure
+    from learn.report import markdown_table
+
+    if not model.exists():
+        raise CheckpointError(
+            f"{model} does not exist; give the folder that `hamsym train --out` wrote, with /flow"
+        )
+    flow = learn.load(model)
+    q = _points(target, points, seed)
+    truth = hamsym.targets.get(target)
+    metrics = measure(flow, q, truth=truth, generators=tuple(generator or ()), samples=samples, seed=seed)
+    typer.echo(json.dumps(metrics) if as_json else markdown_table(["measure", "value"], metrics.items()))
+
+
+def sample(
+    model: ModelPath,
+    out: Annotated[Path, typer.Option(help="File FILE.npy for the points, shape (n, dim).")],
+    n: Annotated[int, typer.Option("-n", help="How many points.")] = 1000,
+    seed: Seed = 0,
+) -> None:
+    """Draw points from a trained flow."""
+    import numpy as np
+    import torch
+
+    import learn
+
+    if out.suffix != ".npy":
+        raise ParameterError(f"{out} has no known ending; use FILE.npy")
+    flow = learn.load(model)
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        points = flow.sample(n).cpu().numpy()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    np.save(out, points)
+    typer.echo(f"wrote {n} points to {out}")
+
+
+def _points(target: str, n: int, seed: int) -> np.ndarray[Any, Any]:
+    """Points of a named density or of a file, shape (n, dim)."""
+    import numpy as np
+
+    import hamsym
+
+    if not target.endswith(".npy"):
+        return hamsym.targets[target].sample(n, seed=seed)
+    try:
+        points = np.load(target, allow_pickle=False)
+    except ValueError as error:
+        raise ParameterError(f"{target} holds no plain array of numbers; save one with numpy.save") from error
+    if points.ndim != 2 or points.dtype.kind not in "fiu":
+        raise ParameterError(
+            f"{target} must hold numbers of shape (n, dim), not {points.dtype} {points.shape}"
+        )
+    return points

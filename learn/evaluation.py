@@ -1,0 +1,131 @@
+"""One dictionary of measured numbers for a trained flow: bounds, gap, symmetry, each beside its uncertainty."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hamsym.errors import ParameterError, ShapeError
+from learn.equivariance import bracket_residual, density_invariance
+from learn.symmetry import as_generators
+
+if TYPE_CHECKING:
+    from hamsym.data.targets import Target
+    from hamsym.symbolic.symmetry import Generator
+    from learn.flow import HamiltonianFlow
+
+
+def evaluate(
+    flow: HamiltonianFlow,
+    q: np.ndarray,
+    *,
+    truth: Target | None = None,
+    generators: Sequence[Generator | str] = (),
+    samples: int = 100,
+    turned: int = 48,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Measure a flow on held-out points.
+
+    Arguments:
+        flow: a trained flow.
+        q: held-out points of shape (n, dim), independent of the training data.
+        truth: the density they came from, if it is known; then the KL gap is measured too, as the mean of
+            log p(q) − log p̂(q) over the points, in which the sampling noise of the entropy cancels.
+        generators: symmetries of which bracket residual and density invariance are measured.
+        samples: K of the importance-weighted bound.
+        turned: number of points that are moved along the group for the invariance of the density.
+        seed: seed of the encoder's and the base's draws.
+
+    Returns:
+        Numbers by name, JSON-able: ``elbo``, ``log_likelihood_bound`` (with ``samples`` and standard errors), ``kl_gap`` and
+        ``elbo_gap`` (if the truth is known), and for each generator the rms of {g, H}² on base, data and trajectory
+        states and the invariance of log p̂ with its noise floor.  All likelihoods are in nats; the bounds are lower
+        bounds of the likelihood, so the gaps are upper bounds of the divergence.
+    """
+    q = np.asarray(q, dtype=float)
+    if q.ndim != 2 or len(q) < 2:
+        raise ShapeError(f"held-out points have shape (n, {flow.dim}) with n ≥ 2, not {q.shape}")
+    if samples < 1:
+        raise ParameterError(f"samples is a positive integer, not {samples!r}")
+    torch.manual_seed(seed)
+    started = time.perf_counter()
+    points = torch.as_tensor(q, dtype=next(flow.parameters()).dtype, device=next(flow.parameters()).device)
+    with torch.no_grad():
+        elbo = flow.elbo(points).double().cpu().numpy()
+        bound = flow.log_prob(points, samples=samples).double().cpu().numpy()
+    metrics: dict[str, Any] = {
+        "points": len(q), "samples": samples, "elbo": _mean(elbo), "elbo_se": _error(elbo),
+        "log_likelihood_bound": _mean(bound), "log_likelihood_bound_se": _error(bound),
+    }  # fmt: skip
+    if truth is not None:
+        log_p = truth.log_prob(q)
+        metrics |= {
+            "entropy": truth.entropy, "kl_gap": _mean(log_p - bound), "kl_gap_se": _error(log_p - bound),
+            "elbo_gap": _mean(log_p - elbo),
+        }  # fmt: skip
+    for g in as_generators(tuple(generators), flow.dim):
+        metrics[f"symmetry {g.text}"] = symmetry_measures(flow, g, points, turned=turned)
+    return metrics | {"seconds": time.perf_counter() - started}
+
+
+def symmetry_measures(flow: HamiltonianFlow, g: Generator, q: Tensor, *, turned: int = 48) -> dict[str, Any]:
+    """Return the bracket residuals of a generator on three kinds of states, and the invariance of the density.
+
+    The constraint of training looks at base states only; states on the way from the data to the base, and the data
+    with momenta of the encoder, show what it did not look at.
+    """
+    with torch.no_grad():
+        base = flow.sample_base(len(q))
+        p = flow.encoder(q).sample()
+    measured = {
+        "base": bracket_residual(flow, [g], *base),
+        "data": bracket_residual(flow, [g], q, p),
+        "trajectory": flow.trajectory_residual([g], q, p),
+    }
+    invariance = density_invariance(flow, [g], q[:turned])
+    return {
+        "bracket_rms": {where: r[0].rms for where, r in measured.items()},
+        "bracket_mean_square": {where: r[0].mean_square for where, r in measured.items()},
+        "bracket_relative": {where: r[0].relative for where, r in measured.items()},
+        "invariance": invariance[0].to_dict(),
+    }
+
+
+def angle_uniformity(points: np.ndarray, bins: int = 36) -> dict[str, float]:
+    """Test whether planar points have uniform angles, by Pearson's chi-square.
+
+    Arguments:
+        points: array of shape (n, 2), independent draws.
+        bins: number of equal sectors.
+
+    Returns:
+        ``chi_square``, ``degrees_of_freedom`` and the ``p_value`` under uniformity.
+
+    Example:
+        >>> turns = np.linspace(0, 2 * np.pi, 3600, endpoint=False)
+        >>> angle_uniformity(np.stack([np.cos(turns), np.sin(turns)], -1))["chi_square"] < 1
+        True
+    """
+    angle = np.arctan2(points[:, 1], points[:, 0])
+    counts, _ = np.histogram(angle, bins=bins, range=(-math.pi, math.pi))
+    expected = len(points) / bins
+    statistic = float(((counts - expected) ** 2 / expected).sum())
+    tail = torch.special.gammaincc(
+        torch.tensor((bins - 1) / 2).double(), torch.tensor(statistic / 2).double()
+    )
+    return {"chi_square": statistic, "degrees_of_freedom": bins - 1, "p_value": float(tail)}
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean())
+
+
+def _error(values: np.ndarray) -> float:
+    return float(values.std(ddof=1) / math.sqrt(len(values)))

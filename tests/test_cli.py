@@ -1,0 +1,95 @@
+"""The command line: exit codes, one JSON object, and errors of one line without a traceback."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+HAMSYM = Path(sys.executable).with_name("hamsym")
+
+
+def run(*arguments, cwd=None):
+    return subprocess.run(
+        [HAMSYM, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=300
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "word"),
+    [
+        (["(p1**2+p2**2)/2 - 1/sqrt(q1**2+q2**2)", "q1*p2-q2*p1"], 0, "proved"),
+        (["(p1**2+p2**2)/2 + q1", "q1*p2-q2*p1"], 1, "refuted"),
+        (["px**2/(2*m)", "px", "-q", "x", "-p", "px", "--parameter", "m=positive"], 0, "proved"),
+        (["p1**2/2 + V(q1)", "p1**2/2 + V(q1)", "--function", "V=1"], 0, "proved"),
+        (["p1**2/2", "q1 - t*p1", "--time", "t"], 0, "proved"),
+        (["--system", "kepler", "x*py - y*px"], 0, "proved"),
+    ],
+)
+def test_verify_exit_codes(arguments, code, word):
+    done = run("verify", *arguments)
+    assert (done.returncode, done.stderr) == (code, "")
+    assert word in done.stdout
+    as_json = run("verify", *arguments, "--json")
+    assert as_json.returncode == code
+    assert json.loads(as_json.stdout)["status"] == word
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["verify", "p1**2 + qq1", "p1"], "'qq1' is not declared; did you mean 'q1'?"),
+        (["verify", "p1**2"], "expected"),
+        (["verify", "x", "y"], "name the variables with -q"),
+        (["verify", "p1^2", "p1"], "powers are written **"),
+        (["verify", "p1", "p1", "--parameter", "m"], "m=positive"),
+        (["verify", "p1", "p1", "--budget", "soon"], "budget"),
+        (["verify", "--system", "keppler", "p1"], "did you mean 'kepler'"),
+        (["simulate", "p1*q1", "--q0", "1", "--p0", "1"], "mixes coordinates and momenta"),
+        (["simulate", "p1**2/2+q1**2/2", "--q0", "1 2", "--p0", "1"], "shape"),
+        (["simulate", "p1**2/2+q1**2/2", "--q0", "nan", "--p0", "1"], "finite"),
+        (["simulate", "p1**2/2+q1**2/2"], "initial states are missing"),
+        (["simulate", "p1**2/2+k*q1**2/2", "--q0", "1", "--p0", "1", "--parameter", "k=real"], "k"),
+        (
+            ["simulate", "p1**2/2", "--q0", "1", "--p0", "1", "--method", "leapfrogg"],
+            "did you mean 'leapfrog'",
+        ),
+        (["simulate", "p1**2/2", "--q0", "1", "--p0", "1", "--out", "x.txt"], "ending"),
+        (["simulate", "p1**2/2", "--q0", "1", "--p0", "1", "--dt", "0"], "dt"),
+        (["reproduce", "efh"], "did you mean 'ehf'"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(arguments, message, tmp_path):
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert message in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_simulate_writes_what_it_says(tmp_path):
+    done = run(
+        "simulate", "--system", "pendulum", "--trajectories", 3, "--dt", 0.01, "--steps", 200, "--save-every", 50,
+        "--out", "run.npz", "--plot", "run.png", "--json", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    with np.load(tmp_path / "run.npz") as saved:
+        assert saved["q"].shape == saved["p"].shape == (3, 5, 1)
+        assert saved["t"] == pytest.approx([0, 0.5, 1, 1.5, 2])
+        energy = saved["energy"]
+    assert summary["largest_energy_error"] == pytest.approx(np.abs(energy - energy[:, :1]).max())
+    assert (tmp_path / "run.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_version_and_help():
+    assert run("--version").stdout.startswith("hamsym ")
+    done = run("--help")
+    assert done.returncode == 0
+    assert all(
+        name in done.stdout for name in ("verify", "simulate", "reproduce", "train", "evaluate", "sample")
+    )
