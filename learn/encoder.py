@@ -1,0 +1,183 @@
+"""The encoder f(p|q): a Gaussian over the momentum that the data do not show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import MultivariateNormal
+
+from learn.potentials import Features
+
+#: Standard deviations are kept within e^±6 of the momentum unit.
+LOG_SD_LIMIT = 6.0
+
+
+@dataclass(frozen=True)
+class Moments:
+    """p = mean + factor·ε with ε ~ N(0, I).
+
+    Attributes:
+        mean: shape (batch, dim).
+        factor: invertible matrices, shape (batch, dim, dim).
+        log_det: log |det factor|, shape (batch,).
+    """
+
+    mean: Tensor
+    factor: Tensor
+    log_det: Tensor
+
+    def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return p and log f(p|q), of shapes (batch, samples, dim) and (batch, samples), from standard noise."""
+        p = self.mean[:, None] + noise @ self.factor.mT
+        constant = 0.5 * noise.shape[-1] * math.log(2 * math.pi)
+        return p, -0.5 * noise.square().sum(-1) - constant - self.log_det[:, None]
+
+
+class GaussianEncoder(nn.Module):
+    """Gaussian with a full covariance; mean and Cholesky factor come from a network of q.
+
+    Arguments:
+        dim: number of coordinates.
+        width: units in each of the two inner layers (SiLU).
+
+    Example:
+        >>> law = GaussianEncoder(2)(torch.zeros(3, 2))
+        >>> law.sample().shape, law.log_prob(torch.zeros(3, 2)).shape
+        (torch.Size([3, 2]), torch.Size([3]))
+    """
+
+    def __init__(self, dim: int, width: int = 64) -> None:
+        super().__init__()
+        self.dim = dim
+        self.network = _network(dim, width, dim + dim * (dim + 1) // 2)
+        _register_unit(self)
+        self.register_buffer("below", torch.tril_indices(dim, dim, -1), persistent=False)
+
+    def moments(self, q: Tensor) -> Moments:
+        """Return mean and factor of p given q of shape (batch, dim)."""
+        d = self.dim
+        mean, log_sd, off = self.network(q / self.unit).split([d, d, d * (d - 1) // 2], -1)
+        log_sd = log_sd.clamp(-LOG_SD_LIMIT, LOG_SD_LIMIT)
+        factor = _triangle(log_sd.exp(), off, self.below)
+        return Moments(mean / self.unit, factor / self.unit, log_sd.sum(-1) - d * self.unit.log())
+
+    def forward(self, q: Tensor) -> MultivariateNormal:
+        """Return the distribution of p given q."""
+        return _distribution(self.moments(q))
+
+
+class FrameEncoder(nn.Module):
+    """Gaussian with f(Rp|Rq) = f(p|q) for every rotation R of the given blocks of coordinates.
+
+    Mean and covariance are written in the frame that q itself carries: along q_block and, in a plane, across it;
+    in a block of three or more coordinates the directions across share one variance.  The network sees only block
+    lengths and untouched coordinates.  Towards the origin of a block, where the frame is lost, the mean goes to
+    zero and the covariance to a multiple of the identity, so the law stays continuous.
+
+    Arguments:
+        dim: number of coordinates.
+        blocks: sets of coordinates that rotate among themselves.
+        width: units in each of the two inner layers (SiLU).
+
+    Example:
+        >>> law = FrameEncoder(2, [(0, 1)])(torch.zeros(1, 2))
+        >>> bool((law.mean == 0).all())
+        True
+    """
+
+    def __init__(self, dim: int, blocks: Sequence[Sequence[int]], width: int = 64) -> None:
+        super().__init__()
+        rotated = {i for block in blocks for i in block}
+        kept = [i for i in range(dim) if i not in rotated]
+        self.dim = dim
+        self.features = Features(dim, kept, blocks)
+        # columns of the frame: per block along (and, in a plane, across), then the kept coordinates
+        self.columns = sum(2 if len(block) == 2 else 1 for block in blocks) + len(kept)
+        n = self.columns
+        self.network = _network(self.features.size, width, 2 * n + n * (n - 1) // 2 + len(blocks))
+        _register_unit(self)
+        self.register_buffer("below", torch.tril_indices(n, n, -1), persistent=False)
+
+    def moments(self, q: Tensor) -> Moments:
+        """Return mean and factor of p given q of shape (batch, dim)."""
+        x = q / self.unit
+        n, blocks = self.columns, self.features.blocks
+        sizes = [n, n, n * (n - 1) // 2, len(blocks)]
+        mean, log_sd, off, log_across = self.network(self.features(x)).split(sizes, -1)
+        log_sd = log_sd.clamp(-LOG_SD_LIMIT, LOG_SD_LIMIT)
+        log_across = log_across.clamp(-LOG_SD_LIMIT, LOG_SD_LIMIT)
+
+        frame = x.new_zeros(len(x), self.dim, n)
+        trust = torch.ones_like(mean)  # 0 where the frame is lost, 1 far from there
+        column_block = torch.zeros_like(mean)
+        wide = x.new_zeros(len(x), self.dim, self.dim)
+        log_det = torch.zeros_like(x[:, 0])
+        at = 0
+        for k, block in enumerate(blocks):
+            index = list(block)
+            along, weight = _direction(x[:, index], self.features.smoothing)
+            columns = 2 if len(block) == 2 else 1
+            frame[:, index, at] = along
+            if columns == 2:
+                frame[:, index, at + 1] = torch.stack([-along[:, 1], along[:, 0]], -1)
+            else:
+                sd = log_across[:, k].exp()
+                projector = torch.eye(len(block), dtype=x.dtype, device=x.device) - along[:, :, None] * along[:, None]
+                rows = torch.tensor(index, device=x.device)
+                wide[:, rows[:, None], rows[None]] = sd[:, None, None] * projector
+                log_det = log_det + (len(block) - 1) * log_across[:, k]
+            trust[:, at : at + columns] = weight[:, None]
+            column_block[:, at : at + columns] = log_across[:, k, None]
+            at += columns
+        for column, i in enumerate(self.features.kept, start=at):
+            frame[:, i, column] = 1
+
+        log_sd = column_block + trust * (log_sd - column_block)
+        off = off * trust[:, self.below[0]] * trust[:, self.below[1]]
+        core = _triangle(log_sd.exp(), off, self.below)
+        factor = frame @ core @ frame.mT + wide
+        centre = (frame @ (mean * trust)[..., None])[..., 0]
+        log_det = log_det + log_sd.sum(-1) - self.dim * self.unit.log()
+        return Moments(centre / self.unit, factor / self.unit, log_det)
+
+    def forward(self, q: Tensor) -> MultivariateNormal:
+        """Return the distribution of p given q."""
+        return _distribution(self.moments(q))
+
+
+def _direction(x: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+    """The unit vector along x and its trust |x|²/(|x|² + ε²); the first axis where x = 0."""
+    square = x.square().sum(-1)
+    found = square > 0
+    along = x / torch.where(found, square, 1.0).sqrt()[:, None]
+    first = torch.zeros_like(x)
+    first[:, 0] = 1
+    return torch.where(found[:, None], along, first), square / (square + smoothing**2)
+
+
+def _network(inputs: int, width: int, outputs: int) -> nn.Sequential:
+    last = nn.Linear(width, outputs)
+    with torch.no_grad():  # start near N(0, I)
+        last.weight.mul_(0.1)
+        last.bias.zero_()
+    return nn.Sequential(nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), last)
+
+
+def _register_unit(module: nn.Module) -> None:
+    module.register_buffer("unit", torch.tensor(1.0))
+
+
+def _triangle(diagonal: Tensor, off: Tensor, below: Tensor) -> Tensor:
+    factor = torch.diag_embed(diagonal)
+    if off.shape[-1]:
+        factor[:, below[0], below[1]] = off
+    return factor
+
+
+def _distribution(moments: Moments) -> MultivariateNormal:
+    covariance = moments.factor @ moments.factor.mT
+    return MultivariateNormal(moments.mean, scale_tril=torch.linalg.cholesky(covariance), validate_args=False)

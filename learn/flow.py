@@ -1,0 +1,382 @@
+"""The Hamiltonian flow: a density on coordinates, moved by a chain of learned separable Hamiltonians.
+
+Source: Rezende, Racanière, Higgins, Toth, arXiv 1909.13739 (equations E1–E6 of that paper's method); the
+importance-weighted bound is Burda, Grosse, Salakhutdinov, arXiv 1509.00519.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hamsym.errors import NonFiniteError, ParameterError, ShapeError, SymmetryError
+from hamsym.symbolic.space import PhaseSpace
+from learn.encoder import FrameEncoder, GaussianEncoder, Moments
+from learn.leapfrog import SeparableHamiltonian, leapfrog
+from learn.potentials import Features, RidgePotential
+from learn.storage import write
+from learn.symmetry import as_generators, measure_brackets, rotation_blocks
+
+MODES = (None, "penalty", "features", "exact")
+_CHUNK = 1 << 15  # states moved at once when a likelihood is estimated: about 50 MB
+
+
+@dataclass(frozen=True)
+class LogProbEstimate:
+    """An importance-weighted estimate of log p(q), with its own reliability.
+
+    Attributes:
+        value: the bound log (1/K) Σ_k w_k, shape (batch,); in expectation below log p(q), and rising to it with K.
+        standard_error: delta-method standard error of ``value``, shape (batch,).
+        effective_samples: (Σw)²/Σw², between 1 and K, shape (batch,).
+    """
+
+    value: Tensor
+    standard_error: Tensor
+    effective_samples: Tensor
+
+
+class HamiltonianFlow(nn.Module):
+    """A density on q: Gaussian states (q₀, p₀) carried by leapfrog, with p integrated out.
+
+    Every step has unit Jacobian, so log p(q, p) = log π(q₀, p₀) without any determinant.
+
+    Arguments:
+        dim: number of coordinates.
+        hamiltonians: number of different Hamiltonians in the chain.
+        steps: leapfrog steps of each.
+        width: units in each potential and in the encoder.
+        symmetry: None; "penalty" (the paper's: free potentials and a fixed time step, so that a BracketConstraint
+            given to ``fit`` has a meaning); "features" (the same, with the lengths of the rotated blocks as further
+            inputs); "exact" (potentials of the invariants only, so {H, g} = 0 whatever the weights).
+        generators: hamsym generators, or formulas in q1…qn, p1…pn; needed by "features" and "exact".
+        dt: first value of each time step.
+        seed: of the first weights; the global state of torch if None, which is left alone otherwise.
+
+    Raises:
+        SymmetryError: for an unknown mode, or generators that the mode cannot use.
+        ParameterError: for sizes that are not positive integers.
+
+    Example:
+        >>> flow = HamiltonianFlow(2, hamiltonians=2, width=8, symmetry="exact", generators="q1*p2 - q2*p1", seed=0)
+        >>> flow.sample(3, seed=0).shape, flow.log_prob(torch.zeros(5, 2), samples=10).shape
+        (torch.Size([3, 2]), torch.Size([5]))
+        >>> [verdict.status for verdict in flow.prove_symmetry()]
+        ['proved', 'proved', 'proved']
+    """
+
+    def __init__(
+        self,
+        dim: int = 2,
+        hamiltonians: int = 8,
+        steps: int = 1,
+        width: int = 64,
+        symmetry: str | None = None,
+        generators: Any = (),
+        *,
+        dt: float = 0.25,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__()
+        for name, size in {"dim": dim, "hamiltonians": hamiltonians, "steps": steps, "width": width}.items():
+            if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+                raise ParameterError(f"{name} is a positive integer, not {size!r}")
+        if not 0 < dt < math.inf:
+            raise ParameterError(f"dt is a positive number, not {dt!r}")
+        if symmetry not in MODES:
+            raise SymmetryError(f"symmetry={symmetry!r} is not available; the modes are {', '.join(map(repr, MODES))}")
+        self.dim, self.hamiltonians, self.steps, self.width = dim, hamiltonians, steps, width
+        self.symmetry, self.first_dt = symmetry, float(dt)
+        self.generators = as_generators(generators, dim)
+        self.blocks: tuple[tuple[int, ...], ...] = ()
+        if symmetry in ("features", "exact"):
+            if not self.generators:
+                raise SymmetryError(f"symmetry={symmetry!r} needs generators, for example 'q1*p2 - q2*p1'")
+            self.blocks = rotation_blocks(self.generators, dim)
+        with torch.random.fork_rng(devices=[], enabled=seed is not None):
+            if seed is not None:
+                torch.manual_seed(seed)
+            self._build()
+
+    def _build(self) -> None:
+        exact = self.symmetry == "exact"
+        rotated = {i for block in self.blocks for i in block}
+        kept = [i for i in range(self.dim) if not (exact and i in rotated)]
+
+        def potential(curvature: float) -> RidgePotential:
+            features = Features(self.dim, kept, self.blocks)
+            return RidgePotential(self.dim, self.width, features=features, curvature=curvature)
+
+        learn_dt = self.symmetry not in ("penalty", "features")
+        self.chain = nn.ModuleList(
+            SeparableHamiltonian(potential(0.0), potential(1.0), dt=self.first_dt, learn_dt=learn_dt)
+            for _ in range(self.hamiltonians)
+        )
+        self.encoder: GaussianEncoder | FrameEncoder = (
+            FrameEncoder(self.dim, self.blocks, self.width) if exact else GaussianEncoder(self.dim, self.width)
+        )
+        self.log_scale = nn.Parameter(torch.zeros(2))  # of q and of p, in the units of the flow
+        self.register_buffer("unit", torch.tensor(1.0))
+        self.register_buffer("unit_is_set", torch.tensor(False))
+        self.unit: Tensor
+        self.unit_is_set: Tensor
+
+    # -- units -----------------------------------------------------------------------------------------------
+
+    def set_unit(self, length: float) -> None:
+        """Measure coordinates in ``length`` and momenta in 1/``length``.
+
+        This is a canonical change of variables, one number for all coordinates, so it keeps every rotation and
+        needs no Jacobian.  ``fit`` calls it once with the root mean square of the data, before the first step.
+        """
+        if not 0 < length < math.inf:
+            raise ParameterError(f"a unit of length is a positive number, not {length!r}")
+        for h in self.chain:
+            h.potential_energy.unit.fill_(length)
+            h.kinetic_energy.unit.fill_(1 / length)
+        self.encoder.unit.fill_(length)
+        self.unit.fill_(length)
+        self.unit_is_set.fill_(True)
+
+    @property
+    def base_scales(self) -> tuple[Tensor, Tensor]:
+        """Standard deviations of q₀ and p₀ in the base density π, both isotropic."""
+        scale = self.log_scale.exp()
+        return scale[0] * self.unit, scale[1] / self.unit
+
+    # -- the map ---------------------------------------------------------------------------------------------
+
+    def push_forward(self, q0: Tensor, p0: Tensor) -> tuple[Tensor, Tensor]:
+        """Carry base states to data states; both of shape (batch, dim)."""
+        q, p = self._states(q0, p0)
+        for h in self.chain:
+            q, p = leapfrog(h, q, p, steps=self.steps)
+        return q, p
+
+    def pull_back(self, q: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
+        """Carry data states to base states, the exact inverse of :meth:`push_forward`."""
+        q, p = self._states(q, p)
+        for h in reversed(self.chain):
+            q, p = leapfrog(h, q, p, steps=self.steps, inverse=True)
+        return q, p
+
+    # -- densities -------------------------------------------------------------------------------------------
+
+    def log_base(self, q0: Tensor, p0: Tensor) -> Tensor:
+        """Return log π(q₀, p₀) in nats, shape (batch,)."""
+        a, b = self.base_scales
+        square = (q0 / a).square().sum(-1) + (p0 / b).square().sum(-1)
+        # the unit of length cancels: it enters q and p inversely
+        return -0.5 * square - self.dim * (self.log_scale.sum() + math.log(2 * math.pi))
+
+    def log_joint(self, q: Tensor, p: Tensor) -> Tensor:
+        """Return log p(q, p) = log π(pull_back(q, p)) in nats, shape (batch,)."""
+        return self.log_base(*self.pull_back(q, p))
+
+    def elbo(self, q: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+        """Return a one-sample estimate of the evidence lower bound, shape (batch,), differentiable.
+
+        The bound lies below log p(q) by the divergence from f(p|q) to p(p|q); it is not a likelihood.
+        """
+        q = self._points(q)
+        p, log_f = self._encode(self.encoder.moments(q), 1, generator)
+        return self.log_joint(q, p[:, 0]) - log_f[:, 0]
+
+    def log_prob(self, q: Tensor, samples: int = 100, *, seed: int | None = None) -> Tensor:
+        """Return the importance-weighted bound on log p(q) with K = ``samples``, shape (batch,), without gradient.
+
+        In expectation it lies between the ELBO (K = 1) and log p(q), and rises to the latter with K.
+
+        Example:
+            >>> flow = HamiltonianFlow(1, hamiltonians=1, width=4, seed=0)
+            >>> q = torch.zeros(2, 1)
+            >>> bool((flow.log_prob(q, 50, seed=0) == flow.log_prob(q, 50, seed=0)).all())
+            True
+        """
+        return self.estimate_log_prob(q, samples, seed=seed).value
+
+    @torch.no_grad()
+    def estimate_log_prob(self, q: Tensor, samples: int = 100, *, seed: int | None = None) -> LogProbEstimate:
+        """Return the bound of :meth:`log_prob` with its standard error and effective sample size.
+
+        Points are taken in chunks, so memory does not grow with batch × samples.
+        """
+        if not isinstance(samples, int) or samples < 1:
+            raise ParameterError(f"samples is a positive integer, not {samples!r}")
+        q = self._points(q)
+        generator = None if seed is None else torch.Generator(q.device).manual_seed(seed)
+        first, second = [], []
+        # each point carries running sums of its weights and squared weights, in logarithms
+        for points in q.split(max(1, _CHUNK // min(samples, _CHUNK))):
+            moments = self.encoder.moments(points)
+            log_sum = points.new_full((len(points),), -math.inf)
+            log_square = log_sum
+            left = samples
+            while left:
+                k = min(left, max(1, _CHUNK // len(points)))
+                p, log_f = self._encode(moments, k, generator)
+                log_p = self.log_joint(points.repeat_interleave(k, 0), p.flatten(0, 1)).view(-1, k)
+                log_w = log_p - log_f
+                log_sum = torch.logaddexp(log_sum, log_w.logsumexp(-1))
+                log_square = torch.logaddexp(log_square, (2 * log_w).logsumexp(-1))
+                left -= k
+            first.append(log_sum)
+            second.append(log_square)
+        total, square = torch.cat(first) if first else q.new_zeros(0), torch.cat(second) if second else q.new_zeros(0)
+        effective = (2 * total - square).exp()
+        error = (1 / effective - 1 / samples).clamp(min=0).sqrt()
+        return LogProbEstimate(total - math.log(samples), error, effective)
+
+    # -- samples ---------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def sample_base(self, n: int, *, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """Draw n states (q₀, p₀) from π, without gradient."""
+        noise = torch.randn(2, n, self.dim, dtype=self.unit.dtype, device=self.unit.device, generator=generator)
+        a, b = self.base_scales
+        return a * noise[0], b * noise[1]
+
+    @torch.no_grad()
+    def sample(self, n: int, *, seed: int | None = None, generator: torch.Generator | None = None) -> Tensor:
+        """Draw n points of shape (n, dim), exactly from the density of the flow.
+
+        Arguments:
+            n: number of points.
+            seed: for the same points again; or a ``generator`` of torch; the global state if neither is given.
+        """
+        if not isinstance(n, int) or isinstance(n, bool) or n < 0:
+            raise ParameterError(f"the number of points is a non-negative integer, not {n!r}")
+        if seed is not None:
+            generator = torch.Generator(self.unit.device).manual_seed(seed)
+        parts = [
+            self.push_forward(*self.sample_base(min(_CHUNK, n - start), generator=generator))[0]
+            for start in range(0, n, _CHUNK)
+        ]
+        return torch.cat(parts) if parts else self.unit.new_zeros(0, self.dim)
+
+    # -- symmetry --------------------------------------------------------------------------------------------
+
+    def prove_symmetry(self, *, budget: float = 10.0, states: int = 2000) -> list[Any]:
+        """Return what is known about {H, g} = 0 for the generators of the flow.
+
+        In exact mode: hamsym verdicts, for each generator g one for the potentials, one for the kinetic energies
+        and one for the base density.  Potentials enter as an *undefined* function V of the invariants, so a proof
+        holds for every value of the weights.  Leapfrog commutes with a linear point action whenever K and U do,
+        hence the density of the flow has the symmetry too.
+
+        In every other mode nothing is proved, and the measured residuals on base states are returned
+        (:class:`learn.symmetry.BracketResidual`, one per generator).
+        """
+        if self.symmetry != "exact":
+            device = self.unit.device
+            q, p = self.sample_base(states, generator=torch.Generator(device).manual_seed(0))
+            return measure_brackets(self.chain, self.generators, q, p)
+        return [v for g in self.generators for v in self._proofs(g, budget)]
+
+    def _proofs(self, g: Any, budget: float) -> list[Any]:
+        from hamsym.symbolic.bracket import verify
+        from hamsym.symbolic.hamiltonian import Hamiltonian
+
+        rotated = {i for block in self.blocks for i in block}
+        n_invariants = self.dim - len(rotated) + len(self.blocks)
+        q, p = ([s.name for s in symbols] for symbols in (g.space.coordinates, g.space.momenta))
+        function, first, second = _fresh_names([*q, *p], ["V", "a", "b"])
+        space = PhaseSpace(
+            q, p, parameters={first: "positive", second: "positive"}, functions={function: n_invariants}
+        )
+
+        def invariant_function(names: list[str]) -> str:
+            lengths = ["+".join(f"{names[i]}**2" for i in block) for block in self.blocks]
+            kept = [names[i] for i in range(self.dim) if i not in rotated]
+            return f"{function}({', '.join([*lengths, *kept])})"
+
+        base = "+".join(f"{first}*{a}**2 + {second}*{b}**2" for a, b in zip(q, p, strict=True))
+        formulas = [invariant_function(q), invariant_function(p), base]
+        return [verify(Hamiltonian(text, space), g.text, budget=budget) for text in formulas]
+
+    # -- the rest --------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """Write the flow into the directory ``path`` (safetensors and json), atomically; ``learn.load`` reads it."""
+        write(path, "model", self.state_dict(), {"flow": self.config()})
+
+    def config(self) -> dict[str, Any]:
+        """Return the plain values that rebuild the flow without its weights."""
+        spaces = [{"q": [s.name for s in g.space.coordinates], "p": [s.name for s in g.space.momenta]}
+                  for g in self.generators]  # fmt: skip
+        return {
+            "dim": self.dim,
+            "hamiltonians": self.hamiltonians,
+            "steps": self.steps,
+            "width": self.width,
+            "symmetry": self.symmetry,
+            "generators": [{"formula": g.text, **s} for g, s in zip(self.generators, spaces, strict=True)],
+            "dt": self.first_dt,
+            "dtype": str(self.unit.dtype).removeprefix("torch."),
+        }
+
+    def extra_repr(self) -> str:
+        a, b = (float(s) for s in self.base_scales)
+        weights = sum(p.numel() for p in self.parameters())
+        generators = [g.text for g in self.generators]
+        return (
+            f"dim={self.dim}, hamiltonians={self.hamiltonians}, steps={self.steps}, width={self.width}, "
+            f"symmetry={self.symmetry!r}, generators={generators}, base=N(0, {a:.3g}²)×N(0, {b:.3g}²), "
+            f"parameters={weights}, dtype={self.unit.dtype}"
+        )
+
+    def __repr__(self) -> str:
+        return f"HamiltonianFlow({self.extra_repr()})"
+
+    def _encode(self, moments: Moments, k: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        n, d = moments.mean.shape
+        noise = torch.randn(n, k, d, dtype=moments.mean.dtype, device=moments.mean.device, generator=generator)
+        return moments.draw(noise)
+
+    def _points(self, q: Any) -> Tensor:
+        return as_points(q, self.dim, self.unit)
+
+    def _states(self, q: Any, p: Any) -> tuple[Tensor, Tensor]:
+        q, p = self._points(q), self._points(p)
+        if q.shape != p.shape:
+            raise ShapeError(f"q and p must have the same shape (batch, {self.dim}), not {(*q.shape,)} and {(*p.shape,)}")
+        return q, p
+
+
+def as_points(q: Any, dim: int, like: Tensor) -> Tensor:
+    """Return points of shape (batch, dim) in the dtype and on the device of ``like``; arrays are converted.
+
+    Raises:
+        ShapeError: if the shape is another, or the input is not numeric.
+        NonFiniteError: if a value is NaN or infinite.
+    """
+    try:
+        q = torch.as_tensor(q)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ShapeError(f"points are a numeric array of shape (batch, {dim}): {error}") from error
+    if q.ndim != 2 or q.shape[1] != dim or q.is_complex():
+        raise ShapeError(f"points have shape (batch, {dim}) and are real, not {(*q.shape,)} of {q.dtype}")
+    if q.dtype != like.dtype or q.device != like.device:
+        q = q.to(like)
+    return q
+
+
+def require_finite(q: Tensor, what: str) -> Tensor:
+    """Return ``q`` if every value is finite.
+
+    Raises:
+        NonFiniteError: naming the first row that is not.
+    """
+    if not torch.isfinite(q).all():
+        row = int(torch.isfinite(q).all(-1).logical_not().nonzero()[0])
+        raise NonFiniteError(f"{what}: row {row} is {q[row].tolist()}; remove or repair such rows first", index=row)
+    return q
+
+
+def _fresh_names(taken: list[str], wanted: list[str]) -> list[str]:
+    return [next(n for n in (name + "_" * k for k in range(len(taken) + 1)) if n not in taken) for name in wanted]

@@ -1,0 +1,120 @@
+"""Tensors and plain values on disk: safetensors and json, written atomically, read without running any code.
+
+``NAME.json`` holds the values and points to ``NAME-<hash>.safetensors``.  The tensors are written first and the
+json last, each under a temporary name, so whoever reads sees the old pair or the new pair and nothing between.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from hamsym.errors import CheckpointError
+
+FORMAT = "hamsym.learn"
+VERSION = 1
+MAX_JSON_BYTES = 1 << 20
+
+
+def write(path: str | Path, name: str, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+    """Write tensors and plain values as the pair ``name`` into the directory ``path``.
+
+    Raises:
+        CheckpointError: if the directory cannot be written.
+    """
+    folder = Path(path)
+    payload = save_tensors({key: t.detach().cpu().contiguous().clone() for key, t in tensors.items()})
+    digest = hashlib.sha256(payload).hexdigest()
+    weights = f"{name}-{digest[:16]}.safetensors"
+    head = {"format": FORMAT, "version": VERSION, "weights": weights, "sha256": digest, **values}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _replace(folder / weights, payload)
+        _replace(folder / f"{name}.json", json.dumps(head, indent=1).encode())
+        for old in folder.glob(f"{name}-*.safetensors"):
+            if old.name != weights and _is_weights(name, old.name):
+                old.unlink(missing_ok=True)
+    except OSError as error:
+        raise CheckpointError(f"cannot write the checkpoint {folder / name}: {error}") from error
+
+
+def exists(path: str | Path, name: str) -> bool:
+    """Tell whether the pair ``name`` was written into ``path``."""
+    return (Path(path) / f"{name}.json").is_file()
+
+
+def read(path: str | Path, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return (tensors, values) of the pair ``name`` in the directory ``path``.
+
+    Raises:
+        CheckpointError: if a file is missing, damaged, of another version, or points elsewhere.
+    """
+    folder = Path(path)
+    head = _read_head(folder, name)
+    weights, digest = head.get("weights"), head.get("sha256")
+    if not isinstance(weights, str) or not _is_weights(name, weights):
+        raise CheckpointError(f"{folder / name}.json names {weights!r} as its weights, which is not a file of its own")
+    try:
+        payload = (folder / weights).read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"the weights {folder / weights} cannot be read ({error}); copy both files") from error
+    if hashlib.sha256(payload).hexdigest() != digest:
+        raise CheckpointError(f"{folder / weights} is damaged: its SHA-256 is not the recorded one; save it again")
+    try:
+        tensors = load_tensors(payload)
+    except (SafetensorError, ValueError, KeyError, OverflowError) as error:
+        raise CheckpointError(f"{folder / weights} is not a safetensors file ({error}); save it again") from error
+    return tensors, head
+
+
+def _read_head(folder: Path, name: str) -> dict[str, Any]:
+    file = folder / f"{name}.json"
+    try:
+        if file.stat().st_size > MAX_JSON_BYTES:
+            raise CheckpointError(f"{file} is larger than {MAX_JSON_BYTES} bytes, so it is not a checkpoint")
+        head = json.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise CheckpointError(f"no checkpoint at {folder}: {file.name} cannot be read ({error})") from error
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{file} is not valid json ({error}); it may be truncated: save it again") from error
+    if not isinstance(head, dict) or head.get("format") != FORMAT:
+        raise CheckpointError(f"{file} is not a checkpoint of this library")
+    if head.get("version") != VERSION:
+        raise CheckpointError(f"{file} has version {head.get('version')!r}, this library reads {VERSION}; update it")
+    return head
+
+
+def _is_weights(name: str, file: str) -> bool:
+    return re.fullmatch(re.escape(name) + r"-[0-9a-f]{16}\.safetensors", file) is not None
+
+
+def _replace(target: Path, payload: bytes) -> None:
+    temporary = target.with_name(f"{target.name}.{os.getpid()}.part")
+    with temporary.open("wb") as file:
+        file.write(payload)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(target)
+
+
+def dtype_named(name: Any) -> torch.dtype:
+    """Return the floating dtype of that name.
+
+    Raises:
+        CheckpointError: if there is none.
+    """
+    known = {"float32": torch.float32, "float64": torch.float64}
+    if name not in known:
+        raise CheckpointError(f"dtype {name!r} is not one of {', '.join(known)}")
+    return known[name]

@@ -1,0 +1,334 @@
+"""Symmetries for learned flows: hamsym generators on tensors, their brackets, and the paper's constraint.
+
+Source: Rezende, Racanière, Higgins, Toth, *Equivariant Hamiltonian Flows*, arXiv 1909.13739 (2019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import reduce
+from typing import Any, Protocol
+
+import sympy as sp
+import torch
+from torch import Tensor
+
+from hamsym.errors import ParameterError, ShapeError, SymmetryError
+from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.symmetry import Generator
+
+SAMPLING = ("base", "data", "trajectory")
+
+_FUNCTIONS: dict[Any, Callable[..., Tensor]] = {
+    sp.exp: torch.exp, sp.log: torch.log, sp.sin: torch.sin, sp.cos: torch.cos, sp.tan: torch.tan,
+    sp.sinh: torch.sinh, sp.cosh: torch.cosh, sp.tanh: torch.tanh, sp.asin: torch.asin, sp.acos: torch.acos,
+    sp.atan: torch.atan, sp.atan2: torch.atan2, sp.Abs: torch.abs, sp.sign: torch.sign,
+}  # fmt: skip
+
+Program = Callable[[Sequence[Tensor]], Tensor | float]
+
+
+class Hamiltonians(Protocol):
+    """What a bracket needs of one member of a chain."""
+
+    def grad_potential(self, q: Tensor) -> Tensor: ...
+    def grad_kinetic(self, p: Tensor) -> Tensor: ...
+
+
+def as_generators(generators: Any, dim: int) -> tuple[Generator, ...]:
+    """Return the generators as a tuple, text being read in the names q1…qn, p1…pn.
+
+    Raises:
+        SymmetryError: if one is neither text nor a Generator, or lives on another number of coordinates.
+
+    Example:
+        >>> as_generators("q1*p2 - q2*p1", 2)[0].is_point_action
+        True
+    """
+    if isinstance(generators, (str, Generator)):
+        generators = (generators,)
+    if not isinstance(generators, Iterable):
+        raise SymmetryError(f"generators are formulas or hamsym.Generator objects, not {generators!r}")
+    listed = []
+    for g in generators:
+        if isinstance(g, (str, sp.Expr)):
+            g = Generator(g, PhaseSpace.standard(dim))
+        if not isinstance(g, Generator) or not isinstance(g.space, PhaseSpace):
+            raise SymmetryError(f"a generator is a formula or a hamsym.Generator on a PhaseSpace, not {g!r}")
+        if g.space.dof != dim:
+            raise SymmetryError(f"g = {g.text} lives on {g.space.dof} coordinates, the flow has dim={dim}")
+        unknown = sorted(s.name for s in g.expr.free_symbols - set(g.space.variables))
+        if unknown or g.expr.atoms(sp.core.function.AppliedUndef):
+            raise SymmetryError(f"g = {g.text} must be a function of q and p alone; give {unknown or 'V'} values")
+        listed.append(g)
+    return tuple(listed)
+
+
+def rotation_blocks(generators: Sequence[Generator], dim: int) -> tuple[tuple[int, ...], ...]:
+    """Return the sets of coordinates that the generators rotate among themselves.
+
+    Angular momenta L_ij of a connected set of coordinates generate every rotation of that set, because
+    {L_ij, L_jk} = ±L_ik; so the invariants of q alone are the lengths of these blocks and the untouched coordinates.
+
+    Raises:
+        SymmetryError: if a generator is not a combination of angular momenta q_i p_j − q_j p_i.
+
+    Example:
+        >>> rotation_blocks(as_generators(["q1*p2 - q2*p1", "q2*p4 - q4*p2"], 4), 4)
+        ((0, 1, 3),)
+    """
+    block = list(range(dim))
+    for g in generators:
+        for i, j in _rotated_pairs(g):
+            block = [block[i] if b == block[j] else b for b in block]
+    sets = [tuple(k for k in range(dim) if block[k] == b) for b in sorted(set(block), key=block.index)]
+    return tuple(s for s in sets if len(s) > 1)
+
+
+def _rotated_pairs(g: Generator) -> list[tuple[int, int]]:
+    q, p = g.space.coordinates, g.space.momenta
+    n = len(q)
+    matrix = sp.Matrix(n, n, lambda i, j: sp.diff(g.expr, q[i], p[j]))
+    bilinear = sum(matrix[i, j] * q[i] * p[j] for i in range(n) for j in range(n))
+    antisymmetric = (matrix + matrix.T).applyfunc(sp.expand).is_zero_matrix
+    if matrix.free_symbols or not antisymmetric or sp.expand(g.expr - bilinear) != 0 or matrix.is_zero_matrix:
+        raise SymmetryError(
+            f"symmetry='exact' is built for rotations only: combinations of angular momenta q_i*p_j - q_j*p_i, "
+            f"not g = {g.text}; use symmetry='penalty' with a BracketConstraint for other generators"
+        )
+    return [(i, j) for i in range(n) for j in range(i + 1, n) if matrix[i, j] != 0]
+
+
+class TensorGenerator:
+    """A generator whose value and exact gradients are evaluated on tensors; the derivatives are symbolic.
+
+    Arguments:
+        generator: function of q and p without free parameters.
+
+    Example:
+        >>> g = TensorGenerator(as_generators("q1*p2 - q2*p1", 2)[0])
+        >>> q, p = torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 5.0]])
+        >>> g(q, p), g.gradients(q, p)
+        (tensor([-1.]), (tensor([[ 5., -3.]]), tensor([[-2.,  1.]])))
+    """
+
+    def __init__(self, generator: Generator) -> None:
+        self.generator = generator
+        variables = generator.space.variables
+        place = {s: k for k, s in enumerate(variables)}
+        self._value = _compile(generator.expr, place)
+        self._partials = [_compile(sp.diff(generator.expr, s), place) for s in variables]
+
+    def __call__(self, q: Tensor, p: Tensor) -> Tensor:
+        """Return g(q, p) of shape (...)."""
+        return _filled(self._value(_columns(q, p)), q)
+
+    def gradients(self, q: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (∂g/∂q, ∂g/∂p), each of the shape of q."""
+        columns = _columns(q, p)
+        partials = [_filled(program(columns), q) for program in self._partials]
+        n = q.shape[-1]
+        return torch.stack(partials[:n], -1), torch.stack(partials[n:], -1)
+
+
+def _columns(q: Tensor, p: Tensor) -> list[Tensor]:
+    return [*q.unbind(-1), *p.unbind(-1)]
+
+
+def _filled(value: Tensor | float, like: Tensor) -> Tensor:
+    return value if isinstance(value, Tensor) else torch.full_like(like[..., 0], value)
+
+
+def _compile(expr: sp.Expr, place: dict[sp.Symbol, int]) -> Program:
+    """Turn an expression tree into closures over torch functions; no code is generated from text."""
+    if expr.is_Symbol:
+        at = place[expr]
+        return lambda columns: columns[at]
+    if expr.is_number:
+        number = float(expr)
+        return lambda columns: number
+    parts = [_compile(a, place) for a in expr.args]
+    if expr.is_Add:
+        return lambda columns: reduce(lambda a, b: a + b, (part(columns) for part in parts))
+    if expr.is_Mul:
+        return lambda columns: reduce(lambda a, b: a * b, (part(columns) for part in parts))
+    if expr.is_Pow:
+        return lambda columns: parts[0](columns) ** parts[1](columns)
+    if expr.func not in _FUNCTIONS:
+        raise SymmetryError(f"the function {expr.func.__name__} of a generator has no tensor form")
+    function = _FUNCTIONS[expr.func]
+    return lambda columns: function(*(torch.as_tensor(part(columns)) for part in parts))
+
+
+def brackets(
+    hamiltonian: Hamiltonians, generator: TensorGenerator, q: Tensor, p: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return {g, H} and its scale |∂g/∂q||∂H/∂p| + |∂g/∂p||∂H/∂q|, each of shape (batch,).
+
+    Both gradients are closed forms, so training through a bracket takes one backward pass.
+    """
+    g_q, g_p = generator.gradients(q, p)
+    h_q, h_p = hamiltonian.grad_potential(q), hamiltonian.grad_kinetic(p)
+    bracket = (g_q * h_p - g_p * h_q).sum(-1)
+    scale = g_q.norm(dim=-1) * h_p.norm(dim=-1) + g_p.norm(dim=-1) * h_q.norm(dim=-1)
+    return bracket, scale
+
+
+@dataclass(frozen=True)
+class BracketResidual:
+    """How far a chain is from {g, H} = 0 on a set of states.
+
+    Attributes:
+        generator: the formula of g.
+        mean_square: mean of {g, H}² over states and Hamiltonians, what the tolerance κ of the constraint bounds.
+        rms: its root.
+        relative: rms{g, H} / rms(|∂g/∂q||∂H/∂p| + |∂g/∂p||∂H/∂q|), which no rescaling of H or of units changes.
+        states: number of states.
+    """
+
+    generator: str
+    mean_square: float
+    rms: float
+    relative: float
+    states: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as a dictionary of plain values."""
+        return asdict(self)
+
+
+def measure_brackets(
+    chain: Iterable[Hamiltonians], generators: Sequence[Generator], q: Tensor, p: Tensor
+) -> list[BracketResidual]:
+    """Return one residual per generator, averaged over the Hamiltonians of the chain."""
+    measured = []
+    with torch.no_grad():
+        for g in generators:
+            pairs = [brackets(h, TensorGenerator(g), q, p) for h in chain]
+            square = float(torch.stack([b.square().mean() for b, _ in pairs]).mean())
+            scale = float(torch.stack([s.square().mean() for _, s in pairs]).mean())
+            relative = (square / scale) ** 0.5 if scale > 0 else 0.0
+            measured.append(BracketResidual(g.text, square, square**0.5, relative, len(q)))
+    return measured
+
+
+class BracketConstraint:
+    """The paper's Lagrangian term Σ_k λ_k E[{g_k, H}² − κ], one multiplier per generator.
+
+    The expectation is averaged over the Hamiltonians of the chain, on states that carry no gradient.  After every
+    step each multiplier moves by λ ← λ exp(η c), c = clip(log(m / κ'), −1, 1), with m a running mean of the
+    measured E{g, H}² and κ' = (1 − margin) κ: it ascends exactly while the constraint is violated, stays positive,
+    and its pace depends on neither the unit of H nor that of κ (a GECO rule: Rezende, Viola, arXiv 1810.00597).
+
+    Arguments:
+        generators: hamsym generators, or formulas in q1…qn, p1…pn.
+        tolerance: κ > 0, in units of {g, H}².
+        sampling: "base" (the paper: fresh states of π), "data" (data with encoded momenta) or "trajectory"
+            (the state that each Hamiltonian of the chain sees on its way from data to base).
+        batch: number of states per step.
+        initial: first value of every λ.
+        rate: η, the largest relative change of λ per step.
+        margin: share of κ kept in reserve, so that fresh states satisfy the constraint too.
+
+    Raises:
+        ParameterError: for a tolerance, rate or sampling that makes no sense.
+
+    Example:
+        >>> constraint = BracketConstraint("q1*p2 - q2*p1", tolerance=0.01)
+        >>> constraint
+        BracketConstraint(['-p1*q2 + p2*q1'], tolerance=0.01, sampling='base')
+    """
+
+    def __init__(
+        self,
+        generators: Any,
+        *,
+        tolerance: float = 0.01,
+        sampling: str = "base",
+        batch: int = 256,
+        initial: float = 1.0,
+        rate: float = 0.02,
+        margin: float = 0.2,
+    ) -> None:
+        if sampling not in SAMPLING:
+            raise ParameterError(f"sampling is one of {', '.join(SAMPLING)}, not {sampling!r}")
+        for name, value in {"tolerance": tolerance, "initial": initial, "rate": rate, "batch": batch}.items():
+            if not value > 0 or value == float("inf"):
+                raise ParameterError(f"{name} is a positive number, not {value!r}")
+        if not 0 <= margin < 1:
+            raise ParameterError(f"margin lies in [0, 1), not {margin!r}")
+        self.generators = _listed(generators)
+        self.tolerance, self.sampling, self.batch = float(tolerance), sampling, int(batch)
+        self.initial, self.rate, self.margin = float(initial), float(rate), float(margin)
+        self._tensor_generators: list[TensorGenerator] | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Set every multiplier to its first value and forget the running means."""
+        self.multipliers = [self.initial] * len(self.generators)
+        self.means: list[float] | None = None
+
+    def bind(self, dim: int) -> None:
+        """Read the generators on ``dim`` coordinates and differentiate them, once."""
+        if not self._tensor_generators:
+            self._tensor_generators = [TensorGenerator(g) for g in as_generators(self.generators, dim)]
+
+    def residuals(self, states: Sequence[tuple[Hamiltonians, Tensor, Tensor]]) -> Tensor:
+        """Return E{g_k, H}² of shape (generators,), differentiable in the weights of the Hamiltonians.
+
+        Arguments:
+            states: one (Hamiltonian, q, p) for each member of the chain, q and p of shape (batch, dim).
+        """
+        if not states or states[0][1].shape != states[0][2].shape:
+            raise ShapeError("q and p must have the same shape (batch, dim), and the chain must not be empty")
+        self.bind(states[0][1].shape[-1])
+        assert self._tensor_generators is not None
+        gradients = [(h.grad_potential(q), h.grad_kinetic(p), q, p) for h, q, p in states]
+        means = []
+        for g in self._tensor_generators:
+            squares = []
+            for h_q, h_p, q, p in gradients:
+                g_q, g_p = g.gradients(q, p)
+                squares.append((g_q * h_p - g_p * h_q).sum(-1).square().mean())
+            means.append(torch.stack(squares).mean())
+        return torch.stack(means)
+
+    def penalty(self, residuals: Tensor) -> Tensor:
+        """Return Σ_k λ_k (E{g_k, H}² − κ)."""
+        return (residuals.new_tensor(self.multipliers) * (residuals - self.tolerance)).sum()
+
+    def update(self, residuals: Sequence[float]) -> None:
+        """Move the multipliers after a step in which E{g_k, H}² was measured."""
+        old = self.means or list(residuals)
+        self.means = [0.9 * m + 0.1 * r for m, r in zip(old, residuals, strict=True)]
+        goal = (1 - self.margin) * self.tolerance
+        pulls = [float(torch.tensor(m / goal).clamp(1e-30).log().clamp(-1, 1)) for m in self.means]
+        self.multipliers = [
+            min(max(lam * 2.718281828459045 ** (self.rate * c), 1e-6), 1e9)
+            for lam, c in zip(self.multipliers, pulls, strict=True)
+        ]
+
+    @property
+    def satisfied(self) -> bool:
+        """Whether the running mean of every residual is within the tolerance."""
+        return self.means is not None and all(m <= self.tolerance for m in self.means)
+
+    def state(self) -> dict[str, list[float]]:
+        """Return what a resumed run needs."""
+        return {"multipliers": list(self.multipliers), "means": list(self.means or [])}
+
+    def restore(self, state: dict[str, list[float]]) -> None:
+        """Take up the state of an interrupted run."""
+        self.multipliers, self.means = list(state["multipliers"]), list(state["means"]) or None
+
+    def __repr__(self) -> str:
+        texts = [g.text if isinstance(g, Generator) else str(g) for g in self.generators]
+        return f"BracketConstraint({texts}, tolerance={self.tolerance}, sampling={self.sampling!r})"
+
+
+def _listed(generators: Any) -> list[Any]:
+    listed = [generators] if isinstance(generators, (str, Generator)) else list(generators)
+    if not listed:
+        raise SymmetryError("a constraint needs at least one generator, for example 'q1*p2 - q2*p1'")
+    return listed
