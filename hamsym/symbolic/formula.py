@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import sympy as sp
+from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
 from hamsym.errors import FormulaError, did_you_mean
@@ -133,6 +134,20 @@ def to_text(expression: sp.Expr) -> str:
 class _FormulaPrinter(StrPrinter):
     def _print_Exp1(self, expr: sp.Expr) -> str:
         return "exp(1)"
+
+    def _print_Mul(self, expr: sp.Expr) -> str:
+        """Factors one by one: ``3/7/(x + 1)``, since sympy would distribute 7 over a sum when it is read back."""
+        coefficient, factors = expr.as_coeff_mul()
+        size = abs(coefficient)
+        top, bottom = ([str(n)] if n != 1 else [] for n in (size.p, size.q))
+        for factor in factors:
+            divides = isinstance(factor, sp.Pow) and factor.exp.is_Rational and factor.exp.is_negative
+            if divides:
+                bottom.append(self.parenthesize(1 / factor, PRECEDENCE["Pow"]))
+            else:
+                top.append(self.parenthesize(factor, PRECEDENCE["Mul"]))
+        sign = "-" if coefficient.is_negative else ""
+        return sign + "/".join(["*".join(top) or "1", *bottom])
 
     def _print_Abs(self, expr: sp.Expr) -> str:
         return f"sqrt(({self._print(expr.args[0])})**2)"

@@ -215,11 +215,11 @@ def _block_exponential(matrix: sp.Matrix, eps: sp.Expr) -> sp.Matrix:
         return sp.diag(*(sp.exp(eps * matrix[k, k]) for k in range(size)))
     square = (matrix * matrix).expand()
     scale = square[0, 0]
-    if square == scale * identity and scale != 0:  # a rotation or a boost
-        if scale.is_negative or scale.is_positive:
-            rate = sp.sqrt(-scale) if scale.is_negative else sp.sqrt(scale)
-            even, odd = (sp.cos, sp.sin) if scale.is_negative else (sp.cosh, sp.sinh)
-            return even(rate * eps) * identity + odd(rate * eps) / rate * matrix
+    if square == scale * identity and (scale.is_negative or scale.is_positive):
+        turns = bool(scale.is_negative)  # a rotation; otherwise a boost
+        rate = sp.sqrt(-scale if turns else scale)
+        even, odd = (sp.cos, sp.sin) if turns else (sp.cosh, sp.sinh)
+        return even(rate * eps) * identity + odd(rate * eps) / rate * matrix
     try:
         return (matrix * eps).exp().applyfunc(lambda entry: sp.re(entry.rewrite(sp.cos)).expand())
     except (NotImplementedError, ValueError) as error:
