@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class HamsymError(Exception):
@@ -56,7 +57,12 @@ class NonFiniteError(HamsymError, ArithmeticError):
         message: which trajectory, at which time, with which parameters.
         index: the trajectory or batch index where it was first seen, if there is one.
         time: the time at which it was first seen, if there is one.
+
+    Attributes:
+        partial: everything that was computed, for example the trajectories, or None.
     """
+
+    partial: Any = None
 
     def __init__(self, message: str, index: int | None = None, time: float | None = None) -> None:
         self.index = index

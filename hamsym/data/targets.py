@@ -410,5 +410,5 @@ _BUILDERS: dict[str, Callable[[], Target]] = {
     "pinwheel": lambda: Target("pinwheel", [PinwheelArm(k) for k in range(5)], ["1"] * 5),
     "asymmetric": _asymmetric,
 }
-#: The densities by name; ``paper_rings`` and ``paper_blobs`` are the two of the flows' paper (arXiv 1909.13739).
+#: The densities by name; the flows' paper (arXiv 1909.13739) shows ``paper_rings`` and ``paper_blobs``.
 targets: Catalogue[Target] = Catalogue("target", _BUILDERS)

@@ -1,0 +1,412 @@
+"""Formulas to numbers: the only file that turns sympy expressions into code.
+
+An expression becomes straight-line scalar code: common subexpressions once, every intermediate a local name,
+integer and half-integer powers as products and square roots, one reciprocal for all quotients by the same thing.
+The same code is printed for numba (scalars, ``math``) and for numpy (arrays), so kernels and energies agree.
+
+``log(Σ cₖ exp(eₖ))`` is printed in its max-shifted form, value and gradient, so that a potential
+``-log Σ cₖ exp(-aₖ)`` and its force stay finite wherever the ``aₖ`` are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from hamsym.errors import FormulaError, ParameterError, did_you_mean
+from hamsym.numeric.arguments import real
+from hamsym.symbolic.hamiltonian import Hamiltonian
+from hamsym.symbolic.space import Space
+
+_CALLS: dict[str, tuple[str, str]] = {  # sympy name: (numba, numpy)
+    "exp": ("math.exp", "np.exp"), "log": ("math.log", "np.log"),
+    "sin": ("math.sin", "np.sin"), "cos": ("math.cos", "np.cos"), "tan": ("math.tan", "np.tan"),
+    "sinh": ("math.sinh", "np.sinh"), "cosh": ("math.cosh", "np.cosh"), "tanh": ("math.tanh", "np.tanh"),
+    "asin": ("math.asin", "np.arcsin"), "acos": ("math.acos", "np.arccos"), "atan": ("math.atan", "np.arctan"),
+    "atan2": ("math.atan2", "np.arctan2"), "Abs": ("abs", "np.abs"), "erf": ("math.erf", ""),
+}  # fmt: skip
+_RECIPROCALS = {"cot": sp.tan, "coth": sp.tanh, "sec": sp.cos, "csc": sp.sin, "sech": sp.cosh, "csch": sp.sinh}
+
+
+class LogSumExp(sp.Function):  # type: ignore[misc]
+    """``log Σ cₖ exp(eₖ)`` with the arguments c₁, e₁, c₂, e₂, …; its derivatives are :class:`SoftWeight`."""
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        k = (argindex - 1) // 2
+        weight = SoftWeight(sp.Integer(k), *self.args)
+        return weight if argindex % 2 else self.args[2 * k] * weight
+
+
+class SoftWeight(sp.Function):  # type: ignore[misc]
+    """``exp(eₖ) / Σ cⱼ exp(eⱼ)`` with the arguments k, c₁, e₁, c₂, e₂, …."""
+
+
+def shift_exponentials(expression: sp.Expr) -> sp.Expr:
+    """Return the expression with every logarithm of a sum of exponentials made a :class:`LogSumExp`.
+
+    Example:
+        >>> x = sp.Symbol("x", real=True)
+        >>> shift_exponentials(3 * sp.log(1 + 2 * sp.exp(x)))
+        3*LogSumExp(1, 0, 2, x)
+    """
+    if not expression.args:
+        return expression
+    expression = expression.func(*(shift_exponentials(a) for a in expression.args))
+    if not isinstance(expression, sp.log):
+        return expression
+    argument = expression.args[0]
+    outer = sp.Integer(1)
+    if isinstance(argument, sp.Mul):  # log(a (e^x + e^y)): the factor goes into the coefficients
+        sums = [f for f in argument.args if isinstance(f, sp.Add)]
+        if len(sums) == 1:
+            outer, argument = argument / sums[0], sums[0]
+    if not isinstance(argument, sp.Add):
+        return expression
+    pairs: list[sp.Expr] = []
+    found = False
+    for term in argument.args:
+        coefficient, exponent = sp.Integer(1), sp.Integer(0)
+        for factor in sp.Mul.make_args(term):
+            if isinstance(factor, sp.exp) and factor.args[0].free_symbols:
+                exponent, found = exponent + factor.args[0], True
+            else:
+                coefficient *= factor
+        pairs += [coefficient * outer, exponent]
+    return LogSumExp(*pairs) if found else expression
+
+
+class _Block:
+    """Straight-line code under construction: each distinct subexpression is one assignment."""
+
+    def __init__(self, names: Mapping[sp.Symbol, str], flavour: str) -> None:
+        self.lines: list[str] = []
+        self.flavour = flavour
+        self._memo: dict[Any, str] = dict(names)
+        self._uses: dict[sp.Expr, int] = {}
+
+    def count(self, expressions: Iterable[sp.Expr]) -> None:
+        """Note how often each quotient is used; a repeated one becomes one reciprocal."""
+        seen: set[sp.Expr] = set()
+        stack = list(expressions)
+        while stack:
+            node = stack.pop()
+            if node in seen:
+                continue
+            seen.add(node)
+            for argument in node.args:
+                self._uses[argument] = self._uses.get(argument, 0) + 1
+                stack.append(argument)
+
+    def name(self, key: Any, text: str) -> str:
+        """Return the local that holds ``text``, assigning it if it is new."""
+        if key not in self._memo:
+            self._memo[key] = f"t{len(self.lines)}"
+            self.lines.append(f"{self._memo[key]} = {text}")
+        return self._memo[key]
+
+    def emit(self, node: sp.Expr) -> str:
+        """Return a name or literal for the value of ``node``."""
+        if node in self._memo:
+            return self._memo[node]
+        if not node.free_symbols:
+            return _literal(node)
+        if isinstance(node, sp.Add):
+            return self.name(node, self._sum(node))
+        if isinstance(node, sp.Mul):
+            return self.name(node, self._product(node))
+        if isinstance(node, sp.exp):  # before Pow: sympy may see exp(x) as a power of E
+            return self.name(node, f"{self._call('exp')}({self.emit(node.args[0])})")
+        if isinstance(node, sp.Pow):
+            return self._power(node)
+        if isinstance(node, (LogSumExp, SoftWeight)):
+            return self._log_sum_exp(node)
+        return self._function(node)
+
+    def _sum(self, node: sp.Add) -> str:
+        text = ""
+        for term in sorted(node.args, key=lambda t: t.could_extract_minus_sign()):
+            negative = term.could_extract_minus_sign() and not isinstance(term, sp.Add)
+            value = self.emit(-term if negative else term)
+            sign = " - " if negative else " + "
+            text = text + sign + value if text else ("-" + value if negative else value)
+        return text
+
+    def _product(self, node: sp.Mul) -> str:
+        over: list[str] = []
+        under: list[str] = []
+        number = sp.Integer(1)
+        for factor in node.args:
+            if factor.is_number:
+                number *= factor
+            elif isinstance(factor, sp.Pow) and factor.exp.is_Rational and factor.exp < 0 and self._single(factor):
+                under.append(self.emit(sp.Pow(factor.base, -factor.exp)))
+            else:
+                over.append(self.emit(factor))
+        sign = ""
+        if number == -1:
+            sign = "-"
+        elif number != 1:
+            over.insert(0, _literal(number))
+        text = sign + ("*".join(over) if over else "1.0")
+        return text + (f"/({'*'.join(under)})" if under else "")
+
+    def _single(self, node: sp.Expr) -> bool:
+        return self._uses.get(node, 1) <= 1
+
+    def _power(self, node: sp.Pow) -> str:
+        base, exponent = node.base, node.exp
+        if not (exponent.is_Rational and exponent.q in (1, 2) and abs(exponent) <= 1024):
+            if base == sp.E:
+                return self.name(node, f"{self._call('exp')}({self.emit(exponent)})")
+            return self.name(node, f"{self.emit(base)}**{self.emit(exponent)}")
+        if exponent < 0:
+            return self.name(node, f"1.0/{self.emit(sp.Pow(base, -exponent))}")
+        value = self.emit(base)
+        whole, half = int(exponent) if exponent.q == 1 else int(exponent - sp.Rational(1, 2)), exponent.q == 2
+        power = self._integer_power(base, value, whole) if whole else ""
+        if not half:
+            return power
+        root = self.name(("sqrt", base), f"{'math' if self.flavour == 'numba' else 'np'}.sqrt({value})")
+        return self.name(node, f"{power}*{root}") if power else root
+
+    def _integer_power(self, base: sp.Expr, value: str, n: int) -> str:
+        if n == 1:
+            return value
+        half = self._integer_power(base, value, n // 2)
+        squared = self.name(("pow", base, n - n % 2), f"{half}*{half}")
+        return self.name(("pow", base, n), f"{squared}*{value}") if n % 2 else squared
+
+    def _log_sum_exp(self, node: sp.Expr) -> str:
+        arguments = node.args if isinstance(node, LogSumExp) else node.args[1:]
+        exponents = [self.emit(e) for e in arguments[1::2]]
+        key = ("lse", arguments)
+        largest = exponents[0]
+        for i, e in enumerate(exponents[1:]):
+            text = f"{largest} if {largest} > {e} else {e}" if self.flavour == "numba" else f"np.maximum({largest}, {e})"
+            largest = self.name((key, "max", i), text)
+        parts = [self.name((key, "exp", i), f"{self._call('exp')}({e} - {largest})") for i, e in enumerate(exponents)]
+        terms = []
+        for i, (c, part) in enumerate(zip(arguments[0::2], parts, strict=True)):
+            terms.append(part if c == 1 else self.name((key, "term", i), f"{self.emit(c)}*{part}"))
+        total = self.name((key, "sum"), " + ".join(terms))
+        if isinstance(node, LogSumExp):
+            return self.name(node, f"{largest} + {self._call('log')}({total})")
+        inverse = self.name((key, "inverse"), f"1.0/{total}")
+        return self.name(node, f"{parts[int(node.args[0])]}*{inverse}")
+
+    def _function(self, node: sp.Expr) -> str:
+        kind = type(node).__name__
+        if kind == "sign":
+            value = self.emit(node.args[0])
+            scalar = f"(1.0 if {value} > 0.0 else (-1.0 if {value} < 0.0 else {value}))"
+            return self.name(node, scalar if self.flavour == "numba" else f"np.sign({value})")
+        if kind in _RECIPROCALS:
+            return self.name(node, f"1.0/{self.emit(_RECIPROCALS[kind](*node.args))}")
+        return self.name(node, f"{self._call(kind)}({', '.join(self.emit(a) for a in node.args)})")
+
+    def _call(self, kind: str) -> str:
+        text = _CALLS.get(kind, ("", ""))[self.flavour == "numpy"]
+        if not text:
+            raise FormulaError(f"{kind} has no numeric form here; known: {', '.join(sorted(_CALLS))}")
+        return text
+
+
+def straight_line(
+    outputs: Sequence[sp.Expr], names: Mapping[sp.Symbol, str], *, flavour: str = "numba"
+) -> tuple[list[str], list[str]]:
+    """Print expressions as straight-line code.
+
+    Arguments:
+        outputs: expressions in the symbols of ``names``.
+        names: the local name of each symbol.
+        flavour: ``"numba"`` for scalars, ``"numpy"`` for arrays.
+
+    Returns:
+        The assignments, in order, and for each output the name or literal that holds it.
+
+    Raises:
+        FormulaError: if an expression has no numeric form.
+
+    Example:
+        >>> x, y = sp.symbols("x y", real=True)
+        >>> straight_line([x**2 + y**2, (x**2 + y**2) ** sp.Rational(-3, 2)], {x: "a", y: "b"})
+        (['t0 = a*a', 't1 = b*b', 't2 = t0 + t1', 't3 = math.sqrt(t2)', 't4 = t2*t3', 't5 = 1.0/t4'], ['t2', 't5'])
+    """
+    for output in outputs:
+        _require_numeric(output, names)
+    shared, reduced = sp.cse(list(outputs), symbols=sp.numbered_symbols("cse_", cls=sp.Dummy, real=True))
+    block = _Block(names, flavour)
+    block.count([e for _, e in shared] + list(reduced))
+    for symbol, expression in shared:
+        block._memo[symbol] = block.emit(expression)
+    results = [block.emit(r) for r in reduced]
+    return block.lines, results
+
+
+def _require_numeric(expression: sp.Expr, names: Mapping[sp.Symbol, str]) -> None:
+    undefined = sorted({f.func.__name__ for f in expression.atoms(sp.core.function.AppliedUndef)})
+    if undefined:
+        raise FormulaError(
+            f"the function {undefined[0]!r} is declared but has no formula, so it has no value; "
+            "write it out in the Hamiltonian to compute with it"
+        )
+    foreign = sorted(s.name for s in expression.free_symbols - set(names))
+    if foreign:
+        raise FormulaError(f"the name {foreign[0]!r} has no value here" + did_you_mean(foreign[0], names.values()))
+
+
+def _literal(number: sp.Expr) -> str:
+    if isinstance(number, sp.Rational):
+        value = float(Fraction(int(number.p), int(number.q)))
+    else:
+        value = float(number.evalf(30))
+    if not math.isfinite(value):
+        raise FormulaError(f"the number {number} is outside the range of double precision")
+    return f"({value!r})" if value < 0 else repr(value)
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The local names of a space's symbols in generated code: q0, q1, …, p0, p1, …, k0, k1, …."""
+
+    q: tuple[str, ...]
+    p: tuple[str, ...]
+    k: tuple[str, ...]
+    names: dict[sp.Symbol, str]
+
+    @staticmethod
+    def of(space: Space) -> Arguments:
+        """Return the names for a space; parameters in the order in which they were declared."""
+        q = tuple(f"q{i}" for i in range(len(space.coordinates)))
+        p = tuple(f"p{i}" for i in range(len(space.momenta)))
+        k = tuple(f"k{i}" for i in range(len(space.parameters)))
+        symbols = [*space.coordinates, *space.momenta, *space.parameters.values()]
+        return Arguments(q, p, k, dict(zip(symbols, [*q, *p, *k], strict=True)))
+
+
+def separable_source(H: Hamiltonian) -> str:
+    """Return the numba source of ``force(q…, k…) = ∂U/∂q``, ``velocity(p…, k…) = ∂K/∂p`` and ``potential(q…, k…)``.
+
+    Each function takes and returns scalars (tuples of ``dof`` scalars for the first two).  The module that
+    holds the source supplies the decorator ``inlined``.
+
+    Raises:
+        NotSeparableError: if H is not K(p) + U(q).
+        FormulaError: if H depends on time or contains functions without a formula.
+    """
+    require_autonomous(H)
+    arguments = Arguments.of(H.space)
+    U, K = shift_exponentials(H.potential), shift_exponentials(H.kinetic)
+    return "\n\n".join(
+        [
+            _function_source("force", [U.diff(x) for x in H.space.coordinates], arguments.q, arguments),
+            _function_source("velocity", [K.diff(x) for x in H.space.momenta], arguments.p, arguments),
+            _function_source("potential", [U], arguments.q, arguments),
+        ]
+    )
+
+
+def require_autonomous(H: Hamiltonian) -> None:
+    """Refuse a Hamiltonian with explicit time.
+
+    Raises:
+        FormulaError: with the remedy, an enlarged phase space.
+    """
+    time = H.space.time
+    if time is not None and H.expr.has(time):
+        raise FormulaError(
+            f"the Hamiltonian depends on the time {time.name!r}, which the numeric layer does not step; make {time.name} a "
+            "coordinate with a momentum E and use H + E"
+        )
+
+
+def _function_source(name: str, outputs: Sequence[sp.Expr], variables: Sequence[str], arguments: Arguments) -> str:
+    lines, results = straight_line(outputs, arguments.names)
+    result = results[0] if name == "potential" else f"({', '.join(results)},)"
+    body = "".join(f"    {line}\n" for line in lines)
+    return f"@inlined\ndef {name}({', '.join([*variables, *arguments.k])}):\n{body}    return {result}\n"
+
+
+def parameter_values(space: Space, given: Mapping[str, float] | None, *, used: Iterable[sp.Expr]) -> dict[str, float]:
+    """Check parameters by name and return those declared in the space that have a value, in declared order.
+
+    Arguments:
+        space: the phase space that declares them.
+        given: name to number.
+        used: expressions that will be evaluated; the parameters in them must be given.
+
+    Raises:
+        ParameterError: for an unknown name (with a suggestion), a missing one, a value that is not finite, or one
+            that is not positive although it was declared so.
+
+    Example:
+        >>> from hamsym import PhaseSpace
+        >>> space = PhaseSpace("q", "p", parameters={"m": "positive", "k": "real"})
+        >>> parameter_values(space, {"m": 2}, used=[space.parse("p**2/m")])
+        {'m': 2.0}
+    """
+    if given is not None and not isinstance(given, Mapping):
+        raise ParameterError(f"parameters is a mapping of names to numbers, not {type(given).__name__}")
+    values = dict(given or {})
+    for name in values:
+        if name not in space.parameters:
+            hint = did_you_mean(str(name), space.parameters) or "; this space has no parameters"
+            raise ParameterError(f"there is no parameter {name!r}{hint}")
+    needed = {s.name for e in used for s in e.free_symbols}
+    missing = [n for n in space.parameters if n in needed and n not in values]
+    if missing:
+        example = ", ".join(f"{n!r}: 1.0" for n in missing)
+        raise ParameterError(f"the parameter(s) {', '.join(missing)} have no value; pass parameters={{{example}}}")
+    return {
+        n: real(f"parameter {n!r}", values[n], positive=bool(s.is_positive))
+        for n, s in space.parameters.items()
+        if n in values
+    }
+
+
+@cache
+def array_function(expression: sp.Expr, space: Space) -> Callable[..., np.ndarray]:
+    """Compile an expression to a numpy function of whole arrays.
+
+    Arguments:
+        expression: an expression of ``space``.
+        space: the phase space.
+
+    Returns:
+        ``f(q, p, parameters)`` with q and p of shape ``(..., dof)`` and parameters a dict of name to number; it
+        returns an array of shape ``(...)``, also where the expression is a constant.
+
+    Raises:
+        FormulaError: if the expression has no numeric form.
+
+    Example:
+        >>> from hamsym import PhaseSpace
+        >>> space = PhaseSpace.standard(1, parameters={"m": "positive"})
+        >>> f = array_function(space.parse("p1**2/(2*m)"), space)
+        >>> f(np.zeros((2, 1)), np.array([[1.0], [2.0]]), {"m": 2.0})
+        array([0.25, 1.  ])
+    """
+    arguments = Arguments.of(space)
+    lines, results = straight_line([shift_exponentials(expression)], arguments.names, flavour="numpy")
+    unpack = [f"{n} = q[..., {i}]" for i, n in enumerate(arguments.q)]
+    unpack += [f"{n} = p[..., {i}]" for i, n in enumerate(arguments.p)]
+    unpack += [f"{local} = k.get({name!r})" for local, name in zip(arguments.k, space.parameters, strict=True)]
+    body = "".join(f"    {line}\n" for line in [*unpack, *lines])
+    scope: dict[str, Any] = {"np": np}
+    source = f"def value(q, p, k):\n{body}    return {results[0]}\n"
+    exec(compile(source, "<hamsym formula>", "exec"), scope)  # noqa: S102  our own generated source
+    value = scope["value"]
+
+    def evaluate(q: np.ndarray, p: np.ndarray, parameters: Mapping[str, float]) -> np.ndarray:
+        with np.errstate(all="ignore"):  # the caller looks at what is not finite and says where
+            result = value(q, p, parameters)
+        return np.array(np.broadcast_to(result, q.shape[:-1]), dtype=np.float64)
+
+    return evaluate

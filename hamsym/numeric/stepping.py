@@ -1,0 +1,223 @@
+"""The loops: source of the time-stepping kernels of one Hamiltonian and one method.
+
+A batch runs in blocks of ``LANES`` trajectories.  Within a block the lane loop is innermost and several steps are
+written out inside it, so that a state stays in registers and the compiler turns the lanes into SIMD; output is
+trajectory-major, because time-major output is limited by memory.  The flow that ends one step and starts the next
+is done once: the state between steps holds the variable *after* that merged flow, and what is stored is the
+variable in the middle of it.  Hence the numbers do not depend on how often, or in which company, a trajectory is
+stored.  Floating-point operations may contract to fused multiply-adds and are otherwise as written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+
+import sympy as sp
+
+from hamsym.errors import NotSeparableError
+from hamsym.numeric.cache import load_generated
+from hamsym.numeric.codegen import Arguments, separable_source
+from hamsym.numeric.methods import Method
+from hamsym.symbolic.hamiltonian import Hamiltonian
+
+#: Trajectories in one SIMD block.
+LANES = 16
+#: Steps written out in one pass, at most; fewer for long forces, whose compile time would grow for nothing.
+_UNROLL, _UNROLL_LINES = 10, 240
+
+_HEADER = """\
+import math
+
+import numpy as np
+from numba import njit
+
+inlined = njit(forceinline=True, fastmath={fastmath}, error_model="numpy")
+compiled = njit(cache=CACHE, nogil=True, fastmath={fastmath}, error_model="numpy")
+"""
+
+
+def stepping_kernels(H: Hamiltonian, method: Method, *, strict: bool = False) -> ModuleType:
+    """Return the compiled loops of a method for a separable Hamiltonian.
+
+    Arguments:
+        H: the Hamiltonian; parameters stay arguments, so new values need no new code.
+        method: a splitting method.
+        strict: forbid fused multiply-adds, which makes results the same on every processor.
+
+    Returns:
+        A module with ``one(q_in, p_in, q_out, p_out, i, h, save_every, *k)`` and
+        ``block(q_in, p_in, q_out, p_out, first, last, h, save_every, *k)``; ``q_in`` is ``(batch, dof)``,
+        ``q_out`` is ``(batch, time, dof)``; both fill the trajectories i, or first to last - 1.
+
+    Raises:
+        NotSeparableError: if H is not K(p) + U(q).
+        FormulaError: if H cannot be turned into numbers.
+    """
+    return _kernels(H, f"stepping {method}", lambda formulas: _stepping_source(formulas, H, method), strict)
+
+
+def sampling_kernels(H: Hamiltonian) -> ModuleType:
+    """Return the compiled loops of Hamiltonian Monte Carlo for a separable Hamiltonian.
+
+    Returns:
+        A module with ``propose(q, p, u, h, beta, steps, *k)``, which moves every lane of ``q``, ``p`` (``(dof, lanes)``)
+        in place by ``steps`` leapfrog steps of size ``h[lane]`` under K + beta[lane] U and leaves U in ``u``; with
+        ``steps=0`` it only evaluates U.
+
+    Raises:
+        NotSeparableError, FormulaError: as :func:`stepping_kernels`.
+    """
+    return _kernels(H, "sampling", lambda formulas: _sampling_source(formulas, H), False)
+
+
+def _kernels(H: Hamiltonian, kind: str, loops: Callable[[str], str], strict: bool) -> ModuleType:
+    def write() -> str:
+        formulas = _separable_source(H)
+        header = _HEADER.format(fastmath="False" if strict else '{"contract"}')
+        return f"{header}\n\n{formulas}\n\n{loops(formulas)}"
+
+    space = H.space
+    names = [f"{n}:{s.assumptions0.get('positive')}" for n, s in space.symbols.items()]
+    return load_generated((sp.srepr(H.expr), repr(space), *names, kind, str(strict)), write)
+
+
+def _separable_source(H: Hamiltonian) -> str:
+    try:
+        return separable_source(H)
+    except NotSeparableError as error:
+        raise NotSeparableError(
+            f"{error}. Every method of hamsym.methods() splits H into K(p) + U(q); bring H to that form by a canonical "
+            "change of variables"
+        ) from None
+
+
+def _stepping_source(formulas: str, H: Hamiltonian, method: Method) -> str:
+    names = Arguments.of(H.space)
+    m = len(method.inner)
+    unroll = max(1, min(_UNROLL, _UNROLL_LINES // max(1, formulas.count("\n"))) // m)
+    # The outer variable is moved first and last in a step; its flow is the one that merges.
+    if method.starts_with == "kick":
+        outer, outer_flow, inner, inner_flow, signs = names.p, "force", names.q, "velocity", "-+"
+    else:
+        outer, outer_flow, inner, inner_flow, signs = names.q, "velocity", names.p, "force", "+-"
+    state, k = [*names.q, *names.p], ", ".join(names.k)
+    k_tail = f", {k}" if k else ""
+
+    def call(flow: str, arguments: tuple[str, ...]) -> str:
+        return f"{', '.join(f'g{i}' for i in range(len(arguments)))}, = {flow}({', '.join(arguments)}{k_tail})"
+
+    def move(variables: tuple[str, ...], sign: str, coefficient: str, prefix: str = "") -> list[str]:
+        return [f"{prefix}{x} = {x} {sign} {coefficient}*g{i}" for i, x in enumerate(variables)]
+
+    def step(store: bool) -> list[str]:
+        lines = []
+        for j in range(m):
+            lines += [call(inner_flow, outer), *move(inner, signs[1], f"inner{j}"), call(outer_flow, inner)]
+            if j == m - 1 and store:
+                lines += move(outer, signs[0], f"outer{m}", "end_")
+            lines += move(outer, signs[0], "merged" if j == m - 1 else f"outer{j + 1}")
+        return lines
+
+    first = [call(outer_flow, inner), *move(outer, signs[0], "outer0")]
+    stored = {x: f"end_{x}" if x in outer else x for x in state}
+    coefficients = [f"outer{j} = {c!r}*h" for j, c in enumerate(method.outer)]
+    coefficients += [f"inner{j} = {c!r}*h" for j, c in enumerate(method.inner)]
+    coefficients += [f"merged = {method.outer[-1] + method.outer[0]!r}*h"]
+    scratch = [f"s_{x}" for x in state] + [f"s_end_{x}" for x in outer]
+    load = [f"{x} = s_{x}[l]" for x in state]
+    keep = [f"s_{x}[l] = {x}" for x in state]
+    keep_end = [f"s_end_{x}[l] = end_{x}" for x in outer]
+
+    def read(index: str) -> list[str]:
+        return [f"{x} = {x[0]}_in[{index}, {x[1:]}]" for x in state]
+
+    def lanes(body: list[str]) -> list[str]:
+        return [f"for l in range({LANES}):", *_indent(body)]
+
+    unrolled = [line for i in range(unroll) for line in step(i == unroll - 1)]
+    one = [
+        *coefficients,
+        *read("i"),
+        *[f"{x[0]}_out[i, 0, {x[1:]}] = {x}" for x in state],
+        *first,
+        *[f"end_{x} = {x}" for x in outer],
+        "for s in range(1, q_out.shape[1]):",
+        *_indent(["for n in range(save_every):", *_indent(step(True))]),
+        *_indent([f"{x[0]}_out[i, s, {x[1:]}] = {stored[x]}" for x in state]),
+    ]
+    write_lane = ["if begin + l < last:", *_indent(f"{x[0]}_out[begin + l, s, {x[1:]}] = s_{stored[x]}[l]" for x in state)]
+    block = [
+        *coefficients,
+        *[f"{s} = np.empty({LANES})" for s in scratch],
+        f"for begin in range(first, last, {LANES}):",
+        *_indent(
+            [
+                *lanes(
+                    [
+                        "i = min(begin + l, last - 1)",
+                        *read("i"),
+                        *[f"{x[0]}_out[i, 0, {x[1:]}] = {x}" for x in state],
+                        *first,
+                        *keep,
+                    ]
+                ),
+                "for s in range(1, q_out.shape[1]):",
+                *_indent(
+                    [
+                        f"for n in range(save_every // {unroll}):",
+                        *_indent(lanes([*load, *unrolled, *keep, *keep_end])),
+                        f"for n in range(save_every % {unroll}):",
+                        *_indent(lanes([*load, *step(True), *keep, *keep_end])),
+                        *lanes(write_lane),
+                    ]
+                ),
+            ]
+        ),
+    ]
+    return "\n\n".join(
+        [
+            _define(f"one(q_in, p_in, q_out, p_out, i, h, save_every{k_tail})", one),
+            _define(f"block(q_in, p_in, q_out, p_out, first, last, h, save_every{k_tail})", block),
+        ]
+    )
+
+
+def _sampling_source(formulas: str, H: Hamiltonian) -> str:
+    names = Arguments.of(H.space)
+    state, k = [*names.q, *names.p], ", ".join(names.k)
+    k_tail = f", {k}" if k else ""
+    g = ", ".join(f"g{i}" for i in range(len(names.q)))
+    force = f"{g}, = force({', '.join(names.q)}{k_tail})"
+    drift = [f"{g}, = velocity({', '.join(names.p)}{k_tail})"] + [f"{x} += h[i]*g{n}" for n, x in enumerate(names.q)]
+    half = [force, *[f"{x} -= 0.5*h[i]*beta[i]*g{n}" for n, x in enumerate(names.p)]]
+    full = [force, *[f"{x} -= h[i]*beta[i]*g{n}" for n, x in enumerate(names.p)]]
+    load = [f"{x} = {x[0]}[{x[1:]}, i]" for x in state]
+    keep = [f"{x[0]}[{x[1:]}, i] = {x}" for x in state]
+
+    def lanes(body: list[str]) -> list[str]:
+        return [f"for i in range(begin, min(begin + {LANES}, u.size)):", *_indent(body)]
+
+    body = [
+        f"for begin in range(0, u.size, {LANES}):",
+        *_indent(
+            [
+                "if steps > 0:",
+                *_indent(lanes([*load, *half, *drift, *keep])),
+                "for n in range(steps - 1):",
+                *_indent(lanes([*load, *full, *drift, *keep])),
+                "if steps > 0:",
+                *_indent(lanes([*load, *half, *keep])),
+                *lanes([*load, f"u[i] = potential({', '.join(names.q)}{k_tail})"]),
+            ]
+        ),
+    ]
+    return _define(f"propose(q, p, u, h, beta, steps{k_tail})", body)
+
+
+def _define(signature: str, body: list[str]) -> str:
+    return "\n".join(["@compiled", f"def {signature}:", *_indent(body)]) + "\n"
+
+
+def _indent(lines: object) -> list[str]:
+    return [f"    {line}" for line in lines]  # type: ignore[attr-defined]
