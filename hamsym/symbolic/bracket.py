@@ -1,0 +1,120 @@
+"""Poisson brackets, and the question whether something is conserved."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import sympy as sp
+
+from hamsym.errors import ParameterError, SpaceError
+from hamsym.symbolic.decide import Claim, decide, formal_bracket
+from hamsym.symbolic.space import Space
+from hamsym.symbolic.verdict import Verdict
+
+
+class OnSpace(Protocol):
+    """Anything with an expression and the space it lives on: a Hamiltonian or a Generator."""
+
+    @property
+    def expr(self) -> sp.Expr:
+        """The expression."""
+
+    @property
+    def space(self) -> Space:
+        """The space."""
+
+
+Formula = str | sp.Expr | int | float | OnSpace
+
+
+def poisson_bracket(f: Formula, g: Formula, space: Space) -> sp.Expr:
+    """Return ``{f, g} = Σ J[a, b] ∂f/∂a ∂g/∂b``; canonically Σ ∂f/∂qᵢ ∂g/∂pᵢ − ∂f/∂pᵢ ∂g/∂qᵢ.
+
+    Arguments:
+        f, g: text, sympy expressions or generators.
+        space: the Poisson manifold.
+
+    Returns:
+        The bracket as sympy's differentiation gives it, not simplified; ask :func:`is_zero` whether it vanishes.
+
+    Raises:
+        FormulaError: for formulas that are refused.
+
+    Source: Goldstein, Classical Mechanics, section 9.5.
+
+    Example:
+        >>> from hamsym import PhaseSpace
+        >>> poisson_bracket("q1", "p1", PhaseSpace.standard(1))
+        1
+    """
+    _require_space(space)
+    return formal_bracket(space.express(f), space.express(g), space)
+
+
+def verify(H: OnSpace, g: Formula, budget: float = 10.0) -> Verdict:
+    """Decide whether g is conserved by H: whether ``{g, H} + ∂g/∂t`` vanishes identically.
+
+    "Identically" means at every real point of the domain, for every value of the parameters that their
+    assumptions allow, and for every choice of the undefined functions.
+
+    Arguments:
+        H: the Hamiltonian.
+        g: text, expression or generator, in the names of the Hamiltonian's space.
+        budget: seconds after which the answer is ``Undecided``.
+
+    Returns:
+        ``Proved`` with a certificate, ``Refuted`` with a point and an enclosure of the value there, or
+        ``Undecided`` with the reason.
+
+    Raises:
+        FormulaError: if g is refused.
+        ParameterError: if the budget is not a positive number.
+
+    Example:
+        >>> from hamsym import Hamiltonian, PhaseSpace
+        >>> space = PhaseSpace.standard(2, functions={"V": 1})
+        >>> H = Hamiltonian("(p1**2 + p2**2)/2 + V(q1**2 + q2**2)", space)
+        >>> verify(H, "q1*p2 - q2*p1").status, verify(H, "p1").status
+        ('proved', 'refuted')
+    """
+    if not hasattr(H, "expr") or not hasattr(H, "space"):
+        raise SpaceError(
+            f"verify needs a Hamiltonian, not {type(H).__name__}; write Hamiltonian('p1**2/2 + q1**2/2', space)"
+        )
+    return decide(Claim(H.space, H.space.express(g), H.space.express(H.expr)), _seconds(budget))
+
+
+def is_zero(expr: Formula, space: Space, budget: float = 10.0) -> Verdict:
+    """Decide whether an expression vanishes identically on the domain where it is real and finite.
+
+    Arguments:
+        expr: text, expression or generator.
+        space: the space whose names and assumptions hold.
+        budget: seconds after which the answer is ``Undecided``.
+
+    Raises:
+        FormulaError: if the formula is refused.
+        ParameterError: if the budget is not a positive number.
+
+    Example:
+        >>> from hamsym import PhaseSpace
+        >>> space = PhaseSpace.standard(2)
+        >>> is_zero("sqrt(q1**2 + q2**2 + 1 + 2*sqrt(q1**2 + q2**2)) - sqrt(q1**2 + q2**2) - 1", space).status
+        'proved'
+        >>> is_zero("sqrt(q1**2) - q1", space).status
+        'refuted'
+    """
+    _require_space(space)
+    return decide(Claim(space, space.express(expr)), _seconds(budget))
+
+
+def _require_space(space: object) -> None:
+    if not isinstance(space, Space):
+        raise SpaceError(f"a phase space is needed, not {type(space).__name__}; pass PhaseSpace('q1', 'p1')")
+
+
+def _seconds(budget: object) -> float:
+    if isinstance(budget, bool) or not isinstance(budget, (int, float)) or not math.isfinite(budget) or budget <= 0:
+        raise ParameterError(f"the budget is a positive number of seconds, not {budget!r}")
+    return float(budget)

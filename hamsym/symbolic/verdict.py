@@ -1,0 +1,286 @@
+"""The three answers to "is it zero?", each with what is needed to check it again by other means."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import sympy as sp
+
+from hamsym.errors import UndecidedError
+from hamsym.symbolic.formula import to_text
+from hamsym.symbolic.witness import Point
+
+#: Digits of the independent evaluation in ``check``.
+DIGITS = 60
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A generator of the proof, what it stands for, and the polynomial that vanishes on it.
+
+    Attributes:
+        name: the generator's name in relations of other generators.
+        meaning: the expression that it stands for.
+        vanishing: an expression in generator names and symbols that is identically zero; None for a free generator.
+    """
+
+    name: str
+    meaning: sp.Expr
+    vanishing: sp.Expr | None
+
+    def __str__(self) -> str:
+        text = f"{self.name} = {self.meaning}"
+        return text if self.vanishing is None else f"{text},  {self.vanishing} = 0"
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A function of no arguments that returns a value it was made with."""
+
+    value: object
+
+    def __call__(self):  # type: ignore[no-untyped-def]
+        return self.value
+
+
+@dataclass(repr=False)
+class Verdict:
+    """Answer to the question whether an expression vanishes identically.
+
+    As a truth value it is True when proved, False when refuted, and an error when undecided.
+
+    Attributes:
+        question: the claim in words, for example ``"{g, H} = 0"``.
+        seconds: wall time of the decision.
+    """
+
+    question: str
+    formula: Callable[[], sp.Expr]
+    seconds: float = field(default=0.0, kw_only=True)
+    status = ""
+
+    def __getstate__(self) -> dict[str, object]:
+        """Give the expression itself to pickle, not the recipe for it."""
+        expression = self.expression
+        return {**self.__dict__, "formula": Constant(expression)}
+
+    @cached_property
+    def expression(self) -> sp.Expr:
+        """The formula that was decided, by sympy's own differentiation."""
+        return self.formula()
+
+    def __bool__(self) -> bool:
+        raise NotImplementedError
+
+    def check(self) -> bool:
+        """Verify the answer again by code that shares nothing with the prover but the formula."""
+        raise NotImplementedError
+
+    def details(self) -> list[str]:
+        """Return what there is to say beyond the status, one line each."""
+        raise NotImplementedError
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the verdict in types that JSON knows."""
+        return {"status": self.status, "question": self.question, "seconds": round(self.seconds, 6)}
+
+    def __str__(self) -> str:
+        lines = [f"{self.status}: {self.question}", *("  " + line for line in self.details())]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.question} ({1e3 * self.seconds:.1f} ms)>"
+
+    def _repr_html_(self) -> str:
+        colour = {"proved": "#1a7f37", "refuted": "#cf222e"}.get(self.status, "#9a6700")
+        rows = "".join(f"<div style='margin-left:1.5em'>{html.escape(line)}</div>" for line in self.details())
+        head = f"<b style='color:{colour}'>{self.status}</b>: {html.escape(self.question)}"
+        return f"<div>{head} <small>({1e3 * self.seconds:.1f} ms)</small>{rows}</div>"
+
+
+@dataclass(repr=False)
+class Proved(Verdict):
+    """The expression is zero at every point of its domain, for every choice of the undefined functions.
+
+    Attributes:
+        certificate: the generators and relations that reduce the expression to zero.
+        sample: a rational point at which everything is finite, so that the domain is not empty.
+        functions: the polynomials that stood for undefined functions at the sample.
+    """
+
+    relations: Callable[[], Sequence[tuple[str, sp.Expr, sp.Expr | None]]] = Constant(())
+    sample: Point = field(default_factory=dict)
+    functions: Mapping[str, sp.Lambda] = field(default_factory=dict)
+    status = "proved"
+
+    @cached_property
+    def certificate(self) -> tuple[Relation, ...]:
+        """The generators and relations of the proof, written out when first asked for."""
+        return tuple(Relation(*entry) for entry in self.relations())
+
+    def __getstate__(self) -> dict[str, object]:
+        entries = [(r.name, r.meaning, r.vanishing) for r in self.certificate]
+        return {**super().__getstate__(), "relations": Constant(entries)}
+
+    def __bool__(self) -> bool:
+        return True
+
+    def check(self) -> bool:
+        """Evaluate the relations and the formula with 60 digits, at the sample and at points near it."""
+        shifts = (0, sp.Rational(1, 1009), -sp.Rational(2, 1013), sp.Rational(3, 1019))
+        seen = 0
+        for shift in shifts:
+            point = {s: v * (1 + shift * (k + 1)) for k, (s, v) in enumerate(self.sample.items())}
+            value = evaluate(self.expression, point, self.functions)
+            if value is None:
+                continue
+            seen += 1
+            if not _is_small(value) or not self._relations_hold(point):
+                return False
+        return seen > 0
+
+    def _relations_hold(self, point: Point) -> bool:
+        meanings = {sp.Symbol(r.name): r.meaning for r in self.certificate}
+        values: dict[sp.Symbol, sp.Expr] = {}
+        for relation in self.certificate:
+            if relation.vanishing is None:
+                continue
+            for name in relation.vanishing.free_symbols & set(meanings):
+                if name not in values:
+                    value = evaluate(meanings[name], point, self.functions)
+                    if value is None:
+                        return False
+                    values[name] = value
+            residual = evaluate(relation.vanishing, {**point, **values}, self.functions)
+            if residual is None or not _is_small(residual):
+                return False
+        return True
+
+    def details(self) -> list[str]:
+        lines = [str(r) for r in self.certificate]
+        return [*lines, "defined at " + _at(self.sample)] if self.sample else lines
+
+    def to_dict(self) -> dict[str, object]:
+        certificate = [
+            {
+                "name": r.name,
+                "meaning": _text(r.meaning),
+                "vanishing": None if r.vanishing is None else _text(r.vanishing),
+            }
+            for r in self.certificate
+        ]
+        return {**super().to_dict(), "certificate": certificate, "sample": _rationals(self.sample)}
+
+
+@dataclass(repr=False)
+class Refuted(Verdict):
+    """The expression is not zero: at a rational point its value is enclosed away from zero.
+
+    Attributes:
+        point: symbol to rational value.
+        value: certified lower and upper bound of the expression there; both have the same sign.
+        functions: the polynomials chosen for undefined functions, if there are any.
+    """
+
+    point: Point = field(default_factory=dict)
+    value: tuple[sp.Rational, sp.Rational] = (sp.Integer(0), sp.Integer(0))
+    functions: Mapping[str, sp.Lambda] = field(default_factory=dict)
+    status = "refuted"
+
+    def __bool__(self) -> bool:
+        return False
+
+    def check(self) -> bool:
+        """Evaluate the formula with 60 digits at the point and compare with the enclosure."""
+        lower, upper = self.value
+        if not lower * upper > 0:
+            return False
+        value = evaluate(self.expression, self.point, self.functions)
+        if value is None:
+            return False
+        slack = abs(value) * sp.Rational(1, 10 ** (DIGITS - 20))
+        return bool(lower - slack <= value <= upper + slack)
+
+    def details(self) -> list[str]:
+        lower, upper = (sp.Float(v, 15) for v in self.value)
+        lines = [f"value in [{lower}, {upper}] at {_at(self.point)}"]
+        return lines + [f"with {name} = {polynomial}" for name, polynomial in self.functions.items()]
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            **super().to_dict(),
+            "point": _rationals(self.point),
+            "value": [str(v) for v in self.value],
+            "functions": {name: str(f) for name, f in self.functions.items()},
+        }
+
+
+@dataclass(repr=False)
+class Undecided(Verdict):
+    """Neither a proof nor a certified nonzero value was found.
+
+    Attributes:
+        reason: what was missing.
+    """
+
+    reason: str = ""
+    status = "undecided"
+
+    def __bool__(self) -> bool:
+        raise UndecidedError(f"{self.question} is undecided: {self.reason}")
+
+    def check(self) -> bool:
+        """Return True: an undecided verdict claims nothing."""
+        return True
+
+    def details(self) -> list[str]:
+        return [self.reason]
+
+    def to_dict(self) -> dict[str, object]:
+        return {**super().to_dict(), "reason": self.reason}
+
+
+def evaluate(
+    expression: sp.Expr, point: Mapping[sp.Symbol, sp.Expr], functions: Mapping[str, sp.Lambda]
+) -> sp.Expr | None:
+    """Evaluate with mpmath to 60 digits, whatever cancels; None where the value is not finite and real.
+
+    Arguments:
+        expression: any expression in the point's symbols.
+        point: the value of each symbol.
+        functions: what to put for undefined functions.
+
+    Example:
+        >>> x = sp.Symbol("x", real=True)
+        >>> evaluate(sp.sin(x)**2 + sp.cos(x)**2, {x: sp.Rational(1, 3)}, {}) == 1
+        True
+    """
+    if functions:
+        used = {f.func for f in expression.atoms(sp.core.function.AppliedUndef)}
+        for function in used:
+            if function.__name__ in functions:
+                expression = expression.subs(function, functions[function.__name__])
+        expression = expression.doit()
+    value = expression.evalf(DIGITS, subs=dict(point), maxn=600)
+    if not (value.is_Number and value.is_finite and value.is_real):
+        return None
+    return value
+
+
+def _is_small(value: sp.Expr) -> bool:
+    return bool(abs(value) < sp.Rational(1, 10 ** (DIGITS - 20)))
+
+
+def _text(expression: sp.Expr) -> str:
+    return to_text(expression)
+
+
+def _rationals(point: Mapping[sp.Symbol, sp.Rational]) -> dict[str, str]:
+    return {s.name: str(v) for s, v in point.items()}
+
+
+def _at(point: Mapping[sp.Symbol, sp.Rational]) -> str:
+    return ", ".join(f"{s} = {v}" for s, v in point.items())
