@@ -126,7 +126,9 @@ class FrameEncoder(nn.Module):
                 frame[:, index, at + 1] = torch.stack([-along[:, 1], along[:, 0]], -1)
             else:
                 sd = log_across[:, k].exp()
-                projector = torch.eye(len(block), dtype=x.dtype, device=x.device) - along[:, :, None] * along[:, None]
+                projector = (
+                    torch.eye(len(block), dtype=x.dtype, device=x.device) - along[:, :, None] * along[:, None]
+                )
                 rows = torch.tensor(index, device=x.device)
                 wide[:, rows[:, None], rows[None]] = sd[:, None, None] * projector
                 log_det = log_det + (len(block) - 1) * log_across[:, k]

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from hamsym.errors import NonFiniteError, ParameterError, ShapeError, SymmetryError
+from hamsym.symbolic.bracket import verify
+from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.space import PhaseSpace
 from learn.encoder import FrameEncoder, GaussianEncoder, Moments
 from learn.leapfrog import SeparableHamiltonian, leapfrog
@@ -89,7 +91,9 @@ class HamiltonianFlow(nn.Module):
         if not 0 < dt < math.inf:
             raise ParameterError(f"dt is a positive number, not {dt!r}")
         if symmetry not in MODES:
-            raise SymmetryError(f"symmetry={symmetry!r} is not available; the modes are {', '.join(map(repr, MODES))}")
+            raise SymmetryError(
+                f"symmetry={symmetry!r} is not available; the modes are {', '.join(map(repr, MODES))}"
+            )
         self.dim, self.hamiltonians, self.steps, self.width = dim, hamiltonians, steps, width
         self.symmetry, self.first_dt = symmetry, float(dt)
         self.generators = as_generators(generators, dim)
@@ -118,7 +122,9 @@ class HamiltonianFlow(nn.Module):
             for _ in range(self.hamiltonians)
         )
         self.encoder: GaussianEncoder | FrameEncoder = (
-            FrameEncoder(self.dim, self.blocks, self.width) if exact else GaussianEncoder(self.dim, self.width)
+            FrameEncoder(self.dim, self.blocks, self.width)
+            if exact
+            else GaussianEncoder(self.dim, self.width)
         )
         self.log_scale = nn.Parameter(torch.zeros(2))  # of q and of p, in the units of the flow
         self.register_buffer("unit", torch.tensor(1.0))
@@ -227,7 +233,10 @@ class HamiltonianFlow(nn.Module):
                 left -= k
             first.append(log_sum)
             second.append(log_square)
-        total, square = torch.cat(first) if first else q.new_zeros(0), torch.cat(second) if second else q.new_zeros(0)
+        total, square = (
+            torch.cat(first) if first else q.new_zeros(0),
+            torch.cat(second) if second else q.new_zeros(0),
+        )
         effective = (2 * total - square).exp()
         error = (1 / effective - 1 / samples).clamp(min=0).sqrt()
         return LogProbEstimate(total - math.log(samples), error, effective)
@@ -237,7 +246,9 @@ class HamiltonianFlow(nn.Module):
     @torch.no_grad()
     def sample_base(self, n: int, *, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Draw n states (q₀, p₀) from π, without gradient."""
-        noise = torch.randn(2, n, self.dim, dtype=self.unit.dtype, device=self.unit.device, generator=generator)
+        noise = torch.randn(
+            2, n, self.dim, dtype=self.unit.dtype, device=self.unit.device, generator=generator
+        )
         a, b = self.base_scales
         return a * noise[0], b * noise[1]
 
@@ -279,9 +290,6 @@ class HamiltonianFlow(nn.Module):
         return [v for g in self.generators for v in self._proofs(g, budget)]
 
     def _proofs(self, g: Any, budget: float) -> list[Any]:
-        from hamsym.symbolic.bracket import verify
-        from hamsym.symbolic.hamiltonian import Hamiltonian
-
         rotated = {i for block in self.blocks for i in block}
         n_invariants = self.dim - len(rotated) + len(self.blocks)
         q, p = ([s.name for s in symbols] for symbols in (g.space.coordinates, g.space.momenta))
@@ -321,7 +329,7 @@ class HamiltonianFlow(nn.Module):
         }
 
     def extra_repr(self) -> str:
-        a, b = (float(s) for s in self.base_scales)
+        a, b = (float(s.detach()) for s in self.base_scales)
         weights = sum(p.numel() for p in self.parameters())
         generators = [g.text for g in self.generators]
         return (
@@ -335,7 +343,9 @@ class HamiltonianFlow(nn.Module):
 
     def _encode(self, moments: Moments, k: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         n, d = moments.mean.shape
-        noise = torch.randn(n, k, d, dtype=moments.mean.dtype, device=moments.mean.device, generator=generator)
+        noise = torch.randn(
+            n, k, d, dtype=moments.mean.dtype, device=moments.mean.device, generator=generator
+        )
         return moments.draw(noise)
 
     def _points(self, q: Any) -> Tensor:
@@ -344,7 +354,9 @@ class HamiltonianFlow(nn.Module):
     def _states(self, q: Any, p: Any) -> tuple[Tensor, Tensor]:
         q, p = self._points(q), self._points(p)
         if q.shape != p.shape:
-            raise ShapeError(f"q and p must have the same shape (batch, {self.dim}), not {(*q.shape,)} and {(*p.shape,)}")
+            raise ShapeError(
+                f"q and p must have the same shape (batch, {self.dim}), not {(*q.shape,)} and {(*p.shape,)}"
+            )
         return q, p
 
 
@@ -374,9 +386,13 @@ def require_finite(q: Tensor, what: str) -> Tensor:
     """
     if not torch.isfinite(q).all():
         row = int(torch.isfinite(q).all(-1).logical_not().nonzero()[0])
-        raise NonFiniteError(f"{what}: row {row} is {q[row].tolist()}; remove or repair such rows first", index=row)
+        raise NonFiniteError(
+            f"{what}: row {row} is {q[row].tolist()}; remove or repair such rows first", index=row
+        )
     return q
 
 
 def _fresh_names(taken: list[str], wanted: list[str]) -> list[str]:
-    return [next(n for n in (name + "_" * k for k in range(len(taken) + 1)) if n not in taken) for name in wanted]
+    return [
+        next(n for n in (name + "_" * k for k in range(len(taken) + 1)) if n not in taken) for name in wanted
+    ]

@@ -64,17 +64,25 @@ def read(path: str | Path, name: str) -> tuple[dict[str, Tensor], dict[str, Any]
     head = _read_head(folder, name)
     weights, digest = head.get("weights"), head.get("sha256")
     if not isinstance(weights, str) or not _is_weights(name, weights):
-        raise CheckpointError(f"{folder / name}.json names {weights!r} as its weights, which is not a file of its own")
+        raise CheckpointError(
+            f"{folder / name}.json names {weights!r} as its weights, which is not a file of its own"
+        )
     try:
         payload = (folder / weights).read_bytes()
     except OSError as error:
-        raise CheckpointError(f"the weights {folder / weights} cannot be read ({error}); copy both files") from error
+        raise CheckpointError(
+            f"the weights {folder / weights} cannot be read ({error}); copy both files"
+        ) from error
     if hashlib.sha256(payload).hexdigest() != digest:
-        raise CheckpointError(f"{folder / weights} is damaged: its SHA-256 is not the recorded one; save it again")
+        raise CheckpointError(
+            f"{folder / weights} is damaged: its SHA-256 is not the recorded one; save it again"
+        )
     try:
         tensors = load_tensors(payload)
     except (SafetensorError, ValueError, KeyError, OverflowError) as error:
-        raise CheckpointError(f"{folder / weights} is not a safetensors file ({error}); save it again") from error
+        raise CheckpointError(
+            f"{folder / weights} is not a safetensors file ({error}); save it again"
+        ) from error
     return tensors, head
 
 
@@ -87,11 +95,15 @@ def _read_head(folder: Path, name: str) -> dict[str, Any]:
     except OSError as error:
         raise CheckpointError(f"no checkpoint at {folder}: {file.name} cannot be read ({error})") from error
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{file} is not valid json ({error}); it may be truncated: save it again") from error
+        raise CheckpointError(
+            f"{file} is not valid json ({error}); it may be truncated: save it again"
+        ) from error
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise CheckpointError(f"{file} is not a checkpoint of this library")
     if head.get("version") != VERSION:
-        raise CheckpointError(f"{file} has version {head.get('version')!r}, this library reads {VERSION}; update it")
+        raise CheckpointError(
+            f"{file} has version {head.get('version')!r}, this library reads {VERSION}; update it"
+        )
     return head
 
 

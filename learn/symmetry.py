@@ -60,7 +60,9 @@ def as_generators(generators: Any, dim: int) -> tuple[Generator, ...]:
             raise SymmetryError(f"g = {g.text} lives on {g.space.dof} coordinates, the flow has dim={dim}")
         unknown = sorted(s.name for s in g.expr.free_symbols - set(g.space.variables))
         if unknown or g.expr.atoms(sp.core.function.AppliedUndef):
-            raise SymmetryError(f"g = {g.text} must be a function of q and p alone; give {unknown or 'V'} values")
+            raise SymmetryError(
+                f"g = {g.text} must be a function of q and p alone; give {unknown or 'V'} values"
+            )
         listed.append(g)
     return tuple(listed)
 

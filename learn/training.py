@@ -99,7 +99,12 @@ def fit(
         >>> result.history["step"], result.best_step
         ([1, 2, 3], 3)
     """
-    for name, value in {"steps": steps, "batch": batch, "validate_every": validate_every, "save_every": save_every}.items():
+    for name, value in {
+        "steps": steps,
+        "batch": batch,
+        "validate_every": validate_every,
+        "save_every": save_every,
+    }.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ParameterError(f"{name} is a positive integer, not {value!r}")
     if not 0 < lr < math.inf:
@@ -108,11 +113,19 @@ def fit(
         raise ParameterError("resume=True needs out=…, the directory of the interrupted run")
     q_train = _training_points(flow, q_train, "q_train")
     q_valid = None if q_valid is None else _training_points(flow, q_valid, "q_valid")
-    settings = {"batch": batch, "lr": lr, "seed": seed, "points": len(q_train), "constraint": repr(constraint)}
+    settings = {
+        "batch": batch,
+        "lr": lr,
+        "seed": seed,
+        "points": len(q_train),
+        "constraint": repr(constraint),
+    }
     run = _Run(flow, q_train, q_valid, steps, settings, constraint)
     if resume and exists(out, "training"):  # type: ignore[arg-type]
         run.restore(out)  # type: ignore[arg-type]
-    bar = tqdm(total=steps, initial=run.step, disable=not progress, desc="fit", unit="step", dynamic_ncols=True)
+    bar = tqdm(
+        total=steps, initial=run.step, disable=not progress, desc="fit", unit="step", dynamic_ncols=True
+    )
     started = time.perf_counter() - run.seconds
     try:
         while run.step < steps:
