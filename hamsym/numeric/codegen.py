@@ -371,6 +371,19 @@ def parameter_values(space: Space, given: Mapping[str, float] | None, *, used: I
     }
 
 
+def scalar_value(expression: sp.Expr, space: Space, parameters: Mapping[str, float]) -> float:
+    """Return the value of an expression in the parameters alone.
+
+    Example:
+        >>> from hamsym import PhaseSpace
+        >>> space = PhaseSpace.standard(1, parameters={"m": "positive"})
+        >>> scalar_value(space.parse("1/m"), space, {"m": 4.0})
+        0.25
+    """
+    nowhere = np.zeros(len(space.coordinates))
+    return float(array_function(expression, space)(nowhere, nowhere, parameters))
+
+
 @cache
 def array_function(expression: sp.Expr, space: Space) -> Callable[..., np.ndarray]:
     """Compile an expression to a numpy function of whole arrays.
