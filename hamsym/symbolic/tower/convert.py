@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 
 import sympy as sp
@@ -44,22 +44,36 @@ class Converter:
         return self.tower.ring.lift(found)
 
     def prepare(self, *expressions: sp.Expr) -> None:
-        """Convert radicands and arguments first, the innermost and simplest first.
+        """Convert what stands inside radicals and functions first, the innermost and simplest first.
 
-        What a simple radicand says about signs is then known when a compound one is split.
+        What a simple radicand says about signs is then known when a compound one is split, and one lattice
+        serves all exponents and all angles of the same depth.
         """
-        inner: dict[sp.Expr, int] = {}
-        for expression in expressions:
-            for node in sp.preorder_traversal(expression):
-                if isinstance(node, sp.Pow) and not node.exp.is_Integer:
-                    inner[node.base] = 0
-                elif isinstance(node, sp.log):
-                    inner[node.args[0]] = 0
-        depth = {e: _depth(e) for e in inner}
-        for base in sorted(inner, key=lambda e: (depth[e], len(sp.Mul.make_args(e)), e.count_ops(), str(e))):
-            c, factors = self.tower.factored(self.convert(base))
-            if c != 0:
-                self.tower.assume_positive(c, factors)
+        levels: dict[int, _Level] = {}
+        for e in _postorder(expressions, depths := {}):
+            level = levels.setdefault(depths[e], _Level())
+            if e.is_Pow and e.base is not sp.E and not e.exp.is_Integer:
+                level.positive.append(e.base)
+                if not e.exp.is_Rational:
+                    level.powers.append(e)
+            elif isinstance(e, sp.log):
+                level.positive.append(e.args[0])
+            elif isinstance(e, _EXPONENTIAL):
+                level.exponents.append(e.args[0])
+            elif isinstance(e, _CIRCULAR):
+                level.angles.append(e.args[0])
+        tower = self.tower
+        for _, level in sorted(levels.items()):
+            for base in sorted(level.positive, key=lambda e: (len(sp.Mul.make_args(e)), e.count_ops(), str(e))):
+                c, factors = tower.factored(self.convert(base))
+                if c != 0:
+                    tower.assume_positive(c, factors)
+            exponents = [self.convert(e) for e in level.exponents]
+            for e in level.powers:
+                exponents.append(tower.ring.mul(self.convert(e.exp), tower.log(self.convert(e.base))))
+            rests = [tower.without_logs(tower.reduce(e))[0] for e in exponents]
+            tower.exponents.settle([r for r in rests if not r.is_zero()])
+            tower.angles.settle([self.convert(e) for e in level.angles])
 
     def _convert(self, e: sp.Expr) -> fmpq_mpoly:
         ring = self.tower.ring
@@ -121,10 +135,31 @@ class Converter:
         return self.convert(done)
 
 
-def _depth(e: sp.Expr) -> int:
-    """Return how deep radicals and functions are nested."""
-    own = int((e.is_Pow and not e.exp.is_Integer) or e.is_Function)
-    return own + max((_depth(a) for a in e.args), default=0)
+class _Level:
+    """What has to be converted before the functions of one nesting depth."""
+
+    def __init__(self) -> None:
+        self.positive: list[sp.Expr] = []
+        self.powers: list[sp.Expr] = []
+        self.exponents: list[sp.Expr] = []
+        self.angles: list[sp.Expr] = []
+
+
+def _postorder(expressions: Iterable[sp.Expr], depths: dict[sp.Basic, int]) -> Iterator[sp.Expr]:
+    """Yield each subexpression once, arguments first, and note how deep radicals and functions are nested."""
+    waiting = list(expressions)
+    while waiting:
+        e = waiting[-1]
+        missing = [a for a in e.args if a not in depths]
+        if missing and e not in depths:
+            waiting += missing
+            continue
+        waiting.pop()
+        if e not in depths:
+            own = (e.is_Pow and not e.exp.is_Integer) or e.is_Function
+            depths[e] = int(bool(own)) + max((depths[a] for a in e.args), default=0)
+            if isinstance(e, sp.Expr):
+                yield e
 
 
 def _name(function: AppliedUndef) -> str:
@@ -135,9 +170,60 @@ def _sign(tower: Tower, a: fmpq_mpoly) -> fmpq_mpoly:
     return tower.ring.mul(tower.absolute(a), tower.inverse(a))
 
 
+_EXPONENTIAL = (sp.exp, sp.sinh, sp.cosh, sp.tanh, sp.coth, sp.sech, sp.csch)
+_CIRCULAR = (sp.sin, sp.cos, sp.tan, sp.cot, sp.sec, sp.csc)
+
+
+def _quotient(tower: Tower, a: fmpq_mpoly, b: fmpq_mpoly) -> fmpq_mpoly:
+    return tower.ring.mul(a, tower.inverse(b))
+
+
+def _hyperbolic(tower: Tower, a: fmpq_mpoly) -> tuple[fmpq_mpoly, fmpq_mpoly]:
+    """Return (sinh a, cosh a)."""
+    grown = tower.exp(a)
+    shrunk = tower.inverse(grown)
+    return tower.ring.sub(grown, shrunk) / 2, tower.ring.add(grown, shrunk) / 2
+
+
+def _tanh(tower: Tower, a: fmpq_mpoly) -> fmpq_mpoly:
+    return _quotient(tower, *_hyperbolic(tower, a))
+
+
+def _coth(tower: Tower, a: fmpq_mpoly) -> fmpq_mpoly:
+    return _quotient(tower, *_hyperbolic(tower, a)[::-1])
+
+
+def _tan(tower: Tower, a: fmpq_mpoly) -> fmpq_mpoly:
+    return _quotient(tower, *tower.angles.sin_cos(a))
+
+
+def _cot(tower: Tower, a: fmpq_mpoly) -> fmpq_mpoly:
+    return _quotient(tower, *tower.angles.sin_cos(a)[::-1])
+
+
+def _acos(tower: Tower, a: fmpq_mpoly) -> fmpq_mpoly:
+    return tower.ring.sub(tower.symbol(sp.pi) / 2, tower.primitive("asin", a))
+
+
 _RULES: dict[type, Callable[..., fmpq_mpoly]] = {
     sp.exp: Tower.exp,
     sp.log: Tower.log,
     sp.Abs: Tower.absolute,
     sp.sign: _sign,
+    sp.sin: lambda tower, a: tower.angles.sin_cos(a)[0],
+    sp.cos: lambda tower, a: tower.angles.sin_cos(a)[1],
+    sp.tan: _tan,
+    sp.cot: _cot,
+    sp.sec: lambda tower, a: tower.inverse(tower.angles.sin_cos(a)[1]),
+    sp.csc: lambda tower, a: tower.inverse(tower.angles.sin_cos(a)[0]),
+    sp.sinh: lambda tower, a: _hyperbolic(tower, a)[0],
+    sp.cosh: lambda tower, a: _hyperbolic(tower, a)[1],
+    sp.tanh: _tanh,
+    sp.coth: _coth,
+    sp.sech: lambda tower, a: tower.inverse(_hyperbolic(tower, a)[1]),
+    sp.csch: lambda tower, a: tower.inverse(_hyperbolic(tower, a)[0]),
+    sp.asin: lambda tower, a: tower.primitive("asin", a),
+    sp.acos: _acos,
+    sp.atan: lambda tower, a: tower.primitive("atan", a),
+    sp.atan2: lambda tower, y, x: tower.primitive("atan2", y, x),
 }

@@ -13,9 +13,6 @@ from hamsym.symbolic.tower.limits import NotCovered
 if TYPE_CHECKING:
     from hamsym.symbolic.tower.field import Tower
 
-#: Nested radicals are opened at most this deep.
-MAX_DEPTH = 6
-
 
 def denested(tower: Tower, radicand: fmpq_mpoly) -> fmpq_mpoly | None:
     """Return sqrt(radicand) in generators that exist or lie lower, None if a new generator is needed.
@@ -40,7 +37,7 @@ def polynomial_square_root(element: fmpq_mpoly) -> fmpq_mpoly | None:
         return None
 
 
-def _nested(tower: Tower, radicand: fmpq_mpoly, depth: int = 0) -> fmpq_mpoly | None:
+def _nested(tower: Tower, radicand: fmpq_mpoly) -> fmpq_mpoly | None:
     """sqrt(a + b r) = |sqrt((a+s)/2) + sgn(b) sqrt((a-s)/2)| when s**2 = a**2 - b**2 r**2 has a root s below.
 
     Since a + b r >= 0 and s is real, a >= |b r|, so both radicands on the right are nonnegative.
@@ -86,6 +83,7 @@ def _dependent(tower: Tower, radicand: fmpq_mpoly) -> fmpq_mpoly | None:
         product = tower.reduce(ring.mul(other, radicand))
         if product.is_zero():
             continue
-        if not tower.is_algebraic(product) or polynomial_square_root(product) is not None:
+        even = all(k % 2 == 0 for _, k in tower.factored(product)[1])
+        if even or not tower.is_algebraic(product):
             return ring.mul(tower.power(product, Fraction(1, 2)), tower.inverse(tower.gen(extension)))
     return None

@@ -13,6 +13,7 @@ from fractions import Fraction
 import sympy as sp
 from flint import fmpq, fmpq_mpoly, fmpz
 
+from hamsym.symbolic.tower.angles import Angles
 from hamsym.symbolic.tower.extension import Extension
 from hamsym.symbolic.tower.lattice import Lattice
 from hamsym.symbolic.tower.limits import Clock, NotCovered
@@ -49,6 +50,7 @@ class Tower:
         self._signs: dict[str, int] = {}
         self._factored: dict[str, Factored] = {}
         self.exponents = Lattice(self)
+        self.angles = Angles(self)
         self._exponentials: list[int] = []
         self._applications: dict[
             tuple[str, str], list[tuple[tuple[fmpq_mpoly, ...], dict[tuple[int, ...], int]]]
@@ -154,6 +156,7 @@ class Tower:
         for index, m in powers.items():
             f = self.ring.lift(self.extensions[index].arguments[0])
             table.setdefault(key(f), [f, 0])[1] -= m
+        c *= self.angles.join_squares(table)
         return fmpq(c), [(f, k) for f, k in table.values() if k]
 
     # -- signs -----------------------------------------------------------------------------------------
@@ -169,7 +172,7 @@ class Tower:
         known = self._signs.get(key(monic))
         if known is not None:
             return known * flip
-        found = self._sign_of_terms(monic) or self._sign_of_conjugate(monic)
+        found = self._sign_of_terms(monic) or self._sign_of_conjugate(monic) or self.angles.sign(monic)
         return found * flip if found else None
 
     def _sign_of_terms(self, f: fmpq_mpoly) -> int | None:
@@ -361,13 +364,20 @@ class Tower:
             finest = made
         return self.ring.power(self.gen(finest), p * finest.order // n)
 
+    def square_root(self, element: fmpq_mpoly) -> fmpq_mpoly:
+        """Return sqrt(element); its domain is element >= 0."""
+        return self.power(element, Fraction(1, 2))
+
     def square_roots(self) -> list[Extension]:
         """Return the generators that are square roots of older elements."""
         return [e for e in self.extensions if e.kind == "root" and e.order == 2]
 
     def is_algebraic(self, element: fmpq_mpoly) -> bool:
-        """Tell whether generators with a relation occur in the element."""
-        return any(self.extensions[i].relation is not None for i in self.ring.support(element))
+        """Tell whether generators that take part in a monic relation occur in the element."""
+        return any(
+            self.extensions[i].relation is not None or self.extensions[i].kind == "sin"
+            for i in self.ring.support(element)
+        )
 
     # -- exponentials and logarithms -------------------------------------------------------------------
 
@@ -413,12 +423,11 @@ class Tower:
     def exp(self, element: fmpq_mpoly) -> fmpq_mpoly:
         """Return exp(element) in exponentials of Q-linearly independent arguments."""
         element = self.reduce(element)
-        logs = [(e, v) for m, v in element.terms() if (e := self._pure_log(tuple(m))) is not None]
-        argument, result = element, self.ring.one
-        for extension, value in logs:
-            argument = self.ring.sub(argument, self.gen(extension) * value)
+        argument, logs = self.without_logs(element)
+        result = self.ring.one
+        for extension, q in logs:
             base = self._absolute_or_prime(extension.arguments[0])
-            result = self.ring.mul(result, self._principal(base, Fraction(int(value.p), int(value.q))))
+            result = self.ring.mul(result, self._principal(base, q))
         if argument.is_zero():
             return result
         for index, coordinate in self._exponential_coordinates(argument).items():
@@ -429,12 +438,24 @@ class Tower:
                 result = self.ring.mul(result, self._radical(base, part.numerator, part.denominator))
         return result
 
-    def _pure_log(self, monomial: tuple[int, ...]) -> Extension | None:
-        places = [k for k, e in enumerate(monomial) if e]
-        if len(places) != 1 or monomial[places[0]] != 1:
-            return None
-        extension = self.extensions[self.ring.size - 1 - places[0]]
-        return extension if extension.kind == "log" else None
+    def without_logs(self, element: fmpq_mpoly) -> tuple[fmpq_mpoly, list[tuple[Extension, Fraction]]]:
+        """Split an element into a rest and rational multiples of logarithms."""
+        return self.without(element, ("log",))
+
+    def without(
+        self, element: fmpq_mpoly, kinds: tuple[str, ...]
+    ) -> tuple[fmpq_mpoly, list[tuple[Extension, Fraction]]]:
+        """Split an element into a rest and rational multiples of generators of some kinds."""
+        element = self.ring.lift(element)
+        last, rest, found = self.ring.size - 1, element, []
+        for monomial, value in element.terms():
+            places = [k for k, e in enumerate(monomial) if e]
+            if len(places) == 1 and monomial[places[0]] == 1:
+                extension = self.extensions[last - places[0]]
+                if extension.kind in kinds:
+                    found.append((extension, Fraction(int(value.p), int(value.q))))
+                    rest = rest - self.gen(extension) * value
+        return rest, found
 
     def _absolute_or_prime(self, f: fmpq_mpoly) -> fmpq_mpoly:
         return self.ring.lift(f) if f.is_constant() else self._absolute_factor(f)
@@ -442,10 +463,10 @@ class Tower:
     def _exponential_coordinates(self, argument: fmpq_mpoly) -> dict[int, Fraction]:
         coordinates = self.exponents.coordinates(argument)
         if coordinates is None:
-            made = self.extend("exp", argument, nonnegative=True)
             self.exponents.append(argument)
-            self._exponentials.append(made.index)
-            return {made.index: Fraction(1)}
+            coordinates = [Fraction(0)] * (len(self.exponents.basis) - 1) + [Fraction(1)]
+        for argument in self.exponents.basis[len(self._exponentials) :]:
+            self._exponentials.append(self.extend("exp", argument, nonnegative=True).index)
         return {self._exponentials[i]: c for i, c in enumerate(coordinates) if c}
 
 

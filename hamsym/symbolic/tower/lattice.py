@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from flint import fmpq, fmpq_mat, fmpq_mpoly
+from flint import fmpq, fmpq_mat, fmpq_mpoly, fmpz_mat
 
 if TYPE_CHECKING:
     from hamsym.symbolic.tower.field import Tower
@@ -39,6 +40,26 @@ class Lattice:
     def append(self, element: fmpq_mpoly) -> None:
         """Add an element that is independent of the basis."""
         self.basis.append(element)
+
+    def settle(self, elements: list[fmpq_mpoly]) -> None:
+        """Extend the basis such that the given elements have integer coordinates, if that is possible.
+
+        A subset of the elements is taken if it will do; else the Hermite normal form of the integer matrix of
+        their coordinates, divided by the common denominator, spans what they span.
+        """
+        old = len(self.basis)
+        for element in sorted(elements, key=len):
+            if self.coordinates(element) is None:
+                self.append(element)
+        rows = [self.coordinates(e) or [] for e in elements]
+        if old or all(c.denominator == 1 for row in rows for c in row):
+            return
+        common = math.lcm(*(c.denominator for row in rows for c in row))
+        form = fmpz_mat([[int(c * common) for c in row] for row in rows]).hnf()
+        subset, self.basis = self.basis, []
+        for i in range(len(subset)):
+            terms = (b * fmpq(int(form[i, j]), common) for j, b in enumerate(subset))
+            self.basis.append(self.tower.ring.sum(terms))
 
     def coordinates(self, element: fmpq_mpoly) -> list[Fraction] | None:
         """Return the rational coordinates of an element in the basis, None if it is independent of it."""
