@@ -171,6 +171,18 @@ class HamiltonianFlow(nn.Module):
             q, p = leapfrog(h, q, p, steps=self.steps, inverse=True)
         return q, p
 
+    def trajectory(self, q: Tensor, p: Tensor) -> list[tuple[SeparableHamiltonian, Tensor, Tensor]]:
+        """Return (H, q, p) for each member of the chain: the data-side state that it meets on the way to the base.
+
+        The list runs from the data to the base, in the order of :meth:`pull_back`.
+        """
+        q, p = self._states(q, p)
+        met = []
+        for h in reversed(self.chain):
+            met.append((h, q, p))
+            q, p = leapfrog(h, q, p, steps=self.steps, inverse=True)
+        return met
+
     # -- densities -------------------------------------------------------------------------------------------
 
     def log_base(self, q0: Tensor, p0: Tensor) -> Tensor:
@@ -215,6 +227,8 @@ class HamiltonianFlow(nn.Module):
         if not isinstance(samples, int) or samples < 1:
             raise ParameterError(f"samples is a positive integer, not {samples!r}")
         q = self._points(q)
+        if not len(q):
+            return LogProbEstimate(*[q.new_zeros(0)] * 3)
         generator = None if seed is None else torch.Generator(q.device).manual_seed(seed)
         first, second = [], []
         # each point carries running sums of its weights and squared weights, in logarithms
@@ -233,10 +247,7 @@ class HamiltonianFlow(nn.Module):
                 left -= k
             first.append(log_sum)
             second.append(log_square)
-        total, square = (
-            torch.cat(first) if first else q.new_zeros(0),
-            torch.cat(second) if second else q.new_zeros(0),
-        )
+        total, square = torch.cat(first), torch.cat(second)
         effective = (2 * total - square).exp()
         error = (1 / effective - 1 / samples).clamp(min=0).sqrt()
         return LogProbEstimate(total - math.log(samples), error, effective)

@@ -25,7 +25,7 @@ class Features(nn.Module):
     """
 
     def __init__(
-        self, dim: int, kept: Sequence[int], blocks: Sequence[Sequence[int]] = (), smoothing: float = 0.1
+        self, dim: int, kept: Sequence[int], blocks: Sequence[Sequence[int]] = (), smoothing: float = 0.2
     ) -> None:
         super().__init__()
         self.kept, self.blocks, self.smoothing = tuple(kept), tuple(map(tuple, blocks)), smoothing

@@ -239,7 +239,7 @@ class BracketConstraint:
     Example:
         >>> constraint = BracketConstraint("q1*p2 - q2*p1", tolerance=0.01)
         >>> constraint
-        BracketConstraint(['-p1*q2 + p2*q1'], tolerance=0.01, sampling='base')
+        BracketConstraint(['q1*p2 - q2*p1'], tolerance=0.01, sampling='base')
     """
 
     def __init__(

@@ -1,0 +1,237 @@
+"""Public measures of symmetry: brackets on states, and invariance of the density beside its noise floor."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hamsym.errors import ParameterError, ShapeError, SymmetryError
+from hamsym.symbolic.symmetry import Generator
+from learn.flow import HamiltonianFlow, as_points, require_finite
+from learn.symmetry import BracketResidual, as_generators, measure_brackets
+
+METHODS = ("importance", "quadrature")
+
+
+def bracket_residual(flow: HamiltonianFlow, generators: Any, q: Any, p: Any) -> list[BracketResidual]:
+    """Return how far the Hamiltonians of a flow are from {g, H} = 0 on given states, one record per generator.
+
+    Arguments:
+        flow: its chain is averaged over.
+        generators: hamsym generators, or formulas in q1…qn, p1…pn.
+        q, p: states of shape (batch, dim).
+
+    Raises:
+        ShapeError: if the states have another shape.
+
+    Example:
+        >>> flow = HamiltonianFlow(2, hamiltonians=1, width=4, symmetry="exact", generators="q1*p2 - q2*p1")
+        >>> bracket_residual(flow, flow.generators, *flow.sample_base(100))[0].relative < 1e-5
+        True
+    """
+    q, p = (require_finite(as_points(x, flow.dim, flow.unit), name) for x, name in ((q, "q"), (p, "p")))
+    if q.shape != p.shape or not len(q):
+        raise ShapeError(
+            f"q and p must have the same shape (batch, {flow.dim}), not {(*q.shape,)} and {(*p.shape,)}"
+        )
+    return measure_brackets(flow.chain, as_generators(generators, flow.dim), q, p)
+
+
+@dataclass(frozen=True)
+class DensityInvariance:
+    """How much log p(q) varies along the orbit of a generator.
+
+    Attributes:
+        generator: the formula of g.
+        value: root mean square over points of the standard deviation of log p over group elements, in nats.
+        noise_floor: the same number with every group element replaced by the identity; what the estimator itself
+            varies by.  A value below it is not measured.
+        spread: largest difference of log p over group elements, over all points.
+        points: number of points.
+        elements: number of group elements.
+        method: "quadrature" or "importance".
+    """
+
+    generator: str
+    value: float
+    noise_floor: float
+    spread: float
+    points: int
+    elements: int
+    method: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as a dictionary of plain values."""
+        return asdict(self)
+
+
+def density_invariance(
+    flow: HamiltonianFlow,
+    generators: Any,
+    q: Any,
+    *,
+    elements: int = 8,
+    method: str = "importance",
+    samples: int = 2048,
+    seed: int = 0,
+    extent: float = 2 * math.pi,
+) -> list[DensityInvariance]:
+    """Return how invariant the density of a flow is under finite group elements, with the noise floor beside it.
+
+    Everything is computed in float64.  Each evaluation draws fresh scrambled Sobol points (or a freshly shifted
+    grid), so that the value and its floor contain the same noise.  Sobol points in place of independent ones
+    lower the floor of importance sampling several times at the same cost (Owen, Annals of Statistics 25, 1997).
+
+    Arguments:
+        flow: the density.
+        generators: hamsym generators, or formulas; each must act linearly and on coordinates alone.
+        q: points of shape (batch, dim).
+        elements: number of group elements, spread evenly over one turn, with a random first one for each generator.
+        method: "importance" sampling from the encoder, or "quadrature" over p in one or two dimensions.
+        samples: K of the importance sampling; a power of two serves Sobol points best.
+        seed: of noise, grid shifts and first elements.
+        extent: largest group parameter; 2π is one turn.
+
+    Raises:
+        SymmetryError: if a generator mixes coordinates with momenta or does not act linearly.
+
+    Example:
+        >>> flow = HamiltonianFlow(2, hamiltonians=1, width=4, symmetry="exact", generators="q1*p2 - q2*p1", seed=0)
+        >>> density_invariance(flow, flow.generators, [[1.0, 0.5]], elements=3)[0].value < 0.01
+        True
+    """
+    if method not in METHODS:
+        raise ParameterError(f"method is one of {', '.join(METHODS)}, not {method!r}")
+    if method == "quadrature" and flow.dim > 2:
+        raise ParameterError("quadrature over p is for one or two dimensions; use method='importance'")
+    for name, number in {"elements": elements, "samples": samples}.items():
+        if not isinstance(number, int) or number < 2:
+            raise ParameterError(f"{name} is an integer of at least 2, not {number!r}")
+    exact = copy.deepcopy(flow).double()
+    q = require_finite(as_points(q, flow.dim, exact.unit), "q")
+    if not len(q):
+        raise ShapeError("q holds no points")
+    random = torch.Generator().manual_seed(seed)
+
+    def log_p(points: Tensor) -> Tensor:
+        if method == "quadrature":
+            return quadrature_log_prob(exact, points, shift_seed=_draw(random))
+        return _sobol_log_prob(exact, points, samples, _draw(random))
+
+    measured = []
+    for g in as_generators(generators, flow.dim):
+        first = float(torch.rand((), generator=random, dtype=torch.float64))
+        moves = [_point_map(g, extent * (k + first) / elements, exact.unit) for k in range(elements)]
+        moved = torch.stack([log_p(q @ m.T + b) for m, b in moves])
+        still = torch.stack([log_p(q) for _ in moves])
+        measured.append(
+            DensityInvariance(
+                generator=g.text,
+                value=float(moved.std(0).square().mean().sqrt()),
+                noise_floor=float(still.std(0).square().mean().sqrt()),
+                spread=float((moved.amax(0) - moved.amin(0)).max()),
+                points=len(q),
+                elements=elements,
+                method=method,
+            )
+        )
+    return measured
+
+
+@torch.no_grad()
+def _sobol_log_prob(flow: HamiltonianFlow, q: Tensor, samples: int, seed: int) -> Tensor:
+    """The importance-weighted bound with scrambled Sobol points as noise."""
+    sobol = torch.quasirandom.SobolEngine(flow.dim, scramble=True, seed=seed)
+    uniform = sobol.draw(samples, dtype=torch.float64).clamp(2.0**-31, 1 - 2.0**-31)
+    noise = torch.special.ndtri(uniform).to(q)
+    results = []
+    for points in q.split(max(1, (1 << 15) // samples)):
+        p, log_f = flow.encoder.moments(points).draw(noise.expand(len(points), -1, -1))
+        log_p = flow.log_joint(points.repeat_interleave(samples, 0), p.flatten(0, 1)).view_as(log_f)
+        results.append((log_p - log_f).logsumexp(-1) - math.log(samples))
+    return torch.cat(results)
+
+
+@torch.no_grad()
+def quadrature_log_prob(
+    flow: HamiltonianFlow,
+    q: Any,
+    *,
+    tolerance: float = 1e-4,
+    nodes: int = 40,
+    width: float = 5.0,
+    max_nodes: int = 320,
+    shift_seed: int | None = None,
+) -> Tensor:
+    """Return log p(q) = log ∫ p(q, p) dp by the trapezoidal rule over p, in nats, shape (batch,).
+
+    The grid follows the encoder: mean ± ``width`` standard deviations along its axes.  For the smooth, decaying
+    integrand the rule converges faster than any power of the spacing (Trefethen, Weideman, SIAM Review 56, 2014).
+    Each round doubles the nodes and widens the window by 30 %, until no value changes by more than ``tolerance``.
+
+    Arguments:
+        flow: of one or two dimensions.
+        q: points of shape (batch, dim).
+        tolerance: largest change accepted, in nats.
+        nodes: first number of nodes per axis.
+        width: first half width in standard deviations.
+        max_nodes: where refinement stops; points that still change by more than ``tolerance`` keep the last value.
+        shift_seed: shifts the grid at random by less than one spacing, to show how much the answer depends on it.
+
+    Example:
+        >>> flow = HamiltonianFlow(1, hamiltonians=1, width=4, seed=0).double()
+        >>> q = torch.linspace(-8, 8, 161, dtype=torch.float64)[:, None]
+        >>> round(float(quadrature_log_prob(flow, q).exp().sum() * 0.1), 6)
+        1.0
+    """
+    if flow.dim > 2:
+        raise ParameterError("quadrature over p is for one or two dimensions; use log_prob")
+    q = as_points(q, flow.dim, flow.unit)
+    shift = (
+        0.0
+        if shift_seed is None
+        else float(torch.rand((), generator=torch.Generator().manual_seed(shift_seed)))
+    )
+    result = _trapezoid(flow, q, nodes, width, shift)
+    open_rows = torch.arange(len(q), device=q.device)
+    while len(open_rows) and nodes < max_nodes:
+        nodes, width = nodes * 2, width * 1.3
+        finer = _trapezoid(flow, q[open_rows], nodes, width, shift)
+        changed = (finer - result[open_rows]).abs() > tolerance
+        result[open_rows] = finer
+        open_rows = open_rows[changed]
+    return result
+
+
+def _trapezoid(flow: HamiltonianFlow, q: Tensor, nodes: int, width: float, shift: float) -> Tensor:
+    d = flow.dim
+    spacing = 2 * width / nodes
+    axis = -width + spacing * (torch.arange(nodes, dtype=q.dtype, device=q.device) + shift)
+    grid = torch.cartesian_prod(*[axis] * d).reshape(-1, d)
+    results = []
+    for points in q.split(max(1, (1 << 15) // len(grid))):
+        moments = flow.encoder.moments(points)
+        p = moments.mean[:, None] + grid @ moments.factor.mT
+        log_p = flow.log_joint(points.repeat_interleave(len(grid), 0), p.flatten(0, 1)).view(len(points), -1)
+        results.append(log_p.logsumexp(-1) + moments.log_det + d * math.log(spacing))
+    return torch.cat(results)
+
+
+def _point_map(g: Generator, parameter: float, like: Tensor) -> tuple[Tensor, Tensor]:
+    """The finite action on coordinates, q → M q + b."""
+    if not g.is_point_action:
+        raise SymmetryError(
+            f"g = {g.text} moves coordinates by momenta, so it does not act on the density of q"
+        )
+    n = g.space.dof
+    matrix, offset = g.flow("eps_").arrays({"eps_": parameter})
+    return torch.as_tensor(matrix[:n, :n]).to(like), torch.as_tensor(offset[:n]).to(like)
+
+
+def _draw(random: torch.Generator) -> int:
+    return int(torch.randint(1 << 62, (), generator=random))

@@ -1,0 +1,51 @@
+"""The flows that the batteries run over: every mode, several dimensions, weights far from their first values."""
+
+from __future__ import annotations
+
+import torch
+
+from learn.flow import HamiltonianFlow
+
+ROTATION = "q1*p2 - q2*p1"
+
+CASES = {
+    "free": {"dim": 2},
+    "free 1d": {"dim": 1},
+    "free 3d, two steps": {"dim": 3, "steps": 2},
+    "penalty": {"dim": 2, "symmetry": "penalty", "generators": ROTATION},
+    "features": {"dim": 2, "symmetry": "features", "generators": ROTATION},
+    "exact": {"dim": 2, "symmetry": "exact", "generators": ROTATION},
+    "exact, so(3)": {"dim": 3, "symmetry": "exact", "generators": [ROTATION, "q2*p3 - q3*p2"]},
+    "exact, one plane of 3": {"dim": 3, "symmetry": "exact", "generators": "q1*p3 - q3*p1"},
+    "exact, so(2)×so(3)": {
+        "dim": 5,
+        "symmetry": "exact",
+        "generators": ["q1*p4 - q4*p1", "q2*p3 - q3*p2", "q3*p5 - q5*p3"],
+    },
+}
+EXACT = [name for name, case in CASES.items() if case.get("symmetry") == "exact"]
+
+
+def make(case: str, dtype: torch.dtype = torch.float64, device: str | torch.device = "cpu", seed: int = 0):
+    """A flow whose weights look trained: the small first values are scaled up, the unit is not one."""
+    flow = HamiltonianFlow(hamiltonians=3, width=12, seed=seed, **CASES[case]).to(device=device, dtype=dtype)
+    flow.set_unit(1.7)
+    with torch.no_grad():
+        for h in flow.chain:
+            for energy in (h.potential_energy, h.kinetic_energy):
+                energy.out.mul_(8)
+        flow.encoder.network[-1].weight.mul_(10)
+        flow.encoder.network[-1].bias.normal_(0, 0.3, generator=_generator(device))
+        flow.log_scale.copy_(torch.tensor([0.2, -0.3]))
+    return flow
+
+
+def states(flow: HamiltonianFlow, n: int = 40, seed: int = 1):
+    """States of ordinary size, in the flow's dtype and on its device."""
+    random = _generator(flow.unit.device).manual_seed(seed)
+    q, p = torch.randn(2, n, flow.dim, dtype=flow.unit.dtype, device=flow.unit.device, generator=random)
+    return 2 * q, p
+
+
+def _generator(device: str | torch.device) -> torch.Generator:
+    return torch.Generator(device)

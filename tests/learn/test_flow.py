@@ -1,0 +1,250 @@
+"""One battery over every mode: exact inverse, unit Jacobian, densities that are densities, bad input."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from flows import CASES, EXACT, ROTATION, make, states
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hamsym.errors import ParameterError, ShapeError, SymmetryError
+from learn.equivariance import quadrature_log_prob
+from learn.flow import HamiltonianFlow
+from learn.leapfrog import leapfrog
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_push_forward_and_pull_back_undo_each_other(case, dtype, device):
+    flow = make(case, dtype, device)
+    q, p = states(flow)
+    tolerance = 1e-12 if dtype == torch.float64 else 3e-5
+    for there, back in [(flow.push_forward, flow.pull_back), (flow.pull_back, flow.push_forward)]:
+        q1, p1 = there(q, p)
+        assert (q1 - q).abs().max() > 0.05, "the flow must move something for this test to mean anything"
+        q2, p2 = back(q1, p1)
+        torch.testing.assert_close(q2, q, rtol=tolerance, atol=tolerance)
+        torch.testing.assert_close(p2, p, rtol=tolerance, atol=tolerance)
+
+
+@settings(max_examples=20, deadline=None)
+@given(case=st.sampled_from(list(CASES)), seed=st.integers(0, 10**6), scale=st.floats(0.1, 3.0))
+def test_inverse_holds_for_any_weights_and_states(case, seed, scale):
+    flow = make(case, seed=seed)
+    q, p = states(flow, 8, seed)
+    q1, p1 = flow.push_forward(scale * q, scale * p)
+    q2, p2 = flow.pull_back(q1, p1)
+    assert max((q2 - scale * q).abs().max(), (p2 - scale * p).abs().max()) < 1e-11
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_jacobian_has_determinant_one_and_is_symplectic(case):
+    flow = make(case)
+    d = flow.dim
+    unit = torch.eye(d, dtype=torch.float64)
+    zero = torch.zeros_like(unit)
+    omega = torch.cat([torch.cat([zero, unit], 1), torch.cat([-unit, zero], 1)])
+
+    def push(state):
+        return torch.cat(flow.push_forward(state[None, :d], state[None, d:]), 1)[0]
+
+    for q, p in zip(*states(flow, 3), strict=True):
+        jacobian = torch.autograd.functional.jacobian(push, torch.cat([q, p]))
+        assert abs(float(torch.linalg.slogdet(jacobian)[1])) <= 1e-10
+        torch.testing.assert_close(jacobian.T @ omega @ jacobian, omega, rtol=1e-10, atol=1e-10)
+
+
+def test_functional_transforms_see_the_same_jacobian():
+    flow = make("free")
+    (q, p) = states(flow, 1)
+    by_loop = torch.autograd.functional.jacobian(lambda x: flow.pull_back(x, p)[0], q)[0, :, 0]
+    by_func = torch.func.jacrev(lambda x: flow.pull_back(x, p)[0])(q)[0, :, 0]
+    torch.testing.assert_close(by_func, by_loop, rtol=1e-12, atol=1e-12)
+
+
+def test_leapfrog_is_of_second_order():
+    flow = make("free")
+    h = flow.chain[0]
+    q, p = states(flow)
+
+    def run(steps):
+        with torch.no_grad():
+            h.log_dt.fill_(math.log(0.4 / steps))
+            return torch.cat(leapfrog(h, q, p, steps=steps))
+
+    exact = run(512)
+    errors = [float((run(n) - exact).norm()) for n in (8, 16, 32)]
+    orders = [math.log2(a / b) for a, b in itertools.pairwise(errors)]
+    assert all(1.9 < order < 2.1 for order in orders), orders
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_gradients_reach_every_weight(case, dtype, device):
+    flow = make(case, dtype, device)
+    q, _ = states(flow)
+    (-flow.elbo(q).mean()).backward()
+    silent = [name for name, w in flow.named_parameters() if w.grad is None or not (w.grad != 0).any()]
+    assert silent == []
+    assert all(torch.isfinite(w.grad).all() for w in flow.parameters())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_encoder_law_is_what_it_samples(case, device):
+    flow = make(case, torch.float64, device)
+    q, _ = states(flow, 7)
+    moments, law = flow.encoder.moments(q), flow.encoder(q)
+    noise = torch.randn(7, 5, flow.dim, dtype=torch.float64, device=device)
+    p, log_f = moments.draw(noise)
+    assert isinstance(law, torch.distributions.MultivariateNormal)
+    torch.testing.assert_close(law.log_prob(p.transpose(0, 1)).T, log_f, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("case", ["free 1d", "free 3d, two steps", "exact", "exact, one plane of 3"])
+def test_joint_density_is_a_density_of_the_samples(case):
+    # E_p[f(q,p)/p(q,p)] = 1 for any density f, here a Gaussian: the samples and the log density belong together
+    flow = make(case)
+    q, p = flow.push_forward(*flow.sample_base(20_000, generator=torch.Generator().manual_seed(0)))
+    state = torch.cat([q, p], 1).detach()
+    centre, covariance = state.mean(0), 0.3 * torch.cov(state.T)
+    log_f = torch.distributions.MultivariateNormal(centre, covariance).log_prob(state)
+    weights = (log_f - flow.log_joint(q, p).detach()).exp()
+    assert abs(float(weights.mean()) - 1) < 5 * float(weights.std()) / len(weights) ** 0.5
+    assert float(weights.std()) < 20
+
+
+@pytest.mark.parametrize("case", ["free", "exact"])
+def test_bounds_are_ordered_and_meet_the_exact_marginal(case):
+    flow = make(case)
+    q = flow.sample(64, seed=3)
+    truth = quadrature_log_prob(flow, q)
+    elbo = torch.stack([flow.elbo(q).detach() for _ in range(400)])
+    few = torch.stack([flow.log_prob(q, 10, seed=k) for k in range(40)])
+    many = flow.estimate_log_prob(q, 4000, seed=0)
+    noise = 4 * float(elbo.mean(1).std()) / 20 + 4 * float(few.mean(1).std()) / 40**0.5
+    assert elbo.mean() < few.mean() + noise
+    assert few.mean() < truth.mean() + noise
+    assert (truth - many.value).abs().mean() < (truth - few.mean(0)).abs().mean() + noise
+    assert ((truth - many.value).abs() < 6 * many.standard_error + 1e-3).all()
+    assert ((many.effective_samples > 1) & (many.effective_samples <= 4000)).all()
+
+
+def test_marginal_integrates_to_one():
+    flow = make("free")
+    side = torch.linspace(-14, 14, 71, dtype=torch.float64)
+    q = torch.cartesian_prod(side, side)
+    density = flow.log_prob(q, 200, seed=0).exp()
+    assert abs(float(density.sum()) * float(side[1] - side[0]) ** 2 - 1) < 0.03
+
+
+def test_unit_of_length_only_rescales():
+    # an untrained flow in another unit of length is the same density of rescaled points
+    small, large = (HamiltonianFlow(2, hamiltonians=2, width=8, seed=0).double() for _ in range(2))
+    large.set_unit(3.0)
+    q, p = states(small)
+    torch.testing.assert_close(large.log_joint(3 * q, p / 3), small.log_joint(q, p), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(
+        large.log_prob(3 * q, 50, seed=1),
+        small.log_prob(q, 50, seed=1) - 2 * math.log(3),
+        rtol=1e-10,
+        atol=1e-10,
+    )
+
+
+def test_memory_chunks_do_not_change_the_estimate(monkeypatch):
+    flow = make("free")
+    q, _ = states(flow, 30)
+    whole = flow.estimate_log_prob(q, 3000, seed=0)
+    monkeypatch.setattr("learn.flow._CHUNK", 1000)
+    parts = flow.estimate_log_prob(q, 3000, seed=0)
+    assert not torch.equal(whole.value, parts.value)  # other noise
+    error = whole.standard_error + parts.standard_error
+    assert ((whole.value - parts.value).abs() < 6 * error + 1e-6).all()
+
+
+def test_samples_repeat_with_the_seed_and_leave_the_global_state_alone():
+    flow = make("free")
+    before = torch.random.get_rng_state()
+    a, b, c = flow.sample(50, seed=1), flow.sample(50, seed=1), flow.sample(50, seed=2)
+    HamiltonianFlow(2, hamiltonians=1, width=4, seed=5)
+    flow.log_prob(a, 5, seed=0)
+    assert torch.equal(a, b) and not torch.equal(a, c)
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert flow.sample(0).shape == (0, 2)
+
+
+def test_arrays_are_accepted_in_any_precision():
+    flow = make("free", torch.float32)
+    q = np.random.default_rng(0).normal(size=(5, 2))
+    assert flow.log_prob(q, 3).dtype == torch.float32
+    assert flow.log_prob(q.astype(np.float16), 3).shape == (5,)
+    assert flow.log_prob(np.zeros((0, 2)), 3).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    "bad", [np.zeros(2), np.zeros((3, 3)), np.zeros((2, 2, 2)), [["a", "b"]], None, 1j * np.ones((1, 2))]
+)
+def test_points_of_a_wrong_shape_are_refused(bad):
+    flow = make("free")
+    for ask in (flow.log_prob, flow.elbo, lambda q: flow.pull_back(q, q)):
+        with pytest.raises(ShapeError, match="points"):
+            ask(bad)
+    with pytest.raises(ShapeError, match="same shape"):
+        flow.pull_back(np.zeros((2, 2)), np.zeros((3, 2)))
+
+
+@pytest.mark.parametrize("name", ["dim", "hamiltonians", "steps", "width"])
+@pytest.mark.parametrize("value", [0, -1, 1.5, "2", True])
+def test_sizes_are_positive_integers(name, value):
+    with pytest.raises(ParameterError, match=name):
+        HamiltonianFlow(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"symmetry": "average"}, "'exact'"),
+        ({"symmetry": "exact"}, "needs generators"),
+        ({"symmetry": "exact", "generators": "p1"}, "rotations only"),
+        ({"symmetry": "exact", "generators": "q1*p2"}, "rotations only"),
+        ({"symmetry": "exact", "generators": "q1*p2 - q2*p1 + p1"}, "rotations only"),
+        ({"symmetry": "exact", "generators": "(q1**2+q2**2)*(q1*p2 - q2*p1)"}, "rotations only"),
+        (
+            {
+                "dim": 3,
+                "generators": __import__("hamsym").angular_momentum(
+                    __import__("hamsym").PhaseSpace.standard(2), 0, 1
+                ),
+            },
+            "2 coordinates",
+        ),
+        ({"generators": 3}, "formulas"),
+    ],
+)
+def test_symmetries_that_cannot_be_built_are_refused(settings, message):
+    with pytest.raises(SymmetryError, match=message):
+        HamiltonianFlow(**settings)
+
+
+def test_repr_says_what_the_flow_is():
+    text = repr(make("exact"))
+    for part in ("dim=2", "hamiltonians=3", "'exact'", "p2*q1", "float64"):
+        assert part in text
+
+
+@pytest.mark.parametrize("case", EXACT)
+def test_exact_mode_is_proved_for_every_weight(case):
+    verdicts = make(case).prove_symmetry()
+    assert len(verdicts) == 3 * len(make(case).generators)
+    assert all(v.status == "proved" and v.check() for v in verdicts)
+
+
+def test_other_modes_never_say_proved():
+    for case in ("penalty", "features"):
+        measured = make(case).prove_symmetry()
+        assert all(not hasattr(m, "status") for m in measured) and "proved" not in repr(measured).lower()
+        assert measured[0].mean_square > 1e-3
+    assert HamiltonianFlow(2, hamiltonians=1, width=4, generators=ROTATION).prove_symmetry()[0].rms > 0

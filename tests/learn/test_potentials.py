@@ -1,0 +1,64 @@
+"""Closed-form gradients against autograd, in values and in the derivatives that training uses."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from learn.potentials import Features, RidgeGradient, RidgePotential
+
+SHAPES = {
+    "coordinates": lambda: None,
+    "one length": lambda: Features(4, [], [[0, 1, 2, 3]]),
+    "lengths and rest": lambda: Features(4, [2], [[0, 3], [1]]),
+    "coordinates and lengths": lambda: Features(4, range(4), [[0, 1], [2, 3]]),
+}
+
+
+@pytest.mark.parametrize("features", SHAPES)
+def test_gradient_is_the_derivative_of_value(features, dtype, device):
+    energy = RidgePotential(4, 16, features=SHAPES[features](), curvature=0.7).to(device, dtype)
+    energy.unit.fill_(2.5)
+    x = torch.randn(30, 4, dtype=dtype, device=device, requires_grad=True)
+    (expected,) = torch.autograd.grad(energy.value(x).sum(), x)
+    tolerance = 1e-12 if dtype == torch.float64 else 1e-5
+    torch.testing.assert_close(energy.gradient(x), expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("features", SHAPES)
+def test_training_through_the_gradient_is_double_differentiation(features):
+    energy = RidgePotential(4, 9, features=SHAPES[features](), curvature=0.7).double()
+    x = torch.randn(11, 4, dtype=torch.float64, requires_grad=True)
+    direction = torch.randn(11, 4, dtype=torch.float64)
+    inputs = [x, *energy.parameters()]
+    fast = torch.autograd.grad((energy.gradient(x) * direction).sum(), inputs)
+    (slow,) = torch.autograd.grad(energy.value(x).sum(), x, create_graph=True)
+    for a, b in zip(fast, torch.autograd.grad((slow * direction).sum(), inputs), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-11)
+
+
+def test_reverse_pass_is_right_to_second_order():
+    inputs = [torch.randn(*s, dtype=torch.float64, requires_grad=True) for s in [(5, 3), (3, 4), (4,), (4,)]]
+    assert torch.autograd.gradcheck(RidgeGradient.apply, inputs)
+    assert torch.autograd.gradgradcheck(RidgeGradient.apply, inputs)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3))
+def test_kicks_of_the_network_part_are_bounded(x, y):
+    energy = RidgePotential(2, 32).double()
+    bound = float((energy.out.abs() * energy.weight.norm(dim=0)).sum().detach())
+    assert float(energy.gradient(torch.tensor([[x, y]], dtype=torch.float64)).detach().norm()) <= bound
+
+
+def test_lengths_do_not_notice_rotations_and_are_smooth_at_the_origin():
+    energy = RidgePotential(2, 16, features=Features(2, [], [[0, 1]])).double()
+    x = torch.randn(20, 2, dtype=torch.float64)
+    turn = torch.tensor([[0.6, -0.8], [0.8, 0.6]], dtype=torch.float64)
+    torch.testing.assert_close(energy.value(x @ turn.T), energy.value(x), rtol=1e-13, atol=1e-13)
+    torch.testing.assert_close(
+        energy.gradient(x @ turn.T), energy.gradient(x) @ turn.T, rtol=1e-12, atol=1e-12
+    )
+    assert bool((energy.gradient(torch.zeros(1, 2, dtype=torch.float64)) == 0).all())
