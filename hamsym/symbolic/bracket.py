@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import sympy as sp
 
@@ -25,7 +25,7 @@ class OnSpace(Protocol):
         """The space."""
 
 
-Formula = str | sp.Expr | int | float | OnSpace
+Formula: TypeAlias = str | sp.Expr | int | float | OnSpace
 
 
 def poisson_bracket(f: Formula, g: Formula, space: Space) -> sp.Expr:

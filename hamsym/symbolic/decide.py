@@ -67,6 +67,11 @@ class Claim:
         free = set().union(*(p.free_symbols for p in self._parts))
         return [s for s in self.space.symbols.values() if s in free]
 
+    @property
+    def size(self) -> int:
+        """An estimate of the number of generators that a proof needs."""
+        return len(self.symbols) + 2 * self.tape.transcendental + 8
+
     @cached_property
     def arity(self) -> dict[str, int]:
         """The undefined functions that occur, with their numbers of arguments."""
@@ -173,7 +178,7 @@ def _decide(claim: Claim, clock: tw.Clock) -> Verdict:
 
 
 def _prove(claim: Claim, clock: tw.Clock) -> tuple[tw.Tower, bool, str]:
-    tower = tw.Tower(clock, size=len(claim.symbols) + 12)
+    tower = tw.Tower(clock, size=claim.size)
     try:
         if tw.vanishes(tower, claim.element(tower)):
             return tower, True, ""

@@ -10,11 +10,9 @@ from functools import cached_property
 import sympy as sp
 
 from hamsym.errors import UndecidedError
+from hamsym.symbolic.evaluation import DIGITS, Value, concrete, evaluate
 from hamsym.symbolic.formula import to_text
 from hamsym.symbolic.witness import Point
-
-#: Digits of the independent evaluation in ``check``.
-DIGITS = 60
 
 
 @dataclass(frozen=True)
@@ -129,35 +127,29 @@ class Proved(Verdict):
         return True
 
     def check(self) -> bool:
-        """Evaluate the relations and the formula with 60 digits, at the sample and at points near it."""
-        shifts = (0, sp.Rational(1, 1009), -sp.Rational(2, 1013), sp.Rational(3, 1019))
+        """Evaluate the relations and the formula with 100 correct digits, at the sample and at points near it."""
+        formula = concrete(self.expression, self.functions)
+        meanings = {sp.Symbol(r.name): concrete(r.meaning, self.functions) for r in self.certificate}
         seen = 0
-        for shift in shifts:
+        for shift in (0, sp.Rational(1, 1009), -sp.Rational(2, 1013), sp.Rational(3, 1019)):
             point = {s: v * (1 + shift * (k + 1)) for k, (s, v) in enumerate(self.sample.items())}
-            value = evaluate(self.expression, point, self.functions)
+            value = evaluate(formula, point)
             if value is None:
                 continue
             seen += 1
-            if not _is_small(value) or not self._relations_hold(point):
+            if not value.is_negligible or (seen == 1 and not self._relations_hold(point, meanings)):
                 return False
         return seen > 0
 
-    def _relations_hold(self, point: Point) -> bool:
-        meanings = {sp.Symbol(r.name): r.meaning for r in self.certificate}
-        values: dict[sp.Symbol, sp.Expr] = {}
-        for relation in self.certificate:
-            if relation.vanishing is None:
-                continue
-            for name in relation.vanishing.free_symbols & set(meanings):
-                if name not in values:
-                    value = evaluate(meanings[name], point, self.functions)
-                    if value is None:
-                        return False
-                    values[name] = value
-            residual = evaluate(relation.vanishing, {**point, **values}, self.functions)
-            if residual is None or not _is_small(residual):
+    def _relations_hold(self, point: Point, meanings: Mapping[sp.Symbol, sp.Expr]) -> bool:
+        values: dict[sp.Symbol, Value | sp.Rational] = dict(point)
+        for symbol, meaning in meanings.items():
+            value = evaluate(meaning, point)
+            if value is None:
                 return False
-        return True
+            values[symbol] = value
+        residuals = (evaluate(r.vanishing, values) for r in self.certificate if r.vanishing is not None)
+        return all(residual is not None and residual.is_negligible for residual in residuals)
 
     def details(self) -> list[str]:
         lines = [str(r) for r in self.certificate]
@@ -194,15 +186,13 @@ class Refuted(Verdict):
         return False
 
     def check(self) -> bool:
-        """Evaluate the formula with 60 digits at the point and compare with the enclosure."""
+        """Evaluate the formula with many digits at the point and compare with the enclosure."""
         lower, upper = self.value
         if not lower * upper > 0:
             return False
-        value = evaluate(self.expression, self.point, self.functions)
-        if value is None:
-            return False
-        slack = abs(value) * sp.Rational(1, 10 ** (DIGITS - 20))
-        return bool(lower - slack <= value <= upper + slack)
+        digits = DIGITS + max(0, -int(sp.floor(sp.log(min(abs(lower), abs(upper)), 10).evalf(8))))
+        value = evaluate(self.expression, self.point, self.functions, digits=digits)
+        return value is not None and value.lies_in(lower, upper)
 
     def details(self) -> list[str]:
         lower, upper = (sp.Float(v, 15) for v in self.value)
@@ -241,37 +231,6 @@ class Undecided(Verdict):
 
     def to_dict(self) -> dict[str, object]:
         return {**super().to_dict(), "reason": self.reason}
-
-
-def evaluate(
-    expression: sp.Expr, point: Mapping[sp.Symbol, sp.Expr], functions: Mapping[str, sp.Lambda]
-) -> sp.Expr | None:
-    """Evaluate with mpmath to 60 digits, whatever cancels; None where the value is not finite and real.
-
-    Arguments:
-        expression: any expression in the point's symbols.
-        point: the value of each symbol.
-        functions: what to put for undefined functions.
-
-    Example:
-        >>> x = sp.Symbol("x", real=True)
-        >>> evaluate(sp.sin(x)**2 + sp.cos(x)**2, {x: sp.Rational(1, 3)}, {}) == 1
-        True
-    """
-    if functions:
-        used = {f.func for f in expression.atoms(sp.core.function.AppliedUndef)}
-        for function in used:
-            if function.__name__ in functions:
-                expression = expression.subs(function, functions[function.__name__])
-        expression = expression.doit()
-    value = expression.evalf(DIGITS, subs=dict(point), maxn=600)
-    if not (value.is_Number and value.is_finite and value.is_real):
-        return None
-    return value
-
-
-def _is_small(value: sp.Expr) -> bool:
-    return bool(abs(value) < sp.Rational(1, 10 ** (DIGITS - 20)))
 
 
 def _text(expression: sp.Expr) -> str:

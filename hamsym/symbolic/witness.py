@@ -108,6 +108,15 @@ class Tape:
             waiting.pop()
         return self._places[expression]
 
+    @property
+    def transcendental(self) -> int:
+        """The number of operations that are not sums, products and positive powers."""
+        plain = ("number", "symbol", "add", "mul")
+        return sum(
+            kind not in plain and not (kind == "power" and isinstance(extra, int) and extra > 0)
+            for kind, _, extra in self.operations
+        )
+
     def run(self, point: Mapping[sp.Symbol, sp.Rational], functions: Mapping[str, Polynomial], *, bits: int) -> Run:
         """Compute all values at a rational point.
 

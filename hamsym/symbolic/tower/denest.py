@@ -62,10 +62,7 @@ def _nested(tower: Tower, radicand: fmpq_mpoly) -> fmpq_mpoly | None:
                 tower.power(part * half, Fraction(1, 2)) for part in (ring.add(a, s), ring.sub(a, s))
             )
             sign = tower.sign(b)
-            if sign is None:
-                sigma = ring.mul(tower.absolute(b), tower.inverse(b))
-            else:
-                sigma = ring.constant(sign)
+            sigma = ring.mul(tower.absolute(b), tower.inverse(b)) if sign is None else ring.constant(sign)
             total = ring.add(first, ring.mul(sigma, second))
             return tower.absolute(total)
         except NotCovered:

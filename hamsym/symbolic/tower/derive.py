@@ -28,12 +28,14 @@ class Gradient:
         >>> tower = Tower(Clock(1.0))
         >>> x = tower.symbol(sp.Symbol("x", real=True))
         >>> r = tower.power(x*x + 1, Fraction(1, 2))
-        >>> tower.reduce(Gradient(tower, r*r).by(0))
-        2*g0
+        >>> r_slope = Gradient(tower, r).by(0)  # x/r, written as x*r*u with u = 1/(x**2 + 1)
+        >>> r_slope
+        g2*g1*g0
     """
 
     def __init__(self, tower: Tower, element: fmpq_mpoly) -> None:
         self.tower = tower
+        element = tower.ring.lift(element)
         self.partials = {i: tower.ring.derivative(element, i) for i in tower.ring.support(element)}
 
     def by(self, variable: int) -> fmpq_mpoly:
@@ -41,14 +43,16 @@ class Gradient:
         ring = self.tower.ring
         total = ring.zero
         for index, partial in self.partials.items():
-            inner = derivative_of(self.tower, self.tower.extensions[index], variable)
-            if not inner.is_zero():
-                total = ring.add(total, ring.mul(partial, inner))
+            extension = self.tower.extensions[index]
+            if variable in extension.depends:
+                total = ring.add(total, ring.mul(partial, derivative_of(self.tower, extension, variable)))
         return total
 
 
 def derivative(tower: Tower, element: fmpq_mpoly, variable: int) -> fmpq_mpoly:
     """Return the total derivative of an element with respect to a symbol generator."""
+    if variable not in tower.depends(element):
+        return tower.ring.zero
     return Gradient(tower, element).by(variable)
 
 
@@ -65,8 +69,6 @@ def _derive(tower: Tower, e: Extension, variable: int) -> fmpq_mpoly:
     if e.kind in ("symbol", "constant"):
         return ring.one if e.index == variable else ring.zero
     inner = [derivative(tower, a, variable) for a in e.arguments]
-    if all(d.is_zero() for d in inner):
-        return ring.zero
     match e.kind:
         case "inverse":
             return -ring.mul(ring.power(tower.gen(e), 2), inner[0])

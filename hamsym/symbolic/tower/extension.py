@@ -23,6 +23,8 @@ class Extension:
         symbol: the sympy symbol or constant for the kinds ``symbol`` and ``constant``.
         name, orders: for ``function``, its name and how often it is differentiated by each argument.
         base, order: for ``root``, the number of the radicand's entry and the total order: g = base**(1/order).
+        depends: the numbers of the symbols that it depends on.
+        derivatives: what was computed of its derivatives by those symbols.
         partner: for ``sin`` and ``cos``, the number of the other one.
     """
 
@@ -38,4 +40,5 @@ class Extension:
     base: fmpq_mpoly | None = None
     order: int = 1
     partner: int = -1
+    depends: frozenset[int] = frozenset()
     derivatives: dict[int, fmpq_mpoly] = field(default_factory=dict)

@@ -62,8 +62,15 @@ class Tower:
         """Add a generator on top and return its record."""
         self.clock.check()
         extension = Extension(self.ring.new(), kind, arguments, **attributes)  # type: ignore[arg-type]
+        extension.depends = (
+            frozenset((extension.index,)) if kind == "symbol" else frozenset().union(*map(self.depends, arguments))
+        )
         self.extensions.append(extension)
         return extension
+
+    def depends(self, element: fmpq_mpoly) -> frozenset[int]:
+        """Return the numbers of the symbols that an element depends on."""
+        return frozenset().union(*(self.extensions[i].depends for i in self.ring.support(element)))
 
     def gen(self, extension: Extension | int) -> fmpq_mpoly:
         """Return a generator as an element."""
@@ -491,14 +498,14 @@ class Tower:
     ) -> fmpq_mpoly:
         arguments = tuple(self.reduce(a) for a in arguments)
         places = self._applications.setdefault((kind, name), [])
-        for place, (known, at) in enumerate(places):
+        for known, at in places:
             if all(self._equal(a, b) for a, b in zip(known, arguments, strict=True)):
                 break
         else:
-            place, at = len(places), {}
-            places.append((arguments, at))
+            known, at = arguments, {}
+            places.append((known, at))
         if orders not in at:
-            at[orders] = self.extend(kind, *places[place][0], name=name, orders=orders).index
+            at[orders] = self.extend(kind, *known, name=name, orders=orders).index
         return self.gen(at[orders])
 
     def _equal(self, a: fmpq_mpoly, b: fmpq_mpoly) -> bool:

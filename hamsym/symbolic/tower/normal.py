@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from flint import fmpq_mpoly
 
+from hamsym.symbolic.tower.fractions import partial_fractions
+
 if TYPE_CHECKING:
     from hamsym.symbolic.tower.field import Tower
 
@@ -49,6 +51,9 @@ def _step(tower: Tower, piece: fmpq_mpoly) -> list[fmpq_mpoly] | None:
         return None
     if inert:
         return sorted((tower.reduce(c) for c in tower.ring.split(piece, inert).values()), key=len)
+    separated = partial_fractions(tower, piece)
+    if separated is not None:
+        return separated
     top = tower.extensions[support[-1]]
     if top.kind == "inverse":
         numerator, _ = tower.clear(piece, top)

@@ -118,23 +118,24 @@ class Ring:
 
     def coefficients(self, a: fmpq_mpoly, index: int) -> dict[int, fmpq_mpoly]:
         """Return exponent -> coefficient of an element seen as a polynomial in one generator."""
-        return {e[0]: c for e, c in self.split(a, [index]).items()}
+        a, generator = self.lift(a), self._gens[index]
+        if len(a) > SMALL:
+            self.clock.allow(len(a))
+        found, k = {}, 0
+        while not a.is_zero():
+            # Division by a generator, in C, is much faster than a walk through the terms in Python.
+            a, rest = divmod(a, generator)
+            if not rest.is_zero():
+                found[k] = rest
+            k += 1
+        return found
 
     def split(self, a: fmpq_mpoly, indices: Sequence[int]) -> dict[tuple[int, ...], fmpq_mpoly]:
         """Return exponents -> coefficient of an element seen as a polynomial in several generators."""
-        a = self.lift(a)
-        last = self.size - 1
-        places = [last - i for i in indices]
-        parts: dict[tuple[int, ...], dict[tuple[int, ...], fmpq]] = {}
-        if len(a) > SMALL:
-            self.clock.allow(len(a))
-        for monomial, value in a.to_dict().items():
-            key = tuple(monomial[k] for k in places)
-            rest = list(monomial)
-            for k in places:
-                rest[k] = 0
-            parts.setdefault(key, {})[tuple(rest)] = value
-        return {key: self.context.from_dict(part) for key, part in parts.items()}
+        parts: dict[tuple[int, ...], fmpq_mpoly] = {(): a}
+        for index in indices:
+            parts = {(*k, e): c for k, part in parts.items() for e, c in self.coefficients(part, index).items()}
+        return parts
 
     def remainder(self, a: fmpq_mpoly, divisor: fmpq_mpoly) -> fmpq_mpoly:
         """Return a modulo a divisor whose leading term is a power of its newest generator."""
