@@ -2,7 +2,9 @@
 
 An expression becomes straight-line scalar code: common subexpressions once, every intermediate a local name,
 integer and half-integer powers as products and square roots, one reciprocal for all quotients by the same thing.
-The same code is printed for numba (scalars, ``math``) and for numpy (arrays), so kernels and energies agree.
+The same code is printed for numba (scalars, ``math``) and for numpy (arrays).  Fused multiply-adds are written
+out as ``fma`` and none are left to the compiler, whose choice differs between the scalar and the SIMD version of
+one loop: so a trajectory has the same bits alone and in a batch.
 
 ``log(Σ cₖ exp(eₖ))`` is printed in its max-shifted form, value and gradient, so that a potential
 ``-log Σ cₖ exp(-aₖ)`` and its force stay finite wherever the ``aₖ`` are.
@@ -130,35 +132,68 @@ class _Block:
         return self._function(node)
 
     def _sum(self, node: sp.Add) -> str:
-        text = ""
-        for term in sorted(node.args, key=lambda t: t.could_extract_minus_sign()):
+        plain: list[str] = []
+        products: list[tuple[str, str]] = []
+        for term in node.args:
             negative = term.could_extract_minus_sign() and not isinstance(term, sp.Add)
-            value = self.emit(-term if negative else term)
-            sign = " - " if negative else " + "
-            text = text + sign + value if text else ("-" + value if negative else value)
+            size, sign = (-term, "-") if negative else (term, "")
+            pair = self._factor_pair(size) if self._fusible(term, size) else None
+            if pair is None:
+                plain.append(sign + self.emit(size))
+            else:
+                products.append((sign + pair[0], pair[1]))
+        plain.sort(key=lambda text: text.startswith("-"))  # a - b rather than -b + a
+        if not plain:
+            left, right = products.pop(0)
+            plain.append(f"{left}*{right}")
+        text = " + ".join(plain).replace("+ -", "- ")
+        for left, right in products:
+            text = f"fma({left}, {right}, {text})"
         return text
 
+    def _fusible(self, term: sp.Expr, size: sp.Expr) -> bool:
+        """Whether a term of a sum is a product that nothing else needs, so that a fused multiply-add can make it."""
+        shared = self._uses.get(term, 0) + (self._uses.get(size, 0) if size != term else 0) > 1
+        return self.flavour == "numba" and not shared and term not in self._memo and size not in self._memo
+
+    def _factor_pair(self, term: sp.Expr) -> tuple[str, str] | None:
+        """Return texts of two factors of a product, or None where there are not two."""
+        if isinstance(term, sp.Pow) and term.exp == 2:
+            value = self.emit(term.base)
+            return value, value
+        if not isinstance(term, sp.Mul):
+            return None
+        sign, over, under = self._factors(term)
+        if under or sign or len(over) < 2:
+            return None
+        return "*".join(over[:-1]), over[-1]
+
     def _product(self, node: sp.Mul) -> str:
+        sign, over, under = self._factors(node)
+        text = sign + ("*".join(over) if over else "1.0")
+        return text + (f"/({'*'.join(under)})" if under else "")
+
+    def _factors(self, node: sp.Mul) -> tuple[str, list[str], list[str]]:
+        """Return the sign and the factors above and below the fraction bar."""
         over: list[str] = []
         under: list[str] = []
         number = sp.Integer(1)
         for factor in node.args:
-            if factor.is_number:
+            if not factor.free_symbols:
                 number *= factor
-            elif isinstance(factor, sp.Pow) and factor.exp.is_Rational and factor.exp < 0 and self._single(factor):
+            elif self._is_single_quotient(factor):
                 under.append(self.emit(sp.Pow(factor.base, -factor.exp)))
             else:
                 over.append(self.emit(factor))
-        sign = ""
         if number == -1:
-            sign = "-"
-        elif number != 1:
+            return "-", over, under
+        if number != 1:
             over.insert(0, _literal(number))
-        text = sign + ("*".join(over) if over else "1.0")
-        return text + (f"/({'*'.join(under)})" if under else "")
+        return "", over, under
 
-    def _single(self, node: sp.Expr) -> bool:
-        return self._uses.get(node, 1) <= 1
+    def _is_single_quotient(self, factor: sp.Expr) -> bool:
+        quotient = isinstance(factor, sp.Pow) and factor.exp.is_Rational and factor.exp < 0
+        return quotient and self._uses.get(factor, 1) <= 1
 
     def _power(self, node: sp.Pow) -> str:
         base, exponent = node.base, node.exp
@@ -263,12 +298,13 @@ def _require_numeric(expression: sp.Expr, names: Mapping[sp.Symbol, str]) -> Non
 
 
 def _literal(number: sp.Expr) -> str:
-    if isinstance(number, sp.Rational):
-        value = float(Fraction(int(number.p), int(number.q)))
-    else:
-        value = float(number.evalf(30))
+    try:
+        exact = isinstance(number, sp.Rational)
+        value = float(Fraction(int(number.p), int(number.q)) if exact else number.evalf(30))
+    except OverflowError:
+        value = math.inf
     if not math.isfinite(value):
-        raise FormulaError(f"the number {number} is outside the range of double precision")
+        raise FormulaError("a number in the formula is outside the range of double precision")
     return f"({value!r})" if value < 0 else repr(value)
 
 

@@ -41,7 +41,6 @@ def simulate(
     method: str | Method = "leapfrog",
     parameters: Mapping[str, float] | None = None,
     threads: int | None = None,
-    strict: bool = False,
     progress: bool = False,
 ) -> Trajectories:
     """Integrate Hamilton's equations from many initial states at once.
@@ -55,8 +54,7 @@ def simulate(
         save_every: steps between stored states.
         method: a name from :func:`hamsym.methods`.
         parameters: value of each parameter in H by name.
-        threads: how many; None takes all processors for large batches.  The numbers do not depend on it.
-        strict: forbid fused multiply-adds, so that bits agree between processors.
+        threads: how many; None takes all processors for large batches.  The bits do not depend on it.
         progress: show a progress bar.
 
     Returns:
@@ -93,11 +91,11 @@ def simulate(
     q, p = _initial_states(q0, p0, len(H.space.coordinates))
     values = parameter_values(H.space, parameters, used=[H.expr])
     workers = _thread_count(threads, len(q) * steps)
-    kernels = stepping_kernels(H, scheme, strict=strict)
+    kernels = stepping_kernels(H, scheme)
 
     time = steps // save_every + 1
     result = Trajectories(
-        H, scheme.name, dt, values, np.arange(time) * (save_every * dt), *(np.empty((len(q), time, q.shape[1])) for _ in "qp")
+        H, scheme.name, dt, values, dt * (save_every * np.arange(time)), *(np.empty((len(q), time, q.shape[1])) for _ in "qp")
     )
     k = tuple(values.get(name, 0.0) for name in H.space.parameters)
     states = (q, p, result.q, result.p)

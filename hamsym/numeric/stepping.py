@@ -4,8 +4,8 @@ A batch runs in blocks of ``LANES`` trajectories.  Within a block the lane loop 
 written out inside it, so that a state stays in registers and the compiler turns the lanes into SIMD; output is
 trajectory-major, because time-major output is limited by memory.  The flow that ends one step and starts the next
 is done once: the state between steps holds the variable *after* that merged flow, and what is stored is the
-variable in the middle of it.  Hence the numbers do not depend on how often, or in which company, a trajectory is
-stored.  Floating-point operations may contract to fused multiply-adds and are otherwise as written.
+variable in the middle of it.  Hence the bits do not depend on how often a trajectory is stored, nor on its company:
+the compiler may not reorder or contract floating-point operations; fused multiply-adds are written out.
 """
 
 from __future__ import annotations
@@ -30,20 +30,30 @@ _HEADER = """\
 import math
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.extending import intrinsic
 
-inlined = njit(forceinline=True, fastmath={fastmath}, error_model="numpy")
-compiled = njit(cache=CACHE, nogil=True, fastmath={fastmath}, error_model="numpy")
+inlined = njit(forceinline=True, error_model="numpy")
+compiled = njit(cache=CACHE, nogil=True, error_model="numpy")
+
+
+@intrinsic
+def fma(context, a, b, c):
+    def emit(context, builder, signature, arguments):
+        return builder.fma(*arguments)
+
+    return types.float64(types.float64, types.float64, types.float64), emit
+
+
 """
 
 
-def stepping_kernels(H: Hamiltonian, method: Method, *, strict: bool = False) -> ModuleType:
+def stepping_kernels(H: Hamiltonian, method: Method) -> ModuleType:
     """Return the compiled loops of a method for a separable Hamiltonian.
 
     Arguments:
         H: the Hamiltonian; parameters stay arguments, so new values need no new code.
         method: a splitting method.
-        strict: forbid fused multiply-adds, which makes results the same on every processor.
 
     Returns:
         A module with ``one(q_in, p_in, q_out, p_out, i, h, save_every, *k)`` and
@@ -54,7 +64,7 @@ def stepping_kernels(H: Hamiltonian, method: Method, *, strict: bool = False) ->
         NotSeparableError: if H is not K(p) + U(q).
         FormulaError: if H cannot be turned into numbers.
     """
-    return _kernels(H, f"stepping {method}", lambda formulas: _stepping_source(formulas, H, method), strict)
+    return _kernels(H, f"stepping {method}", lambda formulas: _stepping_source(formulas, H, method))
 
 
 def sampling_kernels(H: Hamiltonian) -> ModuleType:
@@ -68,18 +78,17 @@ def sampling_kernels(H: Hamiltonian) -> ModuleType:
     Raises:
         NotSeparableError, FormulaError: as :func:`stepping_kernels`.
     """
-    return _kernels(H, "sampling", lambda formulas: _sampling_source(formulas, H), False)
+    return _kernels(H, "sampling", lambda formulas: _sampling_source(formulas, H))
 
 
-def _kernels(H: Hamiltonian, kind: str, loops: Callable[[str], str], strict: bool) -> ModuleType:
+def _kernels(H: Hamiltonian, kind: str, loops: Callable[[str], str]) -> ModuleType:
     def write() -> str:
         formulas = _separable_source(H)
-        header = _HEADER.format(fastmath="False" if strict else '{"contract"}')
-        return f"{header}\n\n{formulas}\n\n{loops(formulas)}"
+        return f"{_HEADER}{formulas}\n\n{loops(formulas)}"
 
     space = H.space
     names = [f"{n}:{s.assumptions0.get('positive')}" for n, s in space.symbols.items()]
-    return load_generated((sp.srepr(H.expr), repr(space), *names, kind, str(strict)), write)
+    return load_generated((sp.srepr(H.expr), repr(space), *names, kind), write)
 
 
 def _separable_source(H: Hamiltonian) -> str:
@@ -108,7 +117,7 @@ def _stepping_source(formulas: str, H: Hamiltonian, method: Method) -> str:
         return f"{', '.join(f'g{i}' for i in range(len(arguments)))}, = {flow}({', '.join(arguments)}{k_tail})"
 
     def move(variables: tuple[str, ...], sign: str, coefficient: str, prefix: str = "") -> list[str]:
-        return [f"{prefix}{x} = {x} {sign} {coefficient}*g{i}" for i, x in enumerate(variables)]
+        return [f"{prefix}{x} = fma({sign}{coefficient}, g{i}, {x})" for i, x in enumerate(variables)]
 
     def step(store: bool) -> list[str]:
         lines = []
@@ -189,9 +198,9 @@ def _sampling_source(formulas: str, H: Hamiltonian) -> str:
     k_tail = f", {k}" if k else ""
     g = ", ".join(f"g{i}" for i in range(len(names.q)))
     force = f"{g}, = force({', '.join(names.q)}{k_tail})"
-    drift = [f"{g}, = velocity({', '.join(names.p)}{k_tail})"] + [f"{x} += h[i]*g{n}" for n, x in enumerate(names.q)]
-    half = [force, *[f"{x} -= 0.5*h[i]*beta[i]*g{n}" for n, x in enumerate(names.p)]]
-    full = [force, *[f"{x} -= h[i]*beta[i]*g{n}" for n, x in enumerate(names.p)]]
+    drift = [f"{g}, = velocity({', '.join(names.p)}{k_tail})"] + [f"{x} = fma(h[i], g{n}, {x})" for n, x in enumerate(names.q)]
+    half = [force, *[f"{x} = fma(-0.5*h[i]*beta[i], g{n}, {x})" for n, x in enumerate(names.p)]]
+    full = [force, *[f"{x} = fma(-h[i]*beta[i], g{n}, {x})" for n, x in enumerate(names.p)]]
     load = [f"{x} = {x[0]}[{x[1:]}, i]" for x in state]
     keep = [f"{x[0]}[{x[1:]}, i] = {x}" for x in state]
 

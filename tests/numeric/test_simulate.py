@@ -1,0 +1,270 @@
+"""Trajectories: the laws of symplectic integration, independent solutions, and every kind of bad input."""
+
+import math
+
+import matplotlib
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.integrate import solve_ivp
+
+import hamsym as hs
+from hamsym.data.systems import systems
+from hamsym.errors import (
+    FormulaError,
+    HamsymError,
+    NonFiniteError,
+    NotSeparableError,
+    ParameterError,
+    ShapeError,
+    UnknownNameError,
+)
+
+matplotlib.use("Agg")
+METHODS = [m.name for m in hs.methods()]
+SEPARABLE = [name for name in systems if name != "double_pendulum"]
+#: Steps whose round-off stays far below the bounds of the tests.
+STEPS, DT = 200, 0.02
+
+
+def run(name, q, p, dt=DT, steps=STEPS, **options):
+    system = systems[name]
+    return hs.simulate(system.hamiltonian, q, p, dt, steps, parameters=system.parameters, **options)
+
+
+@pytest.mark.parametrize("method", hs.methods(), ids=METHODS)
+def test_tables_are_symmetric_and_consistent(method):
+    assert sum(method.outer) == pytest.approx(1, abs=1e-14)
+    assert sum(method.inner) == pytest.approx(1, abs=1e-14)
+    assert method.outer == pytest.approx(method.outer[::-1], abs=1e-15)
+    assert method.inner == pytest.approx(method.inner[::-1], abs=1e-15)
+    assert len(method.outer) == len(method.inner) + 1 == method.evaluations + 1
+    assert method.separable_only
+
+
+@pytest.mark.parametrize("name", ["pendulum", "henon_heiles"])
+@pytest.mark.parametrize("method", hs.methods(), ids=METHODS)
+def test_order_of_the_state_and_of_the_energy(method, name):
+    """Error over a fixed time against a reference of far higher accuracy falls like dt^order."""
+    q, p = systems[name].initial_states(8, seed=3)
+    time, base = 4.0, {2: 64, 4: 64, 6: 32}[method.order]
+    reference = run(name, q, p, time / 4096, 4096, save_every=4096, method="yoshida6")
+    errors, drifts = [], []
+    for steps in (base, 2 * base, 4 * base):
+        fine = run(name, q, p, time / steps, steps, save_every=steps // 16, method=method.name)
+        errors.append(np.abs(fine.q[:, -1] - reference.q[:, -1]).max())
+        drifts.append(np.abs(fine.energy_error).max())
+    for sequence in (errors, drifts):
+        slope = math.log2(sequence[0] / sequence[2]) / 2
+        assert abs(slope - method.order) < 0.15, (slope, sequence)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sampled_from(METHODS), st.sampled_from(SEPARABLE), st.integers(0, 10**6))
+def test_running_backward_returns_to_the_start(method, name, seed):
+    q, p = systems[name].initial_states(3, seed=seed)
+    there = run(name, q, p, save_every=STEPS, method=method)
+    back = run(name, there.q[:, -1], there.p[:, -1], dt=-DT, save_every=STEPS, method=method)
+    scale = 1 + np.abs(there.p).max() ** 3  # Kepler at small pericentres amplifies round-off
+    assert np.abs(back.q[:, -1] - q).max() < 1e-12 * scale
+    assert np.abs(back.p[:, -1] - p).max() < 1e-12 * scale
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sampled_from(METHODS), st.sampled_from(SEPARABLE), st.integers(0, 10**6))
+def test_the_step_is_symplectic_and_keeps_volume(method, name, seed):
+    """DᵀJD = J for the Jacobian D of ten steps, by Richardson-extrapolated central differences."""
+    q, p = systems[name].initial_states(1, seed=seed)
+    n = q.shape[1]
+    state = np.concatenate([q[0], p[0]])
+
+    def differences(eps):
+        shifted = np.concatenate([state + eps * np.eye(2 * n), state - eps * np.eye(2 * n)])
+        end = run(name, shifted[:, :n], shifted[:, n:], dt=0.05, steps=10, save_every=10, method=method)
+        end = np.concatenate([end.q[:, -1], end.p[:, -1]], axis=1)
+        return (end[: 2 * n] - end[2 * n :]).T / (2 * eps)
+
+    jacobian = (4 * differences(5e-4) - differences(1e-3)) / 3
+    J = np.block([[np.zeros((n, n)), np.eye(n)], [-np.eye(n), np.zeros((n, n))]])
+    scale = np.abs(jacobian).max() ** 2
+    assert np.abs(jacobian.T @ J @ jacobian - J).max() < 2e-8 * scale
+    assert abs(np.linalg.det(jacobian) - 1) < 1e-7 * scale**n
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", ["kepler", "mexican_hat"])
+def test_central_forces_conserve_angular_momentum_to_round_off(name, method):
+    q, p = systems[name].initial_states(20, seed=1)
+    momentum = run(name, q, p, steps=2000, save_every=100, method=method).invariant("q1*p2 - q2*p1")
+    assert np.abs(momentum - momentum[:, :1]).max() < 2000 * 4e-16 * (1 + np.abs(momentum).max())
+
+
+def test_a_force_that_is_not_central_does_not():
+    q, p = systems["henon_heiles"].initial_states(5, seed=1)
+    momentum = run("henon_heiles", q, p).invariant("q1*p2 - q2*p1")
+    assert np.abs(momentum - momentum[:, :1]).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["pendulum", "henon_heiles", "kepler"])
+def test_agrees_with_an_adaptive_solver_of_the_equations_of_motion(name):
+    system = systems[name]
+    q, p = system.initial_states(2, seed=4)
+    ours = run(name, q, p, dt=2e-3, steps=2000, save_every=500, method="yoshida6")
+    space, equations = system.hamiltonian.space, system.hamiltonian.equations()
+    values = {s: system.parameters[n] for n, s in space.parameters.items()}
+    import sympy as sp
+
+    slopes = sp.lambdify([space.variables], [equations[v].subs(values) for v in space.variables])
+    for i in range(2):
+        theirs = solve_ivp(
+            lambda t, s: slopes(s), (0, 4), [*q[i], *p[i]], "DOP853", t_eval=ours.t, rtol=1e-12, atol=1e-13
+        ).y.T
+        assert np.abs(np.concatenate([ours.q[i], ours.p[i]], axis=-1) - theirs).max() < 1e-9
+
+
+def test_harmonic_leapfrog_has_its_exact_modified_frequency():
+    """Leapfrog on H = (p²+q²)/2 turns by 2 asin(h/2) a step (Hairer, Lubich, Wanner, section I.5)."""
+    h, n = 0.3, 50
+    q = run("harmonic_oscillator", [[1.0]], [[0.0]], dt=h, steps=n).q[0, :, 0]
+    assert np.abs(q - np.cos(np.arange(n + 1) * 2 * math.asin(h / 2))).max() < 1e-13
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", ["henon_heiles", "kepler"])
+def test_bits_do_not_depend_on_storing_threads_or_company(name, method):
+    q, p = systems[name].initial_states(45, seed=2)  # two full blocks and a part
+    every = run(name, q, p, steps=210, method=method, threads=1)
+    assert every.q.shape == (45, 211, 2)
+    for stride in (2, 7, 10, 30, 210):
+        some = run(name, q, p, steps=210, save_every=stride, method=method, threads=2)
+        assert np.array_equal(some.q, every.q[:, ::stride])
+        assert np.array_equal(some.p, every.p[:, ::stride])
+        assert np.array_equal(some.t, every.t[::stride])
+    alone = run(name, q[7], p[7], steps=210, method=method)
+    assert np.array_equal(alone.q[0], every.q[7])
+
+
+def test_first_state_is_the_initial_state_and_times_count_steps():
+    q, p = systems["henon_heiles"].initial_states(4)
+    t = run("henon_heiles", q, p, dt=0.1, steps=25, save_every=10)
+    assert np.array_equal(t.q[:, 0], q)
+    assert np.array_equal(t.p[:, 0], p)
+    assert t.t == pytest.approx([0, 1, 2])
+    assert len(t) == 4
+    assert run("henon_heiles", q, p, dt=-0.1, steps=10).t[-1] == pytest.approx(-1)
+
+
+def test_energy_invariants_and_their_types():
+    q, p = systems["kepler"].initial_states(3)
+    t = run("kepler", q, p)
+    by_hand = (t.p**2).sum(-1) / 2 - 1 / np.hypot(t.q[..., 0], t.q[..., 1])
+    assert np.abs(t.energy - by_hand).max() < 1e-14
+    g = hs.angular_momentum(t.hamiltonian.space, 0, 1)
+    assert np.array_equal(t.invariant(g), t.invariant("q1*p2 - q2*p1"))
+    assert np.array_equal(t.invariant(g.expr), t.invariant(g))
+    assert np.all(t.invariant("2") == 2.0)
+    assert t.invariant("2").shape == (3, STEPS + 1)
+    with pytest.raises(FormulaError, match="q3"):
+        t.invariant("q3")
+
+
+def test_xarray_plots_and_text():
+    q, p = systems["kepler"].initial_states(3)
+    t = run("kepler", q, p, save_every=50)
+    data = t.to_xarray()
+    assert data.q.dims == ("trajectory", "time", "dof")
+    assert np.array_equal(data.energy, t.energy)
+    assert data.attrs["method"] == "leapfrog"
+    assert data.attrs["parameter_k"] == 1.0
+    assert t.hamiltonian.space.parse(data.attrs["hamiltonian"]) == t.hamiltonian.expr
+    assert "kepler" not in repr(t)
+    assert "3 trajectories × 5 times × 2" in repr(t)
+    assert "<table>" in t._repr_html_()
+    for kind in ("phase", "configuration", "energy"):
+        assert len(t.plot(kind).lines) == 3
+    matplotlib.pyplot.close("all")
+    with pytest.raises(ParameterError, match="kind"):
+        t.plot("3d")
+    with pytest.raises(ParameterError, match="kind"):
+        run("pendulum", [0.1], [0.0]).plot("configuration")
+
+
+def test_progress_bar_counts_trajectories(capsys):
+    q, p = systems["henon_heiles"].initial_states(40)
+    run("henon_heiles", q, p, progress=True, threads=2)
+    assert "40/40" in capsys.readouterr().err
+
+
+def test_a_lost_trajectory_is_named_and_the_others_are_kept():
+    H = hs.Hamiltonian("p1**2/2 - c*q1**4", hs.PhaseSpace.standard(1, parameters={"c": "positive"}))
+    q = np.full((40, 1), 0.1)
+    q[[17, 30]] = 3.0
+    with pytest.raises(NonFiniteError, match=r"trajectory 17 \(and 1 more\).*t = .*dt = 0.05.*'c': 1.0") as caught:
+        hs.simulate(H, q, np.zeros_like(q), 0.05, 60, parameters={"c": 1.0})
+    partial = caught.value.partial
+    assert caught.value.index == 17
+    before = int(round(caught.value.time / 0.05)) - 1
+    assert np.isfinite(partial.q[17, before]).all()
+    assert not np.isfinite(partial.p[17, before + 1] + partial.q[17, before + 1]).all()
+    others = np.delete(np.arange(40), [17, 30])
+    assert np.isfinite(partial.q[others]).all()
+    alone = hs.simulate(H, q[:3], np.zeros((3, 1)), 0.05, 60, parameters={"c": 1.0})
+    assert np.array_equal(partial.q[:3], alone.q)
+
+
+GOOD = {"q0": [[0.1, 0.2]], "p0": [[0.0, 0.1]], "dt": 0.1, "steps": 10}
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"q0": [[0.1]]}, ShapeError, r"q0 has the shape \(1, 1\); its last axis must have length 2"),
+        ({"q0": [[0.1, 0.2], [0.3, 0.4]]}, ShapeError, r"q0 has the shape \(2, 2\) but p0 \(1, 2\)"),
+        ({"q0": np.zeros((1, 1, 2))}, ShapeError, r"it is \(batch, 2\)"),
+        ({"q0": np.zeros((0, 2)), "p0": np.zeros((0, 2))}, ShapeError, "at least one"),
+        ({"q0": "text"}, ShapeError, "array of real numbers"),
+        ({"q0": None}, ShapeError, "array of real numbers"),
+        ({"q0": [[1j, 0]]}, ShapeError, "array of real numbers"),
+        ({"q0": [["a", "b"]]}, ShapeError, "array of real numbers"),
+        ({"q0": [[1.0, 2.0], [3.0]]}, ShapeError, "array of real numbers"),
+        ({"p0": [[0.0, math.nan]]}, NonFiniteError, r"trajectory 0: p0\[0, 1\] is nan"),
+        ({"q0": [[1, 2], [math.inf, 0]], "p0": np.zeros((2, 2))}, NonFiniteError, r"trajectory 1: q0\[1, 0\] is inf"),
+        ({"dt": 0}, ParameterError, "dt is not zero"),
+        ({"dt": math.nan}, ParameterError, "dt is a finite"),
+        ({"dt": "0.1"}, ParameterError, "dt is a real"),
+        ({"dt": None}, ParameterError, "dt is a real"),
+        ({"steps": 2.5}, ParameterError, "steps is a whole number"),
+        ({"steps": True}, ParameterError, "steps is a whole number"),
+        ({"steps": 0}, ParameterError, "steps is at least 1"),
+        ({"steps": -4}, ParameterError, "steps is at least 1"),
+        ({"save_every": 0}, ParameterError, "save_every is at least 1"),
+        ({"save_every": 11}, ParameterError, "nothing would be stored"),
+        ({"threads": 0}, ParameterError, "threads is at least 1"),
+        ({"method": "leapfrogg"}, UnknownNameError, "did you mean 'leapfrog'"),
+        ({"method": 3}, UnknownNameError, "no method"),
+        ({"parameters": {"k": 1.0}}, ParameterError, "no parameter 'k'"),
+    ],
+)  # fmt: skip
+def test_bad_arguments_are_refused_with_the_remedy(change, error, message):
+    arguments = GOOD | change
+    H = systems["henon_heiles"].hamiltonian
+    with pytest.raises(error, match=message) as caught:
+        hs.simulate(H, arguments.pop("q0"), arguments.pop("p0"), **arguments)
+    assert isinstance(caught.value, HamsymError)
+
+
+def test_what_cannot_be_stepped_is_refused():
+    pendulum = systems["double_pendulum"]
+    with pytest.raises(NotSeparableError, match="mixes coordinates and momenta"):
+        run("double_pendulum", *pendulum.initial_states(2))
+    with pytest.raises(ParameterError, match="write Hamiltonian"):
+        hs.simulate("p1**2/2", [[1.0]], [[0.0]], 0.1, 10)
+    with pytest.raises(ParameterError, match="k have no value"):
+        hs.simulate(systems["kepler"].hamiltonian, [1.0, 0.0], [0.0, 1.0], 0.1, 10)
+
+
+def test_a_singularity_at_the_start_is_reported_not_returned():
+    with pytest.raises(NonFiniteError, match="trajectory 0") as caught:
+        run("kepler", [[0.0, 0.0]], [[0.0, 0.0]])
+    assert caught.value.time == pytest.approx(DT)
