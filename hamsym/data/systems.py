@@ -32,8 +32,8 @@ class System:
 
     Example:
         >>> kepler = systems["kepler"]
-        >>> [str(g.expr) for g in kepler.integrals][1]
-        'q1*p2 - q2*p1'
+        >>> kepler.integrals[1].expr
+        -p1*q2 + p2*q1
         >>> q, p = kepler.initial_states(5, seed=1)
         >>> q.shape, p.shape
         ((5, 2), (5, 2))

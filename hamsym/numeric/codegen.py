@@ -272,7 +272,7 @@ def straight_line(
     Example:
         >>> x, y = sp.symbols("x y", real=True)
         >>> straight_line([x**2 + y**2, (x**2 + y**2) ** sp.Rational(-3, 2)], {x: "a", y: "b"})
-        (['t0 = a*a', 't1 = b*b', 't2 = t0 + t1', 't3 = math.sqrt(t2)', 't4 = t2*t3', 't5 = 1.0/t4'], ['t2', 't5'])
+        (['t0 = fma(b, b, a*a)', 't1 = math.sqrt(t0)', 't2 = t0*t1', 't3 = 1.0/t2'], ['t0', 't3'])
     """
     for output in outputs:
         _require_numeric(output, names)

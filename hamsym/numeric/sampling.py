@@ -110,7 +110,7 @@ def sample_boltzmann(
     chains: int = 32,
     hottest: float = 0.02,
     initial: ArrayLike | None = None,
-    acceptance: float = 0.8,
+    acceptance: float = 0.9,
     warmup: int = 200,
     progress: bool = False,
 ) -> Samples:
@@ -384,7 +384,7 @@ def _diagnose(sampler: _Sampler, q: np.ndarray, u: np.ndarray, thinning: int) ->
             f"the {kept * chains} draws are worth only {min(ess.values()):.0f} independent ones; ask for more, or raise warmup"
         )
     if sampler.diverged > 0.01 * kept * chains * thinning:
-        notes.append(f"{sampler.diverged} trajectories diverged; raise acceptance= towards 0.95 for smaller steps")
+        notes.append(f"{sampler.diverged} trajectories diverged; raise acceptance= towards 1 for smaller steps")
     if len(sampler.betas) > 1 and sampler.swap_rates.min() < 0.05:
         notes.append("two neighbouring temperatures hardly exchange; modes may have wrong shares: raise hottest= or warmup=")
     diagnostics = Diagnostics(
