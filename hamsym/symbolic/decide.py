@@ -22,8 +22,9 @@ from hamsym.symbolic.witness import NoTape, OutsideDomain, Point, Polynomial, Ta
 
 #: Bits of the first look, points of the first look.
 FIRST_BITS, FIRST_POINTS = (64, 192), 3
-#: Bits and points of the search after a proof was not found.
+#: Bits and points of the two searches after a proof was not found: precise, then wide.
 DEEP_BITS, DEEP_POINTS = (256, 1024, 2048), 40
+WIDE_BITS, WIDE_POINTS = (128,), 200
 #: Points that are tried before the domain is called empty or tiny.
 DOMAIN_POINTS = 400
 
@@ -169,7 +170,9 @@ def _decide(claim: Claim, clock: tw.Clock) -> Verdict:
                 seconds=clock.seconds,
             )
     else:
-        found = search.look(DEEP_POINTS if search.sample else DOMAIN_POINTS, DEEP_BITS)
+        found = search.look(DEEP_POINTS, DEEP_BITS) or search.look(WIDE_POINTS, WIDE_BITS)
+        if found is None and search.sample is None:
+            found = search.look(DOMAIN_POINTS, WIDE_BITS)
         if found is not None:
             return found
     if search.sample is None:

@@ -414,7 +414,7 @@ def points(symbols: Sequence[sp.Symbol], seed: int = 0) -> Iterator[Point]:
 
 
 def choices(arity: Mapping[str, int], seed: int = 0) -> Iterator[dict[str, Polynomial]]:
-    """Yield concrete polynomials for undefined functions without end: of degree 3, or positive and even.
+    """Yield concrete polynomials for undefined functions without end: of degree 3, even and positive, or of mixed signs.
 
     Arguments:
         arity: the number of arguments of each function.
@@ -435,7 +435,10 @@ def choices(arity: Mapping[str, int], seed: int = 0) -> Iterator[dict[str, Polyn
             ]
             if n > 6:
                 exponents = [tuple(step * (i == k) for i in range(n)) for k in range(n)] + [(0,) * n]
-            chosen[name] = Polynomial(
-                n, {e: sp.Rational(generator.randint(1, 12), generator.randint(3, 9)) for e in exponents}
-            )
+            signs = (1, -1) if turn % 4 == 2 else (1,)
+            terms = {
+                e: generator.choice(signs) * sp.Rational(generator.randint(1, 12), generator.randint(3, 9))
+                for e in exponents
+            }
+            chosen[name] = Polynomial(n, terms)
         yield chosen

@@ -9,7 +9,7 @@ import sympy as sp
 from flint import fmpq, fmpq_mpoly
 from sympy.core.function import AppliedUndef
 
-from hamsym.symbolic.tower.field import Tower
+from hamsym.symbolic.tower.field import Factored, Tower
 from hamsym.symbolic.tower.limits import NotCovered
 
 
@@ -65,15 +65,23 @@ class Converter:
         tower = self.tower
         for _, level in sorted(levels.items()):
             for base in sorted(level.positive, key=lambda e: (len(sp.Mul.make_args(e)), e.count_ops(), str(e))):
-                c, factors = tower.factored(self.convert(base))
-                if c != 0:
-                    tower.assume_positive(c, factors)
+                factored = self.factors(base)
+                if factored[0] != 0:
+                    tower.signs.assume_positive(factored)
             exponents = [self.convert(e) for e in level.exponents]
             for e in level.powers:
-                exponents.append(tower.ring.mul(self.convert(e.exp), tower.log(self.convert(e.base))))
-            rests = [tower.without_logs(tower.reduce(e))[0] for e in exponents]
-            tower.exponents.settle([r for r in rests if not r.is_zero()])
+                exponents.append(tower.ring.mul(self.convert(e.exp), tower.exponentials.log(self.factors(e.base))))
+            rests = [tower.without(tower.reduce(e), ("log",))[0] for e in exponents]
+            tower.exponentials.lattice.settle([r for r in rests if not r.is_zero()])
             tower.angles.settle([self.convert(e) for e in level.angles])
+
+    def factors(self, e: sp.Expr) -> Factored:
+        """Return a product in factors, without multiplying out what is written as a product."""
+        if e.is_Mul:
+            return self.tower.merged((self.factors(a), 1) for a in e.args)
+        if e.is_Pow and e.exp.is_Integer:
+            return self.tower.merged([(self.factors(e.base), int(e.exp))])
+        return self.tower.factored(self.convert(e))
 
     def _convert(self, e: sp.Expr) -> fmpq_mpoly:
         ring = self.tower.ring
@@ -96,6 +104,10 @@ class Converter:
             return self.tower.function(_name(e), (0,) * len(e.args), tuple(self.convert(a) for a in e.args))
         if isinstance(e, (sp.Derivative, sp.Subs)):
             return self._derivative(e)
+        if isinstance(e, sp.log):
+            return self.tower.exponentials.log(self.factors(e.args[0]))
+        if isinstance(e, sp.Abs):
+            return self.tower.signs.absolute(self.factors(e.args[0]))
         rule = _RULES.get(e.func)
         if rule is None:
             raise NotCovered(f"there is no exact rule for {e.func.__name__}")
@@ -108,8 +120,10 @@ class Converter:
             q = Fraction(int(exponent.p), int(exponent.q))
             if isinstance(base, sp.exp) and q.denominator != 1:
                 return self.tower.exp(self.convert(base.args[0] * exponent))
-            return self.tower.power(self.convert(base), q)
-        logarithm = self.tower.log(self.convert(base))
+            if q.denominator == 1:
+                return self.tower.integer_power(self.convert(base), q.numerator)
+            return self.tower.radicals.power(self.factors(base), q)
+        logarithm = self.tower.exponentials.log(self.factors(base))
         return self.tower.exp(self.tower.ring.mul(self.convert(exponent), logarithm))
 
     def _derivative(self, e: sp.Expr) -> fmpq_mpoly:
@@ -207,8 +221,6 @@ def _acos(tower: Tower, a: fmpq_mpoly) -> fmpq_mpoly:
 
 _RULES: dict[type, Callable[..., fmpq_mpoly]] = {
     sp.exp: Tower.exp,
-    sp.log: Tower.log,
-    sp.Abs: Tower.absolute,
     sp.sign: _sign,
     sp.sin: lambda tower, a: tower.angles.sin_cos(a)[0],
     sp.cos: lambda tower, a: tower.angles.sin_cos(a)[1],

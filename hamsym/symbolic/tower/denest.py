@@ -61,7 +61,7 @@ def _nested(tower: Tower, radicand: fmpq_mpoly) -> fmpq_mpoly | None:
             first, second = (
                 tower.power(part * half, Fraction(1, 2)) for part in (ring.add(a, s), ring.sub(a, s))
             )
-            sign = tower.sign(b)
+            sign = tower.signs.of(b)
             sigma = ring.mul(tower.absolute(b), tower.inverse(b)) if sign is None else ring.constant(sign)
             total = ring.add(first, ring.mul(sigma, second))
             return tower.absolute(total)
@@ -73,7 +73,7 @@ def _nested(tower: Tower, radicand: fmpq_mpoly) -> fmpq_mpoly | None:
 def _dependent(tower: Tower, radicand: fmpq_mpoly) -> fmpq_mpoly | None:
     """sqrt(B) = sqrt(A B)/sqrt(A) when sqrt(A) exists and A*B lies below the radicals of both."""
     ring = tower.ring
-    for extension in tower.square_roots():
+    for extension in tower.radicals.square_roots():
         other = extension.arguments[0]
         if not tower.is_algebraic(other):
             continue

@@ -1,0 +1,122 @@
+"""Real powers with rational exponents: one generator base**(1/N) for each radicand, N as large as was ever needed."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from flint import fmpq, fmpq_mpoly, fmpz
+
+from hamsym.symbolic.tower.denest import denested
+from hamsym.symbolic.tower.extension import Extension
+from hamsym.symbolic.tower.limits import NotCovered
+from hamsym.symbolic.tower.ring import key
+
+if TYPE_CHECKING:
+    from hamsym.symbolic.tower.field import Factored, Tower
+
+#: Integers with more bits than this are not factored.
+MAX_BITS = 160
+
+
+class Radicals:
+    """The radical generators of a tower.
+
+    Example:
+        >>> import sympy as sp
+        >>> from hamsym.symbolic.tower.field import Tower
+        >>> from hamsym.symbolic.tower.limits import Clock
+        >>> tower = Tower(Clock(1.0))
+        >>> x = tower.symbol(sp.Symbol("x", positive=True))
+        >>> tower.radicals.power(tower.factored(x**5), Fraction(1, 2))
+        g1*g0^2
+    """
+
+    def __init__(self, tower: Tower) -> None:
+        self.tower = tower
+        self._finest: dict[str, int] = {}
+
+    def power(self, factored: Factored, exponent: Fraction) -> fmpq_mpoly:
+        """Return the principal real power of a product, whose domain is where the product is not negative.
+
+        There |A| = A, so the factors of known sign come out one by one, and the squares of the others as |f|.
+
+        Raises:
+            NotCovered: if the product is never positive.
+        """
+        tower, ring = self.tower, self.tower.ring
+        c, factors = factored
+        if c == 0:
+            if exponent > 0:
+                return ring.zero
+            raise NotCovered("a denominator is identically zero")
+        unknown = tower.signs.assume_positive(factored)
+        result = self._rational_power(abs(c), exponent)
+        product = ring.constant(1 if c > 0 else -1)
+        for f, k in factors:
+            alone = not any(f is g for g in unknown)
+            even = k if alone else k - k % 2
+            if even:
+                result = ring.mul(result, self.principal(tower.signs.absolute_factor(f), even * exponent))
+            if not alone:
+                product = ring.mul(product, f)
+            elif k % 2 and tower.signs.of(f) == -1:
+                product = -product
+        return ring.mul(result, self.principal(product, exponent)) if unknown else result
+
+    def _rational_power(self, value: fmpq, exponent: Fraction) -> fmpq_mpoly:
+        ring, result = self.tower.ring, self.tower.ring.one
+        for number, flip in ((value.p, 1), (value.q, -1)):
+            for prime, k in prime_factors(number):
+                result = ring.mul(result, self.principal(ring.constant(prime), flip * k * exponent))
+        return result
+
+    def principal(self, base: fmpq_mpoly, exponent: Fraction) -> fmpq_mpoly:
+        """Return base**exponent for a base that is nonnegative on the domain."""
+        tower, ring = self.tower, self.tower.ring
+        exponent = Fraction(exponent)
+        single = tower.single(base)
+        if single is not None and single.kind == "root" and single.base is not None:
+            base, exponent = single.base, exponent / single.order
+        elif single is not None and single.kind == "exp" and exponent.denominator != 1:
+            return tower.exp(ring.lift(single.arguments[0]) * fmpq(exponent.numerator, exponent.denominator))
+        whole = math.floor(exponent)
+        result = tower.integer_power(base, whole)
+        if part := exponent - whole:
+            result = ring.mul(result, self.radical(base, part.numerator, part.denominator))
+        return result
+
+    def radical(self, base: fmpq_mpoly, p: int, n: int) -> fmpq_mpoly:
+        """Return base**(p/n), 0 < p < n, for a base that is nonnegative on the domain."""
+        tower, name = self.tower, key(base)
+        finest = tower.extensions[self._finest[name]] if name in self._finest else None
+        if finest is None and n % 2 == 0:
+            square_root = denested(tower, base)
+            if square_root is not None:
+                return tower.power(square_root, Fraction(2 * p, n))
+        if finest is None or finest.order % n:
+            order = n if finest is None else math.lcm(n, finest.order)
+            below = base if finest is None else tower.gen(finest)
+            degree = order if finest is None else order // finest.order
+            made = tower.extend("root", below, nonnegative=True, base=base, order=order, degree=degree)
+            made.relation = tower.ring.sub(tower.ring.power(tower.gen(made), degree), below)
+            self._finest[name] = made.index
+            finest = made
+        return tower.ring.power(tower.gen(finest), p * finest.order // n)
+
+    def square_roots(self) -> list[Extension]:
+        """Return the generators that are square roots of older elements."""
+        return [e for e in self.tower.extensions if e.kind == "root" and e.order == 2]
+
+
+def prime_factors(number: fmpz) -> list[tuple[int, int]]:
+    """Return the primes of a positive integer with their exponents.
+
+    Example:
+        >>> prime_factors(fmpz(12))
+        [(2, 2), (3, 1)]
+    """
+    if number.bit_length() > MAX_BITS:
+        raise NotCovered("the root or logarithm of a number too long to factor")
+    return [(int(p), int(k)) for p, k in number.factor()] if number > 1 else []

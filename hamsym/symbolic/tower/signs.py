@@ -1,0 +1,136 @@
+"""Signs on the domain, and absolute values.
+
+The domain of a formula is where everything in it is real: a radicand or the argument of a logarithm that occurs
+anywhere is positive there, and what that says about the signs of factors holds for the whole formula.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flint import fmpq_mpoly
+
+from hamsym.symbolic.tower.extension import Extension
+from hamsym.symbolic.tower.limits import NotCovered
+from hamsym.symbolic.tower.ring import key
+
+if TYPE_CHECKING:
+    from hamsym.symbolic.tower.field import Factored, Tower
+
+
+class Signs:
+    """What is known about the signs of elements of a tower.
+
+    Example:
+        >>> import sympy as sp
+        >>> from hamsym.symbolic.tower.field import Tower
+        >>> from hamsym.symbolic.tower.limits import Clock
+        >>> tower = Tower(Clock(1.0))
+        >>> x, y = (tower.symbol(sp.Symbol(n, real=True)) for n in "xy")
+        >>> tower.signs.of(x**2 + y**2), tower.signs.of(x)
+        (1, None)
+        >>> tower.signs.assume_positive(tower.factored(x**3))
+        []
+        >>> tower.signs.of(x)
+        1
+    """
+
+    def __init__(self, tower: Tower) -> None:
+        self.tower = tower
+        self._known: dict[str, int] = {}
+        self._absolutes: dict[str, int] = {}
+
+    def of(self, f: fmpq_mpoly) -> int | None:
+        """Return 1 if f >= 0 and -1 if f <= 0 wherever everything is defined, None if not known.
+
+        A radicand or the argument of a logarithm is known to be nonnegative: elsewhere it is not real.
+        """
+        f = self.tower.ring.lift(f)
+        scale, monic = self.tower.ring.monic(f)
+        flip = 1 if scale > 0 else -1
+        known = self._known.get(key(monic))
+        if known is not None:
+            return known * flip
+        found = self._sign_of_terms(monic) or self._sign_of_conjugate(monic) or self.tower.angles.sign(monic)
+        return found * flip if found else None
+
+    def _sign_of_terms(self, f: fmpq_mpoly) -> int | None:
+        signed = [self.tower.ring.size - 1 - e.index for e in self.tower.extensions if not self._nonnegative(e)]
+        seen = set()
+        for monomial, value in f.terms():
+            if any(monomial[place] % 2 for place in signed):
+                return None
+            seen.add(1 if value > 0 else -1)
+        return seen.pop() if len(seen) == 1 else None
+
+    def _nonnegative(self, extension: Extension) -> bool:
+        return extension.nonnegative or (
+            extension.kind == "symbol" and self._known.get(f"g{extension.index}") == 1
+        )
+
+    def _sign_of_conjugate(self, f: fmpq_mpoly) -> int | None:
+        """Return 1 for f = r + h where r = sqrt(B) and B - h**2 >= 0."""
+        support = self.tower.ring.support(f)
+        top = self.tower.extensions[support[-1]] if support else None
+        if top is None or top.kind != "root" or top.degree != 2 or top.order != 2:
+            return None
+        parts = self.tower.ring.coefficients(f, top.index)
+        if set(parts) - {0, 1} or not parts[1].is_one() or 0 not in parts:
+            return None
+        difference = self.tower.reduce(self.tower.ring.sub(top.arguments[0], self.tower.ring.mul(parts[0], parts[0])))
+        if difference.is_zero() or self._sign_of_terms(difference) == 1:
+            return 1
+        return None
+
+    def _record(self, f: fmpq_mpoly, sign: int) -> None:
+        """Note that f (monic) has this sign on the whole domain, and let |f| collapse to it."""
+        name = key(f)
+        self._known[name] = sign
+        if name in self._absolutes:
+            extension = self.tower.extensions[self._absolutes[name]]
+            extension.relation = self.tower.ring.sub(self.tower.gen(extension), self.tower.ring.lift(f) * sign)
+            extension.degree = 1
+
+    def assume_positive(self, factored: Factored) -> list[fmpq_mpoly]:
+        """Draw what c * factors > 0 says about signs; return the odd factors whose signs stay unknown.
+
+        Raises:
+            NotCovered: if the product is never positive.
+        """
+        c, factors = factored
+        sign, unknown = (1 if c > 0 else -1), []
+        for f, k in factors:
+            if k % 2:
+                known = self.of(f)
+                if known is None:
+                    unknown.append(f)
+                else:
+                    sign *= known
+        if not unknown and sign < 0:
+            raise NotCovered("a root or logarithm of a quantity that is never positive: the domain is empty")
+        if len(unknown) == 1:
+            self._record(unknown[0], sign)
+            return []
+        return unknown
+
+    def absolute(self, factored: Factored) -> fmpq_mpoly:
+        """Return the absolute value of a product."""
+        ring = self.tower.ring
+        c, factors = factored
+        result = ring.constant(abs(c))
+        for f, k in factors:
+            result = ring.mul(result, self.tower.integer_power(self.absolute_factor(f), k))
+        return result
+
+    def absolute_factor(self, f: fmpq_mpoly) -> fmpq_mpoly:
+        """Return |f| for an irreducible monic f, with a generator of square f**2 if the sign is not known."""
+        tower, ring = self.tower, self.tower.ring
+        sign = self.of(f)
+        if sign is not None:
+            return ring.lift(f) * sign
+        name = key(f)
+        if name not in self._absolutes:
+            made = tower.extend("abs", f, nonnegative=True, degree=2)
+            made.relation = ring.sub(ring.power(tower.gen(made), 2), ring.power(f, 2))
+            self._absolutes[name] = made.index
+        return tower.gen(self._absolutes[name])
