@@ -128,6 +128,7 @@ def simulate(
 ) -> None:
     """Integrate a Hamiltonian's equations and report the energy error."""
     import hamsym as hs
+    from hamsym.numeric.simulate import FILE_ENDINGS
 
     H, _ = _hamiltonian_and_rest(
         formulas or [], 0, "", coordinates, momenta, parameter, None, None, system, parameter_values=values
@@ -142,7 +143,7 @@ def simulate(
         raise ParameterError(
             "initial states are missing; give --q0 and --p0, for example --q0 '1 0' --p0 '0 1'"
         )
-    if out is not None and out.suffix not in {".npz", ".zarr"}:
+    if out is not None and out.suffix not in FILE_ENDINGS:
         raise ParameterError(f"{out} has no known ending; use FILE.npz or DIRECTORY.zarr")
     traj = hs.simulate(
         H, *start, dt=dt, steps=steps, save_every=save_every, method=method, parameters=numbers, threads=threads,

@@ -73,8 +73,6 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a Hamiltonian flow on a named density or on points from a file."""
-    import torch
-
     import learn
 
     data = _points(target, points, seed)
@@ -83,17 +81,15 @@ def train(
     if mode is not None and not generator and dim != 2:
         raise ParameterError("name the symmetry with --generator, for example --generator 'q1*p2 - q2*p1'")
     generators = tuple(generator or ["q1*p2 - q2*p1"]) if mode is not None else ()
-    torch.manual_seed(seed)
     flow = learn.HamiltonianFlow(
-        dim=dim, hamiltonians=hamiltonians, width=width, symmetry=mode, generators=generators
+        dim=dim, hamiltonians=hamiltonians, width=width, symmetry=mode, generators=generators, seed=seed
     )
     constraint = learn.BracketConstraint(generators, tolerance=tolerance) if mode == "penalty" else None
     result = learn.fit(
         flow, data, steps=steps, batch=batch, seed=seed, constraint=constraint, progress=not as_json, out=out, resume=resume
     )  # fmt: skip
-    flow.save(out / "flow")
     summary = {
-        "flow": str(out / "flow"),
+        "flow": str(out),
         "steps": steps,
         "elbo": result.history["elbo"][-1],
         "best_step": result.best_step,
@@ -119,9 +115,7 @@ def evaluate(
     from learn.report import markdown_table
 
     if not model.exists():
-        raise CheckpointError(
-            f"{model} does not exist; give the folder that `hamsym train --out` wrote, with /flow"
-        )
+        raise CheckpointError(f"{model} does not exist; give the folder that `hamsym train --out` wrote")
     flow = learn.load(model)
     q = _points(target, points, seed)
     truth = hamsym.targets.get(target)
@@ -137,16 +131,13 @@ def sample(
 ) -> None:
     """Draw points from a trained flow."""
     import numpy as np
-    import torch
 
     import learn
 
     if out.suffix != ".npy":
         raise ParameterError(f"{out} has no known ending; use FILE.npy")
     flow = learn.load(model)
-    torch.manual_seed(seed)
-    with torch.no_grad():
-        points = flow.sample(n).cpu().numpy()
+    points = flow.sample(n, seed=seed).cpu().numpy()
     out.parent.mkdir(parents=True, exist_ok=True)
     np.save(out, points)
     typer.echo(f"wrote {n} points to {out}")

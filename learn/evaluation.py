@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hamsym.errors import ParameterError, ShapeError
 from learn.equivariance import bracket_residual, density_invariance
-from learn.symmetry import as_generators
+from learn.symmetry import as_generators, measure_brackets
 
 if TYPE_CHECKING:
     from hamsym.data.targets import Target
@@ -82,19 +82,20 @@ def symmetry_measures(flow: HamiltonianFlow, g: Generator, q: Tensor, *, turned:
     with momenta of the encoder, show what it did not look at.
     """
     with torch.no_grad():
-        base = flow.sample_base(len(q))
         p = flow.encoder(q).sample()
-    measured = {
+        base, on_path = flow.sample_base(len(q)), flow.trajectory(q, p)
+    records = {
         "base": bracket_residual(flow, [g], *base),
         "data": bracket_residual(flow, [g], q, p),
-        "trajectory": flow.trajectory_residual([g], q, p),
+        "trajectory": [r for h, *state in on_path for r in measure_brackets([h], [g], *state)],
     }
-    invariance = density_invariance(flow, [g], q[:turned])
+    square = {where: _mean(np.array([r.mean_square for r in found])) for where, found in records.items()}
+    relative = {where: _mean(np.array([r.relative for r in found])) for where, found in records.items()}
     return {
-        "bracket_rms": {where: r[0].rms for where, r in measured.items()},
-        "bracket_mean_square": {where: r[0].mean_square for where, r in measured.items()},
-        "bracket_relative": {where: r[0].relative for where, r in measured.items()},
-        "invariance": invariance[0].to_dict(),
+        "bracket_mean_square": square,
+        "bracket_rms": {where: math.sqrt(value) for where, value in square.items()},
+        "bracket_relative": relative,
+        "density_invariance": density_invariance(flow, [g], q[:turned])[0].to_dict(),
     }
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import sympy as sp
 from numpy.typing import ArrayLike
 
 from hamsym.errors import NonFiniteError, ParameterError, ShapeError
+from hamsym.files import whole
 from hamsym.numeric.arguments import integer, points, real
 from hamsym.numeric.codegen import array_function, parameter_values
 from hamsym.numeric.methods import Method, method_named
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
     from hamsym.symbolic.symmetry import Generator
 
+#: Kinds of file that :meth:`Trajectories.save` writes.
+FILE_ENDINGS = (".npz", ".zarr")
 #: Below this many trajectory steps a second thread costs more than it gives.
 _STEPS_PER_THREAD = 200_000
 
@@ -199,6 +203,22 @@ class Trajectories:
                 **{f"parameter_{n}": v for n, v in self.parameters.items()},
             },
         )
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the trajectories to ``FILE.npz`` or, through xarray, to ``DIRECTORY.zarr``: whole or not at all.
+
+        Raises:
+            ParameterError: for another ending.
+        """
+        path = Path(path)
+        if path.suffix not in FILE_ENDINGS:
+            raise ParameterError(f"{path} has no known ending; use FILE.npz or DIRECTORY.zarr")
+        with whole(path) as partial:
+            if path.suffix == ".zarr":
+                self.to_xarray().to_zarr(partial)
+            else:
+                np.savez(partial, t=self.t, q=self.q, p=self.p, energy=self.energy)
+        return path
 
     def plot(self, kind: str = "phase", ax: Any = None, *, trajectories: int = 20) -> Any:
         """Draw trajectories and return the matplotlib axes.

@@ -143,7 +143,7 @@ class _FormulaPrinter(StrPrinter):
         for factor in factors:
             divides = isinstance(factor, sp.Pow) and factor.exp.is_Rational and factor.exp.is_negative
             if divides:
-                bottom.append(self.parenthesize(1 / factor, PRECEDENCE["Pow"]))
+                bottom.append(self.parenthesize(1 / factor, PRECEDENCE["Mul"]))
             else:
                 top.append(self.parenthesize(factor, PRECEDENCE["Mul"]))
         sign = "-" if coefficient.is_negative else ""

@@ -1,0 +1,40 @@
+"""Files that are either whole or not there: written under a temporary name, then renamed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` that takes its place when the block ends without an error.
+
+    Works for a file and for a directory; an existing file or directory at ``path`` is replaced.  Two processes may
+    write the same path: the last one wins, and a reader never sees half of either.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with whole(Path(folder) / "a" / "note.txt") as partial:
+        ...         _ = partial.write_text("done")
+        ...     (Path(folder) / "a" / "note.txt").read_text()
+        'done'
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    partial = folder / path.name
+    try:
+        yield partial
+        if path.is_dir():
+            path.replace(folder / "old")  # a directory cannot be renamed over another
+        elif partial.is_file():
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
