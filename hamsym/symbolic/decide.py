@@ -139,13 +139,13 @@ def decide(claim: Claim, budget: float) -> Verdict:
     clock = tw.Clock(budget)
     try:
         return _decide(claim, clock)
-    except NoTape as stop:
-        return Undecided(claim.question, claim.formula, reason=str(stop), seconds=clock.seconds)
-    except tw.ProofStopped as stop:
-        return Undecided(claim.question, claim.formula, reason=str(stop), seconds=clock.seconds)
+    except (NoTape, tw.ProofStopped) as stop:
+        reason = str(stop)
     except RecursionError:
         reason = "the expression is nested too deeply"
-        return Undecided(claim.question, claim.formula, reason=reason, seconds=clock.seconds)
+    except (ArithmeticError, ValueError, MemoryError) as failure:
+        reason = f"the arithmetic gave up: {failure}"
+    return Undecided(claim.question, claim.formula, reason=reason, seconds=clock.seconds)
 
 
 def _decide(claim: Claim, clock: tw.Clock) -> Verdict:

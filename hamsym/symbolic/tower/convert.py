@@ -50,7 +50,8 @@ class Converter:
         serves all exponents and all angles of the same depth.
         """
         levels: dict[int, _Level] = {}
-        for e in _postorder(expressions, depths := {}):
+        depths: dict[sp.Basic, int] = {}
+        for e in _postorder(expressions, depths):
             level = levels.setdefault(depths[e], _Level())
             if e.is_Pow and e.base is not sp.E and not e.exp.is_Integer:
                 level.positive.append(e.base)

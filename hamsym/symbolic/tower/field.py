@@ -149,7 +149,8 @@ class Tower:
 
     def merged(self, parts: Iterable[tuple[Factored, int]]) -> Factored:
         """Return the product of factored elements to integer powers, without multiplying out."""
-        c, table = fmpq(1), {}
+        c = fmpq(1)
+        table: dict[str, list] = {}
         for (scale, factors), n in parts:
             if scale == 0:
                 if n < 0:

@@ -53,17 +53,35 @@ class Radicals:
             raise NotCovered("a denominator is identically zero")
         unknown = tower.signs.assume_positive(factored)
         result = self._rational_power(abs(c), exponent)
-        product = ring.constant(1 if c > 0 else -1)
+        sign, together = 1 if c > 0 else -1, []
         for f, k in factors:
-            alone = not any(f is g for g in unknown)
-            even = k if alone else k - k % 2
-            if even:
-                result = ring.mul(result, self.principal(tower.signs.absolute_factor(f), even * exponent))
-            if not alone:
-                product = ring.mul(product, f)
-            elif k % 2 and tower.signs.of(f) == -1:
-                product = -product
-        return ring.mul(result, self.principal(product, exponent)) if unknown else result
+            if any(f is g for g in unknown):
+                together.append((f, k))
+            else:
+                result = ring.mul(result, self.principal(tower.signs.absolute_factor(f), k * exponent))
+                if k % 2 and tower.signs.of(f) == -1:
+                    sign = -sign
+        return ring.mul(result, self._product_power(together, sign, exponent)) if together else result
+
+    def _product_power(self, factors: list[tuple[fmpq_mpoly, int]], sign: int, exponent: Fraction) -> fmpq_mpoly:
+        """Return (sign Π f**k)**exponent for odd k and factors of unknown sign whose product is positive.
+
+        With t the least |k|, P = sign Π f**±1 > 0 appears as P**t and the rest are even powers of single |f|.
+        The fractional part of P**(t exponent) is that of sign Π f, which needs no denominators.
+        """
+        tower, ring = self.tower, self.tower.ring
+        t = min(abs(k) for _, k in factors)
+        whole = math.floor(t * exponent)
+        part = t * exponent - whole
+        result, product = ring.constant(sign if whole % 2 else 1), ring.constant(sign)
+        for f, k in factors:
+            step = 1 if k > 0 else -1
+            result = ring.mul(result, tower.integer_power(f, step * whole))
+            rest = (k - step * t) * exponent - (2 * part if k < 0 else 0)
+            if rest:
+                result = ring.mul(result, self.principal(tower.signs.absolute_factor(f), rest))
+            product = ring.mul(product, f)
+        return ring.mul(result, self.principal(product, part))
 
     def _rational_power(self, value: fmpq, exponent: Fraction) -> fmpq_mpoly:
         ring, result = self.tower.ring, self.tower.ring.one

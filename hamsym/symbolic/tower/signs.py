@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from flint import fmpq_mpoly
 
+from hamsym.symbolic.tower.constants import constant_sign
 from hamsym.symbolic.tower.extension import Extension
 from hamsym.symbolic.tower.limits import NotCovered
 from hamsym.symbolic.tower.ring import key
@@ -51,7 +52,12 @@ class Signs:
         known = self._known.get(key(monic))
         if known is not None:
             return known * flip
-        found = self._sign_of_terms(monic) or self._sign_of_conjugate(monic) or self.tower.angles.sign(monic)
+        found = (
+            self._sign_of_terms(monic)
+            or self._sign_of_conjugate(monic)
+            or self.tower.angles.sign(monic)
+            or constant_sign(self.tower, monic)
+        )
         return found * flip if found else None
 
     def _sign_of_terms(self, f: fmpq_mpoly) -> int | None:
