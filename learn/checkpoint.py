@@ -11,7 +11,7 @@ from hamsym.errors import CheckpointError, HamsymError
 from hamsym.symbolic.space import PhaseSpace
 from hamsym.symbolic.symmetry import Generator
 from learn.flow import HamiltonianFlow
-from learn.storage import dtype_named, read
+from learn.storage import read
 
 _SIZES = ("dim", "hamiltonians", "steps", "width")
 
@@ -63,6 +63,9 @@ def _rebuild(config: dict[str, Any], tensors: dict[str, torch.Tensor], path: str
     dim, chain, width = config["dim"], config["hamiltonians"], config["width"]
     if 2 * chain * width > numbers or width * (width + dim) > numbers or 4 * chain > len(tensors):
         raise CheckpointError(f"{path} describes a flow with more weights than the {numbers} that it holds")
+    dtype = {"float32": torch.float32, "float64": torch.float64}.get(str(config.get("dtype")))
+    if dtype is None:
+        raise CheckpointError(f"{path} claims dtype {config.get('dtype')!r}; float32 and float64 are known")
     try:
         generators = [Generator(str(g["formula"]), PhaseSpace(g["q"], g["p"])) for g in config["generators"]]
         sizes = {name: config[name] for name in _SIZES}
@@ -71,4 +74,4 @@ def _rebuild(config: dict[str, Any], tensors: dict[str, torch.Tensor], path: str
         )
     except (HamsymError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"the description of the flow in {path} cannot be used: {error}") from error
-    return flow.to(dtype_named(config.get("dtype")))
+    return flow.to(dtype)

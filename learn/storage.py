@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
@@ -118,15 +117,3 @@ def _replace(target: Path, payload: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(target)
-
-
-def dtype_named(name: Any) -> torch.dtype:
-    """Return the floating dtype of that name.
-
-    Raises:
-        CheckpointError: if there is none.
-    """
-    known = {"float32": torch.float32, "float64": torch.float64}
-    if name not in known:
-        raise CheckpointError(f"dtype {name!r} is not one of {', '.join(known)}")
-    return known[name]

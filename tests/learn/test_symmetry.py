@@ -1,0 +1,336 @@
+"""Brackets on tensors, the exact construction, and the paper's constraint."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import sympy as sp
+import torch
+from flows import CASES, EXACT, ROTATION, make, states
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import hamsym as hs
+from hamsym.errors import NonFiniteError, ParameterError, ShapeError, SymmetryError
+from learn.equivariance import bracket_residual, density_invariance, quadrature_log_prob
+from learn.flow import HamiltonianFlow
+from learn.leapfrog import leapfrog
+from learn.symmetry import (
+    BracketConstraint,
+    TensorGenerator,
+    as_generators,
+    brackets,
+    measure_brackets,
+    rotation_blocks,
+)
+from learn.training import fit
+
+SPACE = hs.PhaseSpace.standard(2)
+
+
+class Known:
+    """A Hamiltonian given by formulas, with gradients from hamsym: an independent check of the bracket."""
+
+    def __init__(self, kinetic: str, potential: str) -> None:
+        self.k, self.u = (TensorGenerator(hs.Generator(f, SPACE)) for f in (kinetic, potential))
+
+    def grad_potential(self, q):
+        return self.u.gradients(q, torch.zeros_like(q))[0]
+
+    def grad_kinetic(self, p):
+        return self.k.gradients(torch.zeros_like(p), p)[1]
+
+
+@pytest.mark.parametrize(
+    ("potential", "expected"),
+    [
+        ("(q1**2+q2**2)/2", lambda q: 0 * q[:, 0]),
+        ("q1", lambda q: q[:, 1]),
+        ("(q1**2+3*q2**2)/2", lambda q: (1 - 3) * q[:, 0] * q[:, 1]),
+        ("exp(-(q1**2+q2**2))*sqrt(1+q1**2+q2**2)", lambda q: 0 * q[:, 0]),
+    ],
+)
+def test_brackets_of_known_hamiltonians(potential, expected):
+    # {g, H} = [p2 K_1 − p1 K_2] + [q2 U_1 − q1 U_2] for g = q1 p2 − q2 p1
+    q, p = torch.randn(2, 50, 2, dtype=torch.float64)
+    g = TensorGenerator(hs.angular_momentum(SPACE, 0, 1))
+    value, scale = brackets(Known("(p1**2+p2**2)/2", potential), g, q, p)
+    torch.testing.assert_close(value, expected(q), rtol=1e-12, atol=1e-12)
+    assert (scale >= value.abs() - 1e-12).all()
+
+
+@pytest.mark.parametrize("case", ["free", "exact"])
+def test_bracket_sign_is_that_of_hamsym(case):
+    # ds/dt = {s, H}: along H, g changes at the rate {g, H}
+    flow = make(case)
+    h, (q, p) = flow.chain[0], states(flow)
+    g = TensorGenerator(hs.angular_momentum(SPACE, 0, 1))
+    t = 1e-6
+    later = g(q + t * h.grad_kinetic(p), p - t * h.grad_potential(q))
+    torch.testing.assert_close((later - g(q, p)) / t, brackets(h, g, q, p)[0], rtol=1e-5, atol=1e-5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    text=st.sampled_from(
+        [
+            ROTATION,
+            "p1",
+            "p1**2/2 + sin(q1)*q2",
+            "sqrt(1+q1**2)*p2",
+            "exp(q1*p2/5)",
+            "atan2(q2, 2+q1**2)",
+            "3*q1/7",
+        ]
+    ),
+    values=st.tuples(*[st.floats(-2, 2)] * 4),
+)
+def test_generators_on_tensors_agree_with_sympy(text, values):
+    generator = hs.Generator(text, SPACE)
+    at = dict(zip(SPACE.variables, values, strict=True))
+    state = torch.tensor([values], dtype=torch.float64)
+    tensor = TensorGenerator(generator)
+    q, p = state[:, :2], state[:, 2:]
+    assert float(tensor(q, p)) == pytest.approx(float(generator.expr.subs(at)), rel=1e-12, abs=1e-12)
+    expected = [float(sp.diff(generator.expr, s).subs(at)) for s in SPACE.variables]
+    assert torch.cat(tensor.gradients(q, p), 1)[0].tolist() == pytest.approx(expected, rel=1e-11, abs=1e-11)
+
+
+def test_connected_planes_rotate_together():
+    def blocks(*texts, dim=5):
+        return rotation_blocks(as_generators(texts, dim), dim)
+
+    assert blocks("q1*p2 - q2*p1") == ((0, 1),)
+    assert blocks("q1*p2 - q2*p1", "q4*p5 - q5*p4") == ((0, 1), (3, 4))
+    assert blocks("q1*p2 - q2*p1", "q2*p3 - q3*p2", "q5*p4 - q4*p5") == ((0, 1, 2), (3, 4))
+    assert blocks("2*(q1*p2 - q2*p1) + q3*p4 - q4*p3") == ((0, 1), (2, 3))
+
+
+@pytest.mark.parametrize("case", EXACT)
+def test_exact_construction_commutes_with_every_rotation(case):
+    flow = make(case)
+    q, p = states(flow)
+    for g in flow.generators:
+        for angle in (0.3, 2.0, 4.5):
+            move = torch.tensor(g.flow("e").arrays({"e": angle})[0][: flow.dim, : flow.dim])
+            assert (q @ move.T - q).abs().max() > 0.1
+            for image, moved in zip(
+                flow.push_forward(q, p), flow.push_forward(q @ move.T, p @ move.T), strict=True
+            ):
+                torch.testing.assert_close(moved, image @ move.T, rtol=1e-10, atol=1e-10)
+            turned, still = flow.encoder(q @ move.T), flow.encoder(q)
+            torch.testing.assert_close(turned.mean, still.mean @ move.T, rtol=1e-10, atol=1e-10)
+            torch.testing.assert_close(
+                turned.covariance_matrix, move @ still.covariance_matrix @ move.T, rtol=1e-10, atol=1e-10
+            )
+            torch.testing.assert_close(
+                flow.log_joint(q @ move.T, p @ move.T), flow.log_joint(q, p), rtol=1e-10, atol=1e-10
+            )
+
+
+@pytest.mark.parametrize(
+    "case", [c for c in CASES if c.startswith("free") and "1d" not in c] + ["penalty", "features"]
+)
+def test_other_modes_do_not_commute(case):
+    flow = make(case)
+    q, p = states(flow)
+    move = torch.eye(flow.dim, dtype=torch.float64)
+    move[:2, :2] = torch.tensor([[math.cos(1), -math.sin(1)], [math.sin(1), math.cos(1)]])
+    image, moved = flow.push_forward(q, p)[0], flow.push_forward(q @ move.T, p @ move.T)[0]
+    assert (moved - image @ move.T).abs().max() > 1e-2
+    assert bracket_residual(flow, ROTATION if flow.dim == 2 else "q1*p2 - q2*p1", q, p)[0].relative > 1e-2
+
+
+@pytest.mark.parametrize("case", EXACT)
+def test_frame_encoder_is_well_defined_at_and_near_the_origin(case):
+    flow = make(case)
+    tiny = torch.zeros(3, flow.dim, dtype=torch.float64)
+    tiny[1], tiny[2] = 1e-12, -1e-12
+    law = flow.encoder(tiny)
+    torch.testing.assert_close(law.mean[1], law.mean[0], rtol=0, atol=1e-10)
+    torch.testing.assert_close(law.covariance_matrix[1], law.covariance_matrix[0], rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(law.covariance_matrix[2], law.covariance_matrix[0], rtol=1e-10, atol=1e-10)
+    flow.elbo(tiny).sum().backward()
+    assert all(torch.isfinite(w.grad).all() for w in flow.parameters())
+
+
+def test_samples_of_the_exact_flow_have_uniform_angles():
+    q = make("exact").sample(20_000, seed=0).detach()
+    angles = torch.atan2(q[:, 1], q[:, 0])
+    counts = torch.histc(angles, 24, -math.pi, math.pi)
+    chi_square = float(((counts - 20_000 / 24).square() / (20_000 / 24)).sum())
+    assert chi_square < 49.7  # 23 degrees of freedom, 0.1 %
+    free = make("free").sample(20_000, seed=0).detach()
+    counts = torch.histc(torch.atan2(free[:, 1], free[:, 0]), 24, -math.pi, math.pi)
+    assert float(((counts - 20_000 / 24).square() / (20_000 / 24)).sum()) > 49.7
+
+
+def test_residual_does_not_depend_on_units_or_on_the_size_of_the_hamiltonian():
+    flow = make("free")
+    q, p = states(flow)
+    before = bracket_residual(flow, ROTATION, q, p)[0]
+    flow.set_unit(1.7 * 5)
+    after = bracket_residual(flow, ROTATION, 5 * q, p / 5)[0]
+    assert after.mean_square == pytest.approx(
+        before.mean_square, rel=1e-9
+    )  # angular momentum has no unit of length
+    with torch.no_grad():
+        for h in flow.chain:
+            for energy in (h.potential_energy, h.kinetic_energy):
+                energy.out.mul_(3), energy.curvature.mul_(3)
+    tripled = bracket_residual(flow, ROTATION, 5 * q, p / 5)[0]
+    assert tripled.relative == pytest.approx(before.relative, rel=1e-9)
+    assert tripled.mean_square == pytest.approx(9 * before.mean_square, rel=1e-9)
+    assert before.to_dict()["rms"] == pytest.approx(before.mean_square**0.5)
+
+
+def test_density_invariance_tells_modes_apart():
+    measured = {}
+    for case in ("free", "exact"):
+        flow = make(case)
+        record = density_invariance(flow, ROTATION, flow.sample(6, seed=1), elements=4, samples=512)[0]
+        measured[case] = record
+    assert measured["exact"].value < 3 * measured["exact"].noise_floor + 1e-9
+    assert measured["free"].value > 5 * measured["free"].noise_floor
+    assert measured["free"].spread >= measured["free"].value
+
+
+def test_quadrature_agrees_with_importance_sampling():
+    flow = make("free")
+    q = flow.sample(2, seed=2)
+    grid = density_invariance(flow, ROTATION, q, elements=3, method="quadrature")[0]
+    sampled = density_invariance(flow, ROTATION, q, elements=3, method="importance", samples=4096)[0]
+    assert grid.value == pytest.approx(sampled.value, abs=3 * (grid.noise_floor + sampled.noise_floor) + 1e-3)
+    estimate = flow.estimate_log_prob(q, 20_000, seed=0)
+    error = (quadrature_log_prob(flow, q) - estimate.value).abs()
+    assert (error < 5 * estimate.standard_error + 1e-3).all()
+
+
+def test_measures_refuse_what_they_cannot_measure():
+    flow = make("free")
+    q, p = states(flow, 3)
+    with pytest.raises(ShapeError, match="same shape"):
+        bracket_residual(flow, ROTATION, q, p[:2])
+    with pytest.raises(SymmetryError, match="2 coordinates"):
+        bracket_residual(
+            flow, hs.angular_momentum(hs.PhaseSpace.standard(3), 0, 1), q, p
+        ) if flow.dim == 3 else (as_generators(hs.angular_momentum(SPACE, 0, 1), 3))
+    with pytest.raises(SymmetryError, match="momenta"):
+        density_invariance(flow, "p1**2/2 + q1**2/2", q)
+    with pytest.raises(SymmetryError, match="not linear"):
+        density_invariance(flow, "p1*q1**2", q)
+    with pytest.raises(NonFiniteError, match="row 1"):
+        bracket_residual(flow, ROTATION, torch.where(torch.arange(3)[:, None] == 1, math.nan, q), p)
+    with pytest.raises(ParameterError, match="method"):
+        density_invariance(flow, ROTATION, q, method="guess")
+    with pytest.raises(ParameterError, match="one or two"):
+        density_invariance(
+            make("free 3d, two steps"), ROTATION.replace("q1", "q3"), np.zeros((1, 3)), method="quadrature"
+        )
+
+
+# -- the constraint ---------------------------------------------------------------------------------------------
+
+
+def ring(n: int, seed: int = 0) -> torch.Tensor:
+    random = torch.Generator().manual_seed(seed)
+    angle = 2 * math.pi * torch.rand(n, generator=random)
+    radius = 2 + 0.2 * torch.randn(n, generator=random)
+    return torch.stack([radius * angle.cos(), radius * angle.sin()], 1)
+
+
+def test_multipliers_ascend_exactly_while_the_constraint_is_violated():
+    constraint = BracketConstraint([ROTATION, "p1"], tolerance=0.01, margin=0.0)
+    before = list(constraint.multipliers)
+    constraint.update([1.0, 1e-5])
+    assert constraint.multipliers[0] > before[0] and constraint.multipliers[1] < before[1]
+    assert not constraint.satisfied
+    for _ in range(5000):
+        constraint.update([0.0, 1e-5])
+    assert all(lam > 0 for lam in constraint.multipliers) and constraint.satisfied
+
+
+def test_penalty_is_the_papers_lagrangian():
+    flow = make("penalty")
+    q, p = states(flow, 64)
+    constraint = BracketConstraint([ROTATION, "p1"], tolerance=0.3, initial=2.5)
+    measured = constraint.residuals([(h, q, p) for h in flow.chain])
+    expected = [bracket_residual(flow, g, q, p)[0].mean_square for g in (ROTATION, "p1")]
+    assert measured.tolist() == pytest.approx(expected, rel=1e-9)
+    lagrangian = sum(2.5 * (r - 0.3) for r in expected)
+    assert float(constraint.penalty(measured).detach()) == pytest.approx(lagrangian, rel=1e-9)
+    constraint.penalty(measured).backward()
+    # the quadratic parts are isotropic: they commute with the rotation, but not with the translation p1
+    assert all(
+        (w.grad != 0).any() for n, w in flow.chain.named_parameters() if "kinetic_energy.curvature" not in n
+    )
+
+
+KAPPA = 0.02
+
+
+@pytest.fixture(scope="module")
+def unconstrained():
+    flow = HamiltonianFlow(2, hamiltonians=3, width=16, symmetry="penalty", seed=0)
+    fit(flow, ring(2000), steps=300, batch=128, progress=False)
+    return flow
+
+
+def fresh_residual(flow, sampling):
+    random = torch.Generator().manual_seed(9)
+    q = ring(5000, seed=7)
+    if sampling == "base":
+        q, p = flow.sample_base(20_000, generator=random)
+    else:
+        p = flow.encoder.moments(q).draw(torch.randn(len(q), 1, 2, generator=random))[0][:, 0].detach()
+    if sampling != "trajectory":
+        return bracket_residual(flow, ROTATION, q, p)[0].mean_square
+    residuals = []
+    for h in reversed(flow.chain):
+        residuals.append(measure_brackets([h], as_generators(ROTATION, 2), q, p)[0].mean_square)
+        q, p = (x.detach() for x in leapfrog(h, q, p, inverse=True))
+    return sum(residuals) / len(residuals)
+
+
+@pytest.mark.parametrize("sampling", ["base", "data", "trajectory"])
+def test_constraint_holds_on_fresh_states_after_training(sampling, unconstrained):
+    flow = HamiltonianFlow(2, hamiltonians=3, width=16, symmetry="penalty", seed=0)
+    constraint = BracketConstraint(ROTATION, tolerance=KAPPA, sampling=sampling, batch=128)
+    result = fit(flow, ring(2000), steps=300, batch=128, constraint=constraint, progress=False)
+    assert fresh_residual(unconstrained, sampling) > 3 * KAPPA, (
+        "nothing to constrain: the test would be empty"
+    )
+    assert fresh_residual(flow, sampling) <= KAPPA
+    assert [len(v) for v in result.history["lambda"]] == [1] * 300
+    # λ rises while the running mean is above the goal
+    early = [v[0] for v in result.history["lambda"][:30]]
+    if min(r[0] for r in result.history["residual"][:30]) > KAPPA:
+        assert early == sorted(early)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        ({"tolerance": 0}, ParameterError),
+        ({"tolerance": math.nan}, ParameterError),
+        ({"rate": -1}, ParameterError),
+        ({"sampling": "nowhere"}, ParameterError),
+        ({"margin": 1.5}, ParameterError),
+        ({"batch": 0}, ParameterError),
+    ],
+)
+def test_senseless_constraints_are_refused(settings, error):
+    with pytest.raises(error):
+        BracketConstraint(ROTATION, **settings)
+    with pytest.raises(SymmetryError, match="at least one"):
+        BracketConstraint([])
+    with pytest.raises(hs.errors.FormulaError):
+        fit(
+            make("penalty", torch.float32),
+            ring(10),
+            steps=1,
+            constraint=BracketConstraint("q9*p1"),
+            progress=False,
+        )
