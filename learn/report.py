@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from hamsym.files import whole
+
 if TYPE_CHECKING:
     from hamsym.data.targets import Target
     from learn.flow import HamiltonianFlow
@@ -38,25 +40,29 @@ def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str
         | B | – |
     """
 
-    def cell(value: Any) -> str:
-        if value is None or (isinstance(value, float) and not math.isfinite(value)):
-            return "–"
-        return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-    lines = [columns, ["---"] * len(columns), *([cell(v) for v in row] for row in rows)]
+    lines = [columns, ["---"] * len(columns), *([format_number(v) for v in row] for row in rows)]
     text = ["| " + " | ".join(line) + " |" for line in lines]
     text[1] = "|" + "---|" * len(columns)
     return "\n".join(text)
 
 
+def format_number(value: Any) -> str:
+    """Return a table cell: four significant digits, a dash for nothing or for what is not finite.
+
+    Example:
+        >>> format_number(0.123456), format_number(None), format_number("A")
+        ('0.1235', '–', 'A')
+    """
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
     """Write a text file so that a reader never sees half of it."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-    return path
+    with whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+    return Path(path)
 
 
 def write_json(path: str | os.PathLike[str], values: Mapping[str, Any]) -> Path:
@@ -80,7 +86,7 @@ def density_figure(
     *,
     extent: float = 7.0,
     pixels: int = 96,
-    samples: int = 24,
+    samples: int = 64,
 ) -> Path:
     """Draw target density, learned density, kinetic and potential energy, one row a flow.
 
@@ -136,11 +142,10 @@ def density_figure(
             )
             ax.tick_params(labelsize=6)
         row[0].set_ylabel(panel.title, fontsize=9)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=140)
+    with whole(path) as partial:
+        figure.savefig(partial, dpi=140)
     pyplot.close(figure)
-    return path
+    return Path(path)
 
 
 def _grid(extent: float, pixels: int) -> np.ndarray:
