@@ -153,13 +153,13 @@ def _decide(claim: Claim, clock: tw.Clock) -> Verdict:
     found = search.look(FIRST_POINTS, FIRST_BITS)
     if found is not None:
         return found
-    tower, zero, reason = _prove(claim, clock)
+    tower, zero, reason = prove(claim, clock)
     if zero:
         if search.sample is None:
             found = search.look(DOMAIN_POINTS, FIRST_BITS[:1], stop_at_sample=True)
-            if found is not None:
-                raise AssertionError(f"proved and refuted at once: {claim}")
-        if search.sample is not None:
+        if found is not None:
+            reason = "a proof and a certified nonzero value contradict each other: please report this formula"
+        elif search.sample is not None:
             point, functions = search.sample
             return Proved(
                 claim.question,
@@ -180,7 +180,18 @@ def _decide(claim: Claim, clock: tw.Clock) -> Verdict:
     return Undecided(claim.question, claim.formula, reason=reason, seconds=clock.seconds)
 
 
-def _prove(claim: Claim, clock: tw.Clock) -> tuple[tw.Tower, bool, str]:
+def prove(claim: Claim, clock: tw.Clock) -> tuple[tw.Tower, bool, str]:
+    """Try to prove a claim in a fresh tower, without any look at numbers.
+
+    Returns:
+        The tower, whether the claim follows from its relations, and if not, why not.
+
+    Example:
+        >>> from hamsym import PhaseSpace
+        >>> space = PhaseSpace.standard(1)
+        >>> prove(Claim(space, space.parse("(q1 + 1)**2 - q1**2 - 2*q1 - 1")), tw.Clock(1.0))[1]
+        True
+    """
     tower = tw.Tower(clock, size=claim.size)
     try:
         if tw.vanishes(tower, claim.element(tower)):

@@ -404,9 +404,10 @@ def points(symbols: Sequence[sp.Symbol], seed: int = 0) -> Iterator[Point]:
     generator = random.Random(seed)
     for turn in itertools.count():
         point: Point = {}
+        scales = _SCALES[:4] if turn < 24 else _SCALES
         for symbol in symbols:
             value = sp.Rational(generator.randint(1, 40), generator.randint(7, 23))
-            scale = _SCALES[0] if turn < 3 else generator.choice(_SCALES) if turn % 2 else _SCALES[turn // 2 % 8]
+            scale = _SCALES[0] if turn < 3 else generator.choice(scales) if turn % 2 else scales[turn // 2 % len(scales)]
             if not symbol.is_positive and turn % 5 != 2 and generator.random() < 0.5:
                 value = -value
             point[symbol] = value * scale

@@ -71,16 +71,6 @@ class Angles:
                 pair = self._turn(pair, self._multiple((self.tower.gen(s), self.tower.gen(c)), int(n)))
         return pair
 
-    def sign(self, f: fmpq_mpoly) -> int | None:
-        """Return 1 for f = 1 + s or 1 + c, -1 for s - 1 or c - 1."""
-        if len(f) != 2 or f.total_degree() != 1:
-            return None
-        extension = self.tower.extensions[self.tower.ring.support(f)[-1]]
-        if extension.kind not in ("sin", "cos"):
-            return None
-        rest = self.tower.ring.sub(f, self.tower.gen(extension))
-        return int(rest.leading_coefficient()) if rest.is_constant() and abs(rest.leading_coefficient()) == 1 else None
-
     def join_squares(self, table: dict[str, list]) -> int:
         """Replace the factors (s - 1)(s + 1) by -c**2 in a table of factors; return the sign that is left."""
         sign = 1

@@ -18,7 +18,8 @@ class Extension:
             ``log`` (of |f|), ``sin``, ``cos`` (c**2 = 1 - s**2), ``function`` (an undefined function or one of its
             derivatives), or the name of an inverse trigonometric function.
         arguments: the elements that define it.
-        relation: the monic polynomial that vanishes, of degree ``degree`` in g; None when g is free or an inverse.
+        relation: the monic polynomial that vanishes, of degree ``degree`` in g; None when g is free or
+            the inverse of more than a generator.
         nonnegative: whether its value is never negative where it is defined.
         symbol: the sympy symbol or constant for the kinds ``symbol`` and ``constant``.
         name, orders: for ``function``, its name and how often it is differentiated by each argument.

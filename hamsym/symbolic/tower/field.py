@@ -113,7 +113,7 @@ class Tower:
     def cleared(self, element: fmpq_mpoly) -> tuple[fmpq_mpoly, dict[int, int]]:
         """Return (N, {u: m}) with element = N * product of u**m, N reduced and free of inverses."""
         powers: dict[int, int] = {}
-        element = self.ring.lift(element)
+        element = self.reduce(element)
         top = max(self.ring.degrees(element), default=-1)
         for index in range(top, -1, -1):
             extension = self.extensions[index]
@@ -215,6 +215,9 @@ class Tower:
                 square = self.inverse(self.ring.power(single.arguments[0], 2))
                 return self.ring.mul(self.gen(single), square)
         made = self.extend("inverse", f, nonnegative=self.signs.of(f) == 1)
+        if single is not None:
+            # Cancelling u*g = 1 at once keeps elements small and products visible.
+            made.relation, made.degree = self.ring.sub(self.ring.mul(self.gen(made), f), self.ring.one), 1
         self._inverses[name] = made.index
         return self.gen(made)
 
@@ -224,10 +227,8 @@ class Tower:
 
     def is_algebraic(self, element: fmpq_mpoly) -> bool:
         """Tell whether generators that take part in a monic relation occur in the element."""
-        return any(
-            self.extensions[i].relation is not None or self.extensions[i].kind == "sin"
-            for i in self.ring.support(element)
-        )
+        kinds = ("root", "abs", "sin", "cos")
+        return any(self.extensions[i].kind in kinds for i in self.ring.support(element))
 
     def without(
         self, element: fmpq_mpoly, kinds: tuple[str, ...]

@@ -62,7 +62,7 @@ def _variable(tower: Tower, piece: fmpq_mpoly, inverses: list[int]) -> tuple[int
 def _below_relation(tower: Tower, index: int) -> set[int]:
     """Return the generators that a monic relation of this one ties it to, at any depth."""
     extension = tower.extensions[index]
-    if extension.relation is None:
+    if extension.relation is None or extension.kind == "inverse":
         return set()
     found: set[int] = set()
     waiting = [index]

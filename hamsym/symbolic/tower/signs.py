@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flint import fmpq_mpoly
+from flint import fmpq, fmpq_mpoly
 
 from hamsym.symbolic.tower.constants import constant_sign
 from hamsym.symbolic.tower.extension import Extension
@@ -55,19 +55,29 @@ class Signs:
         found = (
             self._sign_of_terms(monic)
             or self._sign_of_conjugate(monic)
-            or self.tower.angles.sign(monic)
             or constant_sign(self.tower, monic)
         )
         return found * flip if found else None
 
     def _sign_of_terms(self, f: fmpq_mpoly) -> int | None:
-        signed = [self.tower.ring.size - 1 - e.index for e in self.tower.extensions if not self._nonnegative(e)]
-        seen = set()
+        """Compare the terms that are never negative with the bounds of terms in sines and cosines alone."""
+        extensions, last = self.tower.extensions, self.tower.ring.size - 1
+        signed = [last - e.index for e in extensions if not self._nonnegative(e)]
+        bounded = {last - e.index for e in extensions if e.kind in ("sin", "cos")}
+        constant, variation, seen = fmpq(0), fmpq(0), set()
         for monomial, value in f.terms():
-            if any(monomial[place] % 2 for place in signed):
+            odd = [place for place in signed if monomial[place] % 2]
+            if not odd:
+                seen.add(value > 0)
+                if not any(monomial):
+                    constant = value
+            elif all(k == 0 or place in bounded for place, k in enumerate(monomial)):
+                variation += abs(value)
+            else:
                 return None
-            seen.add(1 if value > 0 else -1)
-        return seen.pop() if len(seen) == 1 else None
+        if len(seen) != 1 or variation > abs(constant):
+            return None
+        return 1 if seen.pop() else -1
 
     def _nonnegative(self, extension: Extension) -> bool:
         return extension.nonnegative or (
