@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from hamsym.errors import CheckpointError, NonFiniteError, ParameterError, ShapeError
 from learn.flow import HamiltonianFlow, as_points, require_finite
@@ -214,7 +214,7 @@ class _Run:
         self.seconds = time.perf_counter() - started
         multipliers = [] if self.constraint is None else list(self.constraint.multipliers)
         if self.constraint is not None:
-            self.constraint.update(residuals)
+            self.constraint.update(residuals, self.step / self.steps)
         row = (self.step, value, float(elbo.detach()), multipliers, residuals, self.seconds)
         for column, entry in zip(self.result.history.values(), row, strict=True):
             column.append(entry)

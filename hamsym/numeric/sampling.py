@@ -408,7 +408,7 @@ class _bar:
 
     def __enter__(self) -> _bar:
         if self._shown:
-            from tqdm.auto import tqdm
+            from tqdm import tqdm
 
             self._bar = tqdm(unit="step", desc="sampling")
         return self

@@ -215,7 +215,8 @@ class Trajectories:
             raise ParameterError(f"{path} has no known ending; use FILE.npz or DIRECTORY.zarr")
         with whole(path) as partial:
             if path.suffix == ".zarr":
-                self.to_xarray().to_zarr(partial)
+                # format 3 has no settled form for the names of the degrees of freedom
+                self.to_xarray().to_zarr(partial, zarr_format=2)
             else:
                 np.savez(partial, t=self.t, q=self.q, p=self.p, energy=self.energy)
         return path
@@ -325,7 +326,7 @@ class _Bar:
     def __init__(self, total: int | None) -> None:
         self._bar: Any = None
         if total is not None:
-            from tqdm.auto import tqdm
+            from tqdm import tqdm
 
             self._bar = tqdm(total=total, unit="trajectory")
 
