@@ -1,0 +1,92 @@
+"""Random expressions, identity rewrites and checked cases for the tests of the exact zero test."""
+
+import json
+from pathlib import Path
+
+import sympy as sp
+from hypothesis import strategies as st
+
+from hamsym.symbolic.space import PhaseSpace, Space
+
+CASES = json.loads((Path(__file__).parent / "data" / "conservation.json").read_text())["cases"]
+SPACE = PhaseSpace.standard(2, functions={"V": 1}, parameters={"a": "real", "m": "positive"})
+Q1, Q2, P1, P2, A, M = (SPACE.symbols[n] for n in ("q1", "q2", "p1", "p2", "a", "m"))
+V = SPACE.functions["V"]
+
+
+class RotorSpace(Space):
+    """so(3) or e(3) with coordinates L1 L2 L3 (g1 g2 g3), only as far as the cases need it."""
+
+    @property
+    def poisson_tensor(self):
+        momentum, direction = self.coordinates[:3], self.coordinates[3:]
+        tensor = {}
+        for i in range(3):
+            for j in range(3):
+                for k in range(3):
+                    e = sp.LeviCivita(i, j, k)
+                    if e != 0:
+                        tensor[momentum[i], momentum[j]] = e * momentum[k]
+                        if direction:
+                            tensor[momentum[i], direction[j]] = e * direction[k]
+                            tensor[direction[i], momentum[j]] = e * direction[k]
+        return tensor
+
+
+def case_space(case):
+    options = {"parameters": case["parameters"], "functions": case["functions"], "time": case["time"]}
+    if case["bracket"] == "canonical":
+        return PhaseSpace(case["coordinates"], case["momenta"], **options)
+    return RotorSpace(case["coordinates"], [], **options)
+
+
+def formulas(depth=2, circular=True):
+    """Smooth real expressions in q1 q2 p1 p2 a m, defined on an open set."""
+    numbers = st.sampled_from([sp.Integer(1), sp.Integer(2), sp.Integer(-3), sp.Rational(1, 2)])
+    leaves = st.one_of(st.sampled_from([Q1, Q2, P1, P2, A, M]), st.sampled_from([Q1, P1, Q2, P2]), numbers)
+    if depth == 0:
+        return leaves
+    inner = formulas(depth - 1, circular)
+    unary = [
+        lambda e: e**2,
+        lambda e: 1 / (1 + e**2),
+        lambda e: sp.sqrt(1 + e**2),
+        lambda e: (2 + e**2) ** sp.Rational(-2, 3),
+        sp.exp,
+        lambda e: sp.log(1 + e**2),
+        lambda e: sp.log(M) * e,
+        lambda e: M**A * e,
+        lambda e: V(e),
+    ]
+    if circular:
+        unary += [sp.sin, sp.cos, sp.tanh, lambda e: sp.atan(e)]
+    return st.one_of(
+        leaves,
+        st.tuples(inner, inner).map(lambda t: t[0] + t[1]),
+        st.tuples(inner, inner).map(lambda t: t[0] * t[1]),
+        st.tuples(st.sampled_from(unary), inner).map(lambda t: sp.sympify(t[0](t[1]))),
+    )
+
+
+#: Rewrites e -> e' with e' = e wherever e' is real and finite; the second entry says what e' needs.
+REWRITES = {
+    "expand": sp.expand,
+    "together": sp.together,
+    "factor": sp.factor,
+    "third binomial": lambda e: (e**2 - 4) / (e - 2) - 2,
+    "geometric sum": lambda e: (e**4 - 1) / (e**3 + e**2 + e + 1) + 1,
+    "root over root": lambda e: (1 + e**2) / sp.sqrt(1 + e**2) * sp.sqrt(1 + e**2) - 1 - e**2 + e,
+    "nested root": lambda e: sp.sqrt(e**2 + 2 + 2 * sp.sqrt(1 + e**2)) - 1 - sp.sqrt(1 + e**2) + e,
+    "cube root": lambda e: e + (1 + e**2) - ((1 + e**2) ** 3) ** sp.Rational(1, 3),
+    "product of roots": lambda e: e + sp.sqrt((1 + e**2) * M) - sp.sqrt(1 + e**2) * sp.sqrt(M),
+    "log of a product": lambda e: e + sp.log(M * (1 + e**2)) - sp.log(M) - sp.log(1 + e**2),
+    "log of a power": lambda e: e + sp.log((1 + e**2) ** 3) - 3 * sp.log(1 + e**2),
+    "log of exp": lambda e: sp.log(sp.exp(e) + sp.exp(2 * e)) - sp.log(1 + sp.exp(e)),
+    "exp of a sum": lambda e: e + sp.exp(e + Q1) - sp.exp(e) * sp.exp(Q1 / 2) ** 2,
+    "power law": lambda e: e + (1 + e**2) ** (A + 1) - (1 + e**2) * sp.exp(A * sp.log(1 + e**2)),
+    "absolute value": lambda e: e + sp.sqrt(e**2 * Q1**2) - sp.Abs(e) * sp.Abs(Q1),
+    "Pythagoras": lambda e: e * (sp.sin(Q2) ** 2 + sp.cos(Q2) ** 2),
+    "addition": lambda e: e + sp.sin(Q1 + Q2) - sp.sin(Q1) * sp.cos(Q2) - sp.cos(Q1) * sp.sin(Q2),
+    "half angle": lambda e: e + sp.tan(Q1 / 2) - sp.sin(Q1) / (1 + sp.cos(Q1)),
+    "hyperbola": lambda e: e * (sp.cosh(P1) ** 2 - sp.sinh(P1) ** 2),
+}

@@ -1,0 +1,334 @@
+"""Brackets and their zero test: laws of the bracket, published cases, identities, mutations."""
+
+import random
+
+import pytest
+import sympy as sp
+from expressions import CASES, M, P1, P2, Q1, Q2, REWRITES, SPACE, V, case_space, formulas
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hamsym import Generator, Hamiltonian, PhaseSpace
+from hamsym.errors import FormulaError, ParameterError, SpaceError
+from hamsym.symbolic.bracket import is_zero, poisson_bracket, verify
+from hamsym.symbolic.decide import Claim, prove
+from hamsym.symbolic.evaluation import evaluate
+from hamsym.symbolic.tower import Clock
+from hamsym.symbolic.witness import choices, points
+
+relaxed = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def bracket(f, g):
+    return poisson_bracket(f, g, SPACE)
+
+
+def proved(expression):
+    verdict = is_zero(expression, SPACE, budget=30.0)
+    assert verdict.status == "proved", verdict
+    return verdict
+
+
+# -- the bracket ---------------------------------------------------------------------------------------------
+
+
+def test_convention_is_q_before_p():
+    space = PhaseSpace.standard(1)
+    assert poisson_bracket("q1", "p1", space) == 1
+    H = Hamiltonian("p1**2/2 + q1**4", space)
+    assert {s: poisson_bracket(s, H, space) for s in space.variables} == H.equations()
+
+
+def test_bracket_takes_text_expressions_and_generators():
+    g = Generator("q1*p2 - q2*p1", SPACE)
+    assert bracket("q1", g) == bracket(Q1, "q1*p2 - q2*p1") == -Q2
+
+
+@relaxed
+@given(formulas(), formulas())
+def test_antisymmetry(f, g):
+    proved(bracket(f, g) + bracket(g, f))
+
+
+@relaxed
+@given(formulas(), formulas(), formulas())
+def test_bilinearity(f, g, h):
+    proved(bracket(3 * f + M * g, h) - 3 * bracket(f, h) - M * bracket(g, h))
+
+
+@relaxed
+@given(formulas(), formulas(), formulas())
+def test_leibniz(f, g, h):
+    proved(bracket(f * g, h) - f * bracket(g, h) - bracket(f, h) * g)
+
+
+@settings(relaxed, max_examples=15)
+@given(formulas(1), formulas(1), formulas(1))
+def test_jacobi(f, g, h):
+    cyclic = [(f, g, h), (g, h, f), (h, f, g)]
+    proved(sp.Add(*(bracket(a, bracket(b, c)) for a, b, c in cyclic)))
+
+
+def test_jacobi_with_roots_exponentials_and_an_undefined_function():
+    f, g, h = map(SPACE.parse, ("V(q1**2+q2)*p1", "exp(q1*p2)/(1+q2**2)", "sqrt(q1**2+p2**2)*log(1+q2**2)"))
+    cyclic = [(f, g, h), (g, h, f), (h, f, g)]
+    assert proved(sp.Add(*(bracket(a, bracket(b, c)) for a, b, c in cyclic))).check()
+
+
+# -- published cases -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c["name"])
+def test_published_case(case):
+    space = case_space(case)
+    verdict = verify(Hamiltonian(case["H"], space), case["g"])
+    assert verdict.status == ("proved" if case["expected"] else "refuted"), verdict
+    assert bool(verdict) is case["expected"]
+    assert verdict.check()
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c["witness"]], ids=lambda c: c["name"])
+def test_published_witness_value(case):
+    """The value at the published point, computed by others, lies where ours is."""
+    if case["functions"]:
+        pytest.skip("the published function is not in the file")
+    space = case_space(case)
+    claim = Claim(space, space.parse(case["g"]), space.parse(case["H"]))
+    point = {space.symbols[n]: sp.Rational(v) for n, v in case["witness"]["point"].items()}
+    ball = claim.value(point, {}, 256)
+    published = sp.Rational(case["witness"]["bracket"])
+    assert abs(float(ball.mid()) - float(published)) <= 1e-10 * abs(float(published))
+
+
+# -- identities ----------------------------------------------------------------------------------------------
+
+
+@settings(relaxed, max_examples=60)
+@given(formulas(1, circular=False), st.sampled_from(sorted(REWRITES)))
+def test_rewritten_expressions_are_equal(e, name):
+    difference = sp.Add(e, -REWRITES[name](e), evaluate=False)
+    if difference.has(sp.nan, sp.zoo):
+        return
+    proved(difference)
+
+
+@pytest.mark.parametrize("name", sorted(REWRITES))
+@pytest.mark.parametrize("e", [Q1 * P2 - Q2 * P1, sp.sqrt(Q1**2 + Q2**2), sp.exp(-Q1) + V(Q1 * Q2)], ids=str)
+def test_every_rewrite_is_proved_and_its_spoilt_form_refuted(name, e):
+    rewritten = REWRITES[name](e)
+    assert proved(e - rewritten).check()
+    spoilt = is_zero(e - rewritten + P1 / 10**12, SPACE)
+    assert spoilt.status == "refuted" and spoilt.check()
+
+
+@pytest.mark.parametrize(
+    "zero",
+    [
+        "sqrt(5 + 2*sqrt(6)) - sqrt(2) - sqrt(3)",
+        "sqrt(q1*q2) - sqrt(q1)*sqrt(q2)",
+        "log(q1*q2) - log(q1) - log(q2)",
+        "sqrt(q1 + sqrt(q1**2 - q2**2)) - sqrt((q1 + q2)/2) - sqrt((q1 - q2)/2)",
+        "exp(1/(q1 - 1) - 1/(q1 + 1)) - exp(2/(q1**2 - 1))",
+        "V(1/(q1 - 1) - 1/(q1 + 1)) - V(2/(q1**2 - 1))",
+        "(q1**3)**(1/3) - q1",
+        "m**(a + 1/2) - sqrt(m)*exp(a*log(m))",
+        "sin(3*q1) - 3*sin(q1) + 4*sin(q1)**3",
+        "cos(q1 + pi/3) - cos(q1)/2 + sqrt(3)*sin(q1)/2",
+        "sin(2*atan(q1)) - 2*q1/(1 + q1**2)",
+        "cos(atan2(q2, q1)/2)**2 - (1 + q1/sqrt(q1**2 + q2**2))/2",
+        "acos(q1) + asin(q1) - pi/2",
+        "sqrt(1 - cos(q1)**2) - sqrt(sin(q1)**2)",
+        "tanh(2*q1) - 2*tanh(q1)/(1 + tanh(q1)**2)",
+        "sqrt((q1**2 + sin(q2) + 2)**2) - q1**2 - sin(q2) - 2",
+        "log(sqrt(q1**2 + 1) + q1) + log(sqrt(q1**2 + 1) - q1)",
+    ],
+)
+def test_true_identities(zero):
+    assert proved(SPACE.parse(zero)).check()
+
+
+@pytest.mark.parametrize(
+    "nonzero",
+    [
+        "sqrt(q1**2) - q1",
+        "sqrt(q1**2*q2**2) - q1*q2",
+        "cos(q1) - sqrt(1 - sin(q1)**2)",
+        "log(q1**2) - 2*log(q2)",
+        "V(q1) - V(q2)",
+        "V(q1)**2 - 1",
+        "sqrt(V(q1)**2) - V(q1)",
+        "exp(q1) - exp(q2)",
+        "1/10**400",
+        "exp(pi*sqrt(163)) - 262537412640768744",
+        "(1 + q1/10**30)*q2 - q2",
+        "atan(q1) + atan(q2) - atan((q1 + q2)/(1 - q1*q2))",
+    ],
+)
+def test_false_identities(nonzero):
+    verdict = is_zero(nonzero, SPACE)
+    assert verdict.status == "refuted" and verdict.check(), verdict
+
+
+def test_conserved_for_every_function_of_the_invariant():
+    """Needed by flows that are proved equivariant whatever their weights are."""
+    g = Generator("q1*p2 - q2*p1", SPACE)
+    assert proved(bracket("V(q1**2 + q2**2)", g))
+    assert proved(bracket("V(p1**2 + p2**2) + V(q1*p1 + q2*p2)", g))
+    refuted = is_zero(bracket("V(q1**2 + 2*q2**2)", g), SPACE)
+    assert refuted.status == "refuted" and set(refuted.functions) == {"V"} and refuted.check()
+
+
+def test_explicit_time():
+    space = PhaseSpace("x", "p", parameters={"m": "positive"}, time="t")
+    H = Hamiltonian("p**2/(2*m)", space)
+    assert verify(H, "m*x - t*p").status == "proved"
+    assert verify(H, "m*x + t*p").status == "refuted"
+
+
+# -- domains -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [
+        sp.sqrt(-1 - Q1**2),
+        sp.log(-1 - Q1**2) * Q2,
+        sp.sqrt(-1 - Q1**2) - sp.sqrt(-1 - Q1**2 - 0 * Q2) * (Q2 + 1) / (Q2 + 1) * 2,
+        sp.sqrt(-(Q1**2) - sp.exp(Q2)) - Q1 + Q1 * sp.sin(Q2) ** 2 + Q1 * sp.cos(Q2) ** 2,
+        sp.asin(2 + Q1**2),
+        sp.sqrt(Q1 - Q2) * sp.sqrt(Q2 - Q1 - 1),
+        sp.Pow(-2 - Q1**2, sp.Symbol("a", real=True)),
+    ],
+    ids=str,
+)
+def test_an_empty_domain_proves_nothing(empty):
+    verdict = is_zero(empty, SPACE)
+    assert verdict.status == "undecided" and "domain" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    "partial",
+    [
+        "sqrt(1 - q1**2 - q2**2) - sqrt((1 - q1**2 - q2**2)**3)/(1 - q1**2 - q2**2)",
+        "log(q1 - 5) + log(q1 + 5) - log(q1**2 - 25)",
+        "sqrt(q1 - 7)*sqrt(q1 - 7) - q1 + 7",
+        "acos(q1/100) + asin(q1/100) - pi/2 + sqrt(q2 - 20) - sqrt((q2 - 20)**3)/(q2 - 20)",
+    ],
+)
+def test_proofs_on_a_part_of_space_come_with_a_point_of_it(partial):
+    verdict = proved(SPACE.parse(partial))
+    assert verdict.check()
+    assert evaluate(verdict.expression, verdict.sample) is not None
+
+
+# -- what cannot be decided ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("strange", "word"),
+    [
+        (sp.gamma(Q1), "gamma"),
+        (sp.Max(Q1, Q2) - Q1, "Max"),
+        (sp.Heaviside(Q1), "Heaviside"),
+        (sp.Integral(sp.exp(Q1**2), (Q1, 0, Q1)), "Integral"),
+        (sp.Piecewise((Q1, Q1 > 0), (0, True)), "Piecewise"),
+    ],
+    ids=str,
+)
+def test_what_is_not_covered_is_undecided_and_named(strange, word):
+    verdict = is_zero(strange, SPACE, budget=2.0)
+    assert verdict.status == "undecided" and word in verdict.reason
+
+
+def test_a_budget_overrun_is_undecided():
+    q = PhaseSpace.standard(8)
+    total = sum(q.variables, sp.Integer(1))
+    claim = sp.Add(total**60, -sp.expand(total**2) * total**58, evaluate=False)
+    verdict = is_zero(claim, q, budget=0.3)
+    assert verdict.status == "undecided" and ("budget" in verdict.reason or "terms" in verdict.reason)
+    assert verdict.seconds < 5
+
+
+def test_a_merged_giant_power_does_not_hang():
+    giant = sp.Pow(Q1 + 1, 96059601)
+    assert is_zero(giant - giant.subs(Q1, Q2), SPACE, budget=1.0).status == "refuted"
+    even = sp.Pow(Q1**2, sp.Integer(10) ** 30) - sp.Pow(Q1, 2 * sp.Integer(10) ** 30)
+    assert is_zero(even, SPACE, budget=1.0).status in ("proved", "undecided")
+
+
+def test_deep_nesting_is_survived():
+    deep = Q1
+    for _ in range(400):
+        deep = sp.sqrt(1 + deep**2)
+    assert is_zero(deep - sp.sqrt(Q1**2 + 400), SPACE, budget=5.0).status in ("proved", "undecided")
+
+
+# -- wrong input ---------------------------------------------------------------------------------------------
+
+
+def test_wrong_input_is_named():
+    H = Hamiltonian("p1**2", SPACE)
+    with pytest.raises(FormulaError, match="zz"):
+        verify(H, "zz")
+    with pytest.raises(SpaceError, match="Hamiltonian"):
+        verify("p1**2", "p1")
+    with pytest.raises(SpaceError, match="PhaseSpace"):
+        is_zero("0", "q1 p1")
+    with pytest.raises(SpaceError, match="PhaseSpace"):
+        poisson_bracket("q1", "p1", None)
+    for budget in (0, -1, float("nan"), float("inf"), "10", True):
+        with pytest.raises(ParameterError, match="budget"):
+            verify(H, "p1", budget=budget)
+
+
+# -- mutations -----------------------------------------------------------------------------------------------
+
+
+def monomial(space, generator):
+    factors = [generator.choice(space.variables) ** generator.randint(1, 2) for _ in range(generator.randint(1, 3))]
+    return sp.Mul(generator.choice([sp.Integer(1), sp.Rational(1, 10**6)]), *factors)
+
+
+def is_truly_zero(claim):
+    """Evaluate the bracket of sympy at points of the domain with 100 digits, by code the prover does not use."""
+    seen = 0
+    for point, functions in zip(points(claim.symbols, seed=7), choices(claim.arity, seed=7), strict=False):
+        value = evaluate(claim.formula(), point, {n: f.as_lambda() for n, f in functions.items()})
+        if value is not None:
+            if not value.is_negligible:
+                return False
+            seen += 1
+        if seen == 4:
+            return True
+
+
+def mutate(case, count, seed):
+    space, generator = case_space(case), random.Random(seed)
+    H, g = space.parse(case["H"]), space.parse(case["g"])
+    for _ in range(count):
+        claim = Claim(space, g + monomial(space, generator), H)
+        if prove(claim, Clock(5.0))[1]:
+            assert is_truly_zero(claim), f"{case['name']}: {claim.first}"
+
+
+SMALL = [c for c in CASES if c["expected"] and len(c["H"]) + len(c["g"]) < 900]
+
+
+@pytest.mark.parametrize("case", SMALL, ids=lambda c: c["name"])
+def test_the_prover_alone_proves_no_mutation(case):
+    mutate(case, 4, seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [c for c in CASES if c["expected"]], ids=lambda c: c["name"])
+def test_the_prover_alone_proves_no_mutation_of_many(case):
+    mutate(case, 40, seed=2)
+
+
+@relaxed
+@given(formulas(2), formulas(1))
+def test_verdicts_agree_with_evaluation(f, g):
+    claim = Claim(SPACE, f, g)
+    verdict = verify(Hamiltonian(g, SPACE), f)
+    assert verdict.status == ("proved" if is_truly_zero(claim) else "refuted"), verdict
+    assert verdict.check()
