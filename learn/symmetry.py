@@ -220,8 +220,10 @@ class BracketConstraint:
 
     The expectation is averaged over the Hamiltonians of the chain, on states that carry no gradient.  After every
     step each multiplier moves by λ ← λ exp(η c), c = clip(log(m / κ'), −1, 1), with m a running mean of the
-    measured E{g, H}² and κ' = (1 − margin) κ: it ascends exactly while the constraint is violated, stays positive,
+    measured E{g, H}² and κ' the goal of the moment: it ascends exactly while the goal is missed, stays positive,
     and its pace depends on neither the unit of H nor that of κ (a GECO rule: Rezende, Viola, arXiv 1810.00597).
+    The goal tightens geometrically from ``loose`` κ to (1 − margin) κ over the first ``tightening`` share of the
+    training: the residual cannot fall faster than the optimiser moves, and a goal out of reach only drives λ up.
 
     Arguments:
         generators: hamsym generators, or formulas in q1…qn, p1…pn.
@@ -231,6 +233,8 @@ class BracketConstraint:
         batch: number of states per step.
         initial: first value of every λ.
         rate: η, the largest relative change of λ per step.
+        loose: first goal in units of κ.
+        tightening: share of the training after which the goal is the final one.
         margin: share of κ kept in reserve, so that fresh states satisfy the constraint too.
 
     Raises:
@@ -251,6 +255,8 @@ class BracketConstraint:
         batch: int = 256,
         initial: float = 1.0,
         rate: float = 0.02,
+        loose: float = 1000.0,
+        tightening: float = 0.5,
         margin: float = 0.2,
     ) -> None:
         if sampling not in SAMPLING:
@@ -258,11 +264,16 @@ class BracketConstraint:
         for name, value in {"tolerance": tolerance, "initial": initial, "rate": rate, "batch": batch}.items():
             if not value > 0 or value == float("inf"):
                 raise ParameterError(f"{name} is a positive number, not {value!r}")
+        if not loose >= 1 or not 0 <= tightening <= 1:
+            raise ParameterError(
+                f"loose is at least 1 and tightening lies in [0, 1], not {loose!r} and {tightening!r}"
+            )
         if not 0 <= margin < 1:
             raise ParameterError(f"margin lies in [0, 1), not {margin!r}")
         self.generators = _listed(generators)
         self.tolerance, self.sampling, self.batch = float(tolerance), sampling, int(batch)
         self.initial, self.rate, self.margin = float(initial), float(rate), float(margin)
+        self.loose, self.tightening = float(loose), float(tightening)
         self._tensor_generators: list[TensorGenerator] | None = None
         self.reset()
 
@@ -300,11 +311,16 @@ class BracketConstraint:
         """Return Σ_k λ_k (E{g_k, H}² − κ)."""
         return (residuals.new_tensor(self.multipliers) * (residuals - self.tolerance)).sum()
 
-    def update(self, residuals: Sequence[float]) -> None:
+    def goal(self, progress: float) -> float:
+        """Return κ', what the residuals should be when a share ``progress`` of the training is done."""
+        left = max(0.0, 1 - progress / self.tightening) if self.tightening else 0.0
+        return (1 - self.margin) * self.tolerance * self.loose**left
+
+    def update(self, residuals: Sequence[float], progress: float = 1.0) -> None:
         """Move the multipliers after a step in which E{g_k, H}² was measured."""
         old = self.means or list(residuals)
         self.means = [0.9 * m + 0.1 * r for m, r in zip(old, residuals, strict=True)]
-        goal = (1 - self.margin) * self.tolerance
+        goal = self.goal(progress)
         pulls = [float(torch.tensor(m / goal).clamp(1e-30).log().clamp(-1, 1)) for m in self.means]
         self.multipliers = [
             min(max(lam * 2.718281828459045 ** (self.rate * c), 1e-6), 1e9)

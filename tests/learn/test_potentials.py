@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from learn import kernels
 from learn.potentials import Features, RidgeGradient, RidgePotential
 
 SHAPES = {
@@ -62,3 +63,48 @@ def test_lengths_do_not_notice_rotations_and_are_smooth_at_the_origin():
         energy.gradient(x @ turn.T), energy.gradient(x) @ turn.T, rtol=1e-12, atol=1e-12
     )
     assert bool((energy.gradient(torch.zeros(1, 2, dtype=torch.float64)) == 0).all())
+
+
+@pytest.mark.parametrize("scale", [1.0, 30.0, 1e4, 1e7])
+@pytest.mark.parametrize("inputs", [1, 2, 5])
+@pytest.mark.parametrize("points", [1, 511, 1025])
+def test_kernels_are_the_formulas(scale, inputs, points, dtype):
+    # against plain torch in float64; 1025 points leave an unfinished block, 1e7 leaves the range of the series
+    shapes = [(points, inputs), (inputs, 13), (13,), (13,), (points, inputs)]
+    exact = [torch.randn(*s, dtype=torch.float64) for s in shapes]
+    exact[0] *= scale
+    z, weight, bias, out, _ = given = [x.to(dtype) for x in exact]
+    z64, weight64, bias64, out64, cotangent64 = [x.double() for x in given]
+    angle = (z @ weight + bias).double() if scale > 100 else z64 @ weight64 + bias64
+    sine, bent = angle.sin(), angle.cos() * (cotangent64 @ weight64)
+    eps = torch.finfo(dtype).eps * max(1.0, float(angle.abs().max()))
+    tolerance = {"rtol": 0, "atol": 40 * eps * inputs * (1 + points**0.5)}
+    if tolerance["atol"] < 0.1:  # beyond that the angle itself has lost its digits
+        torch.testing.assert_close(
+            kernels.ridge_gradient(*given[:4]).double(), sine @ (out64 * weight64).T, **tolerance
+        )
+        expected = (
+            bent @ (out64 * weight64).T,
+            out64 * (cotangent64.T @ sine + z64.T @ bent),
+            out64 * bent.sum(0),
+            (sine * (cotangent64 @ weight64)).sum(0),
+        )
+        for got, wanted in zip(kernels.ridge_gradient_backward(*given), expected, strict=True):
+            size = max(1.0, scale)
+            torch.testing.assert_close(got.double() / size, wanted / size, **tolerance)
+    bound = float((out.abs() * weight.abs().sum(0)).sum())
+    assert kernels.ridge_gradient(*given[:4]).abs().max() <= bound * 1.01
+
+
+def test_kernels_pass_on_what_is_not_a_number():
+    z = torch.zeros(3, 2)
+    z[1, 0] = torch.nan
+    result = kernels.ridge_gradient(z, torch.ones(2, 4), torch.zeros(4), torch.ones(4))
+    assert result[1].isnan().all()
+
+
+def test_kernels_leave_other_tensors_to_torch():
+    assert kernels.applies(torch.zeros(1), torch.nn.Parameter(torch.zeros(1)))
+    assert not kernels.applies(torch.zeros(1), torch.zeros(1, dtype=torch.float64))
+    assert not kernels.applies(torch.zeros(1, dtype=torch.float16))
+    assert not kernels.applies(torch.zeros(1, device="meta"))

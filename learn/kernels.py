@@ -1,0 +1,202 @@
+"""Fused CPU kernels for the gradient of a ridge potential and its reverse pass.
+
+Block by block of points and unit by unit, the points side by side in vector registers, nothing stored between passes.
+Sine and cosine come from one range reduction (Cody, Waite, *Software Manual for the Elementary Functions*, 1980)
+and their Taylor series on ±π/2, which are exact to rounding there in both precisions.  numba is loaded and the
+kernels are compiled (once, then cached on disk) with the first call.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_BLOCK = 512  # points worked on at once: their intermediate rows stay in the first cache
+_TERMS = 11  # of the sine's series in float64, one more for the cosine; float32 needs six and seven
+_SINE, _COSINE = 9, 9 + _TERMS  # where the series start among the constants
+_SHORT = 5e3  # the largest ordinary angle tells the precisions apart
+
+#: π in three parts, the first two short enough that multiples of them are exact.
+_PI_PARTS = {
+    np.dtype(np.float32): (3.140625, 9.67502593994140625e-4, 1.509957990978376432e-7),
+    np.dtype(np.float64): (3.141592502593994, 1.5099578831723193e-7, 1.0780605716316238e-14),
+}
+#: x + m − m rounds x to an integer; beyond the second number angles go to the library's sine.
+_ROUND = {np.dtype(np.float32): (12582912.0, 4e3), np.dtype(np.float64): (6755399441055744.0, 1e5)}
+
+
+def applies(*tensors: Tensor) -> bool:
+    """Tell whether the kernels can take these tensors: plain, on the CPU, all float32 or all float64."""
+    first = tensors[0]
+    return all(
+        type(t) in (Tensor, torch.nn.Parameter)
+        and t.device.type == "cpu"
+        and t.dtype == first.dtype
+        and not torch._C._functorch.is_functorch_wrapped_tensor(t)
+        for t in tensors
+    ) and first.dtype in (torch.float32, torch.float64)
+
+
+def ridge_gradient(z: Tensor, weight: Tensor, bias: Tensor, out: Tensor) -> Tensor:
+    """Return Σ_j w_j sin(W_j·z + b_j) W_j for z (batch, inputs), weight (inputs, width), bias and out (width,)."""
+    arrays = [_array(t) for t in (z.T, weight, bias, out * weight)]
+    result = torch.zeros(z.shape[1], z.shape[0], dtype=z.dtype)
+    _compiled()[0](*arrays, _constants(arrays[0].dtype), result.numpy())
+    return result.T.contiguous()
+
+
+def ridge_gradient_backward(
+    z: Tensor, weight: Tensor, bias: Tensor, out: Tensor, cotangent: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the cotangents of the four inputs of :func:`ridge_gradient`."""
+    arrays = [_array(t) for t in (z.T, weight, bias, out * weight, cotangent.T)]
+    grad_z = torch.zeros(z.shape[1], z.shape[0], dtype=z.dtype)
+    grad_weight, grad_bias, grad_out = (torch.zeros(t.shape, dtype=z.dtype) for t in (weight, bias, out))
+    results = [t.numpy() for t in (grad_z, grad_weight, grad_bias, grad_out)]
+    _compiled()[1](*arrays, _constants(arrays[0].dtype), *results)
+    return grad_z.T.contiguous(), grad_weight.mul_(out.detach()), grad_bias.mul_(out.detach()), grad_out
+
+
+def _array(t: Tensor) -> np.ndarray:
+    return t.detach().contiguous().numpy()
+
+
+@cache
+def _constants(dtype: np.dtype) -> np.ndarray:
+    sine = [(-1) ** k / math.factorial(2 * k + 1) for k in range(_TERMS)]
+    cosine = [(-1) ** k / math.factorial(2 * k) for k in range(_TERMS + 1)]
+    return np.array([1 / math.pi, *_ROUND[dtype], *_PI_PARTS[dtype], 0.5, 1, 4, *sine, *cosine], dtype)
+
+
+@cache
+def _compiled() -> tuple[Any, Any]:
+    import numba
+
+    compiled = numba.njit(cache=True, fastmath={"contract", "nsz"})
+    # sums may be reordered, which is what lets them use vector registers; the range reduction may not
+    summed = numba.njit(cache=True, fastmath={"contract", "nsz", "reassoc"})
+    global _dot, _angles, _spread, _reduced, _is_ordinary, _sine, _cosine
+    if not hasattr(_dot, "py_func"):
+        _dot, _angles, _spread, _reduced, _is_ordinary, _sine, _cosine = (
+            summed(_dot), *map(compiled, (_angles, _spread, _reduced, _is_ordinary, _sine, _cosine))
+        )  # fmt: skip
+    return compiled(_gradient), compiled(_backward)
+
+
+def _dot(a, b):  # type: ignore[no-untyped-def]
+    total = a[0] * b[0]
+    for j in range(1, a.size):
+        total += a[j] * b[j]
+    return total
+
+
+def _angles(x, weight, start, result):  # type: ignore[no-untyped-def]
+    """result ← start + Σ_f weight[f] x[f], along the points."""
+    for n in range(result.size):
+        result[n] = start
+    for f in range(x.shape[0]):
+        row, w = x[f], weight[f]
+        for n in range(result.size):
+            result[n] += w * row[n]
+
+
+def _spread(values, weight, result):  # type: ignore[no-untyped-def]
+    """result[f] ← result[f] + weight[f] values, along the points."""
+    for f in range(result.shape[0]):
+        row, w = result[f], weight[f]
+        for n in range(values.size):
+            row[n] += w * values[n]
+
+
+def _reduced(x, c):  # type: ignore[no-untyped-def]
+    """(r, ±1) with x = r + kπ, |r| ≤ π/2, and −1 for odd k."""
+    k = (x * c[0] + c[1]) - c[1]
+    half = k * c[6]
+    return ((x - k * c[3]) - k * c[4]) - k * c[5], c[7] - c[8] * abs(half - ((half + c[1]) - c[1]))
+
+
+def _is_ordinary(angle, c):  # type: ignore[no-untyped-def]
+    return _dot(angle, angle) < c[2] * c[2]  # False for huge angles and for NaN
+
+
+def _sine(angle, c, sine):  # type: ignore[no-untyped-def]
+    s = c[_SINE:]
+    if not _is_ordinary(angle, c):
+        for j in range(angle.size):
+            sine[j] = math.sin(angle[j])
+    elif c[2] < _SHORT:
+        for j in range(angle.size):
+            r, sign = _reduced(angle[j], c)
+            y = r * r
+            sine[j] = sign * r * (s[0] + y * (s[1] + y * (s[2] + y * (s[3] + y * (s[4] + y * s[5])))))
+    else:
+        for j in range(angle.size):
+            r, sign = _reduced(angle[j], c)
+            y = r * r
+            tail = s[6] + y * (s[7] + y * (s[8] + y * (s[9] + y * s[10])))
+            sine[j] = (
+                sign * r * (s[0] + y * (s[1] + y * (s[2] + y * (s[3] + y * (s[4] + y * (s[5] + y * tail))))))
+            )
+
+
+def _cosine(angle, c, cosine):  # type: ignore[no-untyped-def]
+    t = c[_COSINE:]
+    if not _is_ordinary(angle, c):
+        for j in range(angle.size):
+            cosine[j] = math.cos(angle[j])
+    elif c[2] < _SHORT:
+        for j in range(angle.size):
+            r, sign = _reduced(angle[j], c)
+            y = r * r
+            cosine[j] = sign * (
+                t[0] + y * (t[1] + y * (t[2] + y * (t[3] + y * (t[4] + y * (t[5] + y * t[6])))))
+            )
+    else:
+        for j in range(angle.size):
+            r, sign = _reduced(angle[j], c)
+            y = r * r
+            tail = t[6] + y * (t[7] + y * (t[8] + y * (t[9] + y * (t[10] + y * t[11]))))
+            cosine[j] = sign * (
+                t[0] + y * (t[1] + y * (t[2] + y * (t[3] + y * (t[4] + y * (t[5] + y * tail)))))
+            )
+
+
+def _gradient(z, weight, bias, scaled, c, result):  # type: ignore[no-untyped-def]
+    for start in range(0, z.shape[1], _BLOCK):
+        block = z[:, start : start + _BLOCK].copy()
+        found = np.zeros_like(block)
+        angle, sine = np.empty_like(block[0]), np.empty_like(block[0])
+        for j in range(bias.size):
+            _angles(block, weight[:, j], bias[j], angle)
+            _sine(angle, c, sine)
+            _spread(sine, scaled[:, j], found)
+        result[:, start : start + _BLOCK] = found
+
+
+def _backward(z, weight, bias, scaled, cotangent, c, grad_z, grad_weight, grad_bias, grad_out):  # type: ignore[no-untyped-def]
+    for start in range(0, z.shape[1], _BLOCK):
+        stop = start + _BLOCK
+        block, pulled = z[:, start:stop].copy(), cotangent[:, start:stop].copy()
+        found = np.zeros_like(block)
+        angle, sine, bent, across = (
+            np.empty_like(block[0]), np.empty_like(block[0]), np.empty_like(block[0]), np.empty_like(block[0])
+        )  # fmt: skip
+        one = np.ones_like(block[0])
+        for j in range(bias.size):
+            _angles(block, weight[:, j], bias[j], angle)
+            _angles(pulled, weight[:, j], c[9] - c[9], across)
+            _sine(angle, c, sine)
+            _cosine(angle, c, bent)
+            for n in range(bent.size):
+                bent[n] *= across[n]
+            _spread(bent, scaled[:, j], found)
+            grad_out[j] += _dot(sine, across)
+            grad_bias[j] += _dot(bent, one)
+            for f in range(block.shape[0]):
+                grad_weight[f, j] += _dot(pulled[f], sine) + _dot(block[f], bent)
+        grad_z[:, start:stop] = found
