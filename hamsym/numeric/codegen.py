@@ -153,8 +153,10 @@ class _Block:
 
     def _fusible(self, term: sp.Expr, size: sp.Expr) -> bool:
         """Whether a term of a sum is a product that nothing else needs, so that a fused multiply-add can make it."""
-        shared = self._uses.get(term, 0) + (self._uses.get(size, 0) if size != term else 0) > 1
-        return self.flavour == "numba" and not shared and term not in self._memo and size not in self._memo
+        if self.flavour != "numba" or term in self._memo or size in self._memo:
+            return False
+        within = size in term.args  # of x - y², y² is used by -y², which is no second use
+        return self._uses.get(term, 0) <= 1 and (size == term or self._uses.get(size, 0) <= within)
 
     def _factor_pair(self, term: sp.Expr) -> tuple[str, str] | None:
         """Return texts of two factors of a product, or None where there are not two."""
@@ -276,7 +278,8 @@ def straight_line(
     """
     for output in outputs:
         _require_numeric(output, names)
-    shared, reduced = sp.cse(list(outputs), symbols=sp.numbered_symbols("cse_", cls=sp.Dummy, real=True))
+    folded = [_fold_constants(output) for output in outputs]
+    shared, reduced = sp.cse(folded, symbols=sp.numbered_symbols("cse_", cls=sp.Dummy, real=True))
     block = _Block(names, flavour)
     block.count([e for _, e in shared] + list(reduced))
     for symbol, expression in shared:
@@ -297,10 +300,22 @@ def _require_numeric(expression: sp.Expr, names: Mapping[sp.Symbol, str]) -> Non
         raise FormulaError(f"the name {foreign[0]!r} has no value here" + did_you_mean(foreign[0], names.values()))
 
 
+def _fold_constants(expression: sp.Expr) -> sp.Expr:
+    """Replace every part without symbols by its value, found with as many digits as that takes."""
+    if expression.is_Number or expression.is_Symbol:
+        return expression
+    if not expression.free_symbols:
+        value = expression.evalf(30)
+        if not value.is_Number:
+            raise FormulaError(f"the constant {expression} in the formula is not a real number")
+        return value
+    return expression.func(*(_fold_constants(a) for a in expression.args))
+
+
 def _literal(number: sp.Expr) -> str:
     try:
         exact = isinstance(number, sp.Rational)
-        value = float(Fraction(int(number.p), int(number.q)) if exact else number.evalf(30))
+        value = float(Fraction(int(number.p), int(number.q)) if exact else number)
     except OverflowError:
         value = math.inf
     if not math.isfinite(value):

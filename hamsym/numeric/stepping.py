@@ -30,6 +30,7 @@ _HEADER = """\
 import math
 
 import numpy as np
+from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
@@ -43,6 +44,24 @@ def fma(context, a, b, c):
         return builder.fma(*arguments)
 
     return types.float64(types.float64, types.float64, types.float64), emit
+
+
+@intrinsic
+def scatter(context, out, first, stride, lanes):
+    # Scalar loads from lanes just stored as vectors would wait until the stores have left the core.
+
+    def emit(context, builder, signature, arguments):
+        target, source = (context.make_array(signature.args[i])(context, builder, arguments[i]).data for i in (0, 3))
+        vector = ir.VectorType(ir.DoubleType(), {lanes})
+        values = builder.load(builder.bitcast(source, vector.as_pointer()), align=8)
+        place = arguments[1]
+        for lane in range({lanes}):
+            value = builder.extract_element(values, ir.Constant(ir.IntType(32), lane))
+            builder.store(value, builder.gep(target, [place]))
+            place = builder.add(place, arguments[2])
+        return context.get_dummy_value()
+
+    return types.void(out, types.intp, types.intp, lanes), emit
 
 
 """
@@ -84,7 +103,7 @@ def sampling_kernels(H: Hamiltonian) -> ModuleType:
 def _kernels(H: Hamiltonian, kind: str, loops: Callable[[str], str]) -> ModuleType:
     def write() -> str:
         formulas = _separable_source(H)
-        return f"{_HEADER}{formulas}\n\n{loops(formulas)}"
+        return f"{_HEADER.replace('{lanes}', str(LANES))}{formulas}\n\n{loops(formulas)}"
 
     space = H.space
     names = [f"{n}:{s.assumptions0.get('positive')}" for n, s in space.symbols.items()]
@@ -155,9 +174,12 @@ def _stepping_source(formulas: str, H: Hamiltonian, method: Method) -> str:
         *_indent(["for n in range(save_every):", *_indent(step(True))]),
         *_indent([f"{x[0]}_out[i, s, {x[1:]}] = {stored[x]}" for x in state]),
     ]
-    write_lane = ["if begin + l < last:", *_indent(f"{x[0]}_out[begin + l, s, {x[1:]}] = s_{stored[x]}[l]" for x in state)]
+    dof = len(names.q)
+    write_block = [f"scatter(flat_{x[0]}, (begin*times + s)*{dof} + {x[1:]}, times*{dof}, s_{stored[x]})" for x in state]
+    write_part = [f"{x[0]}_out[begin + l, s, {x[1:]}] = s_{stored[x]}[l]" for x in state]
     block = [
         *coefficients,
+        "times, flat_q, flat_p = q_out.shape[1], q_out.reshape(q_out.size), p_out.reshape(p_out.size)",
         *[f"{s} = np.empty({LANES})" for s in scratch],
         f"for begin in range(first, last, {LANES}):",
         *_indent(
@@ -171,14 +193,17 @@ def _stepping_source(formulas: str, H: Hamiltonian, method: Method) -> str:
                         *keep,
                     ]
                 ),
-                "for s in range(1, q_out.shape[1]):",
+                "for s in range(1, times):",
                 *_indent(
                     [
                         f"for n in range(save_every // {unroll}):",
                         *_indent(lanes([*load, *unrolled, *keep, *keep_end])),
                         f"for n in range(save_every % {unroll}):",
                         *_indent(lanes([*load, *step(True), *keep, *keep_end])),
-                        *lanes(write_lane),
+                        f"if begin + {LANES} <= last:",
+                        *_indent(write_block),
+                        "else:",
+                        *_indent(["for l in range(last - begin):", *_indent(write_part)]),
                     ]
                 ),
             ]
