@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from flint import fmpq, fmpq_mpoly
@@ -38,36 +37,43 @@ def polynomial_square_root(element: fmpq_mpoly) -> fmpq_mpoly | None:
 
 
 def _nested(tower: Tower, radicand: fmpq_mpoly) -> fmpq_mpoly | None:
-    """sqrt(a + b r) = |sqrt((a+s)/2) + sgn(b) sqrt((a-s)/2)| when s**2 = a**2 - b**2 r**2 has a root s below.
+    """sqrt(a + b r) = |sqrt((a+s)/2) + sgn(b r) sqrt((a-s)/2)| when s**2 = a**2 - b**2 r**2 has a root s below.
 
     Since a + b r >= 0 and s is real, a >= |b r|, so both radicands on the right are nonnegative.
     """
     ring = tower.ring
     for index in reversed(ring.support(radicand)):
         top = tower.extensions[index]
-        if top.kind not in ("root", "abs") or top.degree != 2 or top.relation is None:
+        if top.kind not in ("root", "abs", "cos") or top.degree != 2 or top.relation is None:
             continue
-        parts = ring.coefficients(radicand, index)
-        if set(parts) != {0, 1}:
+        coefficients = ring.coefficients(radicand, index)
+        if set(coefficients) != {0, 1}:
             continue
-        a, b = parts[0], parts[1]
+        a, b = coefficients[0], coefficients[1]
         square = ring.sub(ring.power(tower.gen(top), 2), top.relation)
         discriminant = tower.reduce(ring.sub(ring.power(a, 2), ring.mul(ring.power(b, 2), square)))
         s = polynomial_square_root(discriminant)
         if s is None:
             continue
-        half = fmpq(1, 2)
+        parts = [ring.add(a, s) * fmpq(1, 2), ring.sub(a, s) * fmpq(1, 2)]
+        if top.kind == "cos" and not all(_is_square(tower, part) for part in parts):
+            continue
         try:
-            first, second = (
-                tower.power(part * half, Fraction(1, 2)) for part in (ring.add(a, s), ring.sub(a, s))
-            )
-            sign = tower.signs.of(b)
-            sigma = ring.mul(tower.absolute(b), tower.inverse(b)) if sign is None else ring.constant(sign)
-            total = ring.add(first, ring.mul(sigma, second))
-            return tower.absolute(total)
+            first, product = tower.square_root(parts[0]), ring.mul(b, tower.gen(top))
+            sign = tower.signs.of(product)
+            if sign is not None:
+                return tower.absolute(ring.add(first, tower.square_root(parts[1]) * sign))
+            # first * second = |b r|/2 gives the second term its sign.
+            whole = tower.absolute(ring.add(2 * parts[0], product))
+            return ring.mul(whole, tower.inverse(2 * first))
         except NotCovered:
             continue
     return None
+
+
+def _is_square(tower: Tower, element: fmpq_mpoly) -> bool:
+    """Tell whether an element is a rational number times a square."""
+    return all(k % 2 == 0 for _, k in tower.factored(element)[1])
 
 
 def _dependent(tower: Tower, radicand: fmpq_mpoly) -> fmpq_mpoly | None:
@@ -80,7 +86,6 @@ def _dependent(tower: Tower, radicand: fmpq_mpoly) -> fmpq_mpoly | None:
         product = tower.reduce(ring.mul(other, radicand))
         if product.is_zero():
             continue
-        even = all(k % 2 == 0 for _, k in tower.factored(product)[1])
-        if even or not tower.is_algebraic(product):
-            return ring.mul(tower.power(product, Fraction(1, 2)), tower.inverse(tower.gen(extension)))
+        if not tower.is_algebraic(product) or _is_square(tower, product):
+            return ring.mul(tower.square_root(product), tower.inverse(tower.gen(extension)))
     return None

@@ -167,17 +167,19 @@ class Tower:
         if numerator.is_zero():
             return fmpq(0), []
         self.clock.allow(50 * len(numerator))
-        c, factors = numerator.factor()
+        c, factors = self.radicals.unfolded(self.signs.unfolded(numerator)).factor()
         table: dict[str, list] = {}
         for f, k in factors:
-            scale, f = self.ring.monic(f)
+            scale, f = self.ring.monic(self.reduce(f))
             c *= scale ** int(k)
-            table[key(f)] = [f, int(k)]
+            table.setdefault(key(f), [f, 0])[1] += int(k)
         for index, m in powers.items():
             f = self.ring.lift(self.extensions[index].arguments[0])
             table.setdefault(key(f), [f, 0])[1] -= m
         c *= self.angles.join_squares(table)
-        return fmpq(c), [(f, k) for f, k in table.values() if k]
+        factors = [(f, k) for f, k in table.values() if k]
+        self.signs.learn(element, fmpq(c), factors)
+        return fmpq(c), factors
 
     # -- inverses --------------------------------------------------------------------------------------
 

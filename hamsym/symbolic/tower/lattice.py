@@ -52,12 +52,15 @@ class Lattice:
             if self.coordinates(element) is None:
                 self.append(element)
         rows = [self.coordinates(e) or [] for e in elements]
-        if old or all(c.denominator == 1 for row in rows for c in row):
+        if all(c.denominator == 1 for row in rows for c in row):
             return
         common = math.lcm(*(c.denominator for row in rows for c in row))
-        form = fmpz_mat([[int(c * common) for c in row] for row in rows]).hnf()
-        subset, self.basis = self.basis, []
-        for i in range(len(subset)):
+        # New columns first: rows of the form that vanish there lie in the old lattice, which stays as it is.
+        form = fmpz_mat([[int(c * common) for c in row[old:] + row[:old]] for row in rows]).hnf()
+        subset = self.basis[old:] + self.basis[:old]
+        new = len(self.basis) - old
+        self.basis = self.basis[:old]
+        for i in range(new):
             terms = (b * fmpq(int(form[i, j]), common) for j, b in enumerate(subset))
             self.basis.append(self.tower.ring.sum(terms))
 

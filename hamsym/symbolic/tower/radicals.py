@@ -123,6 +123,31 @@ class Radicals:
             finest = made
         return tower.ring.power(tower.gen(finest), p * finest.order // n)
 
+    def unfolded(self, element: fmpq_mpoly) -> fmpq_mpoly:
+        """Write generators of which roots exist as powers of their finest root, so that factors show.
+
+        With r**2 = x, the element x + 2*r + 1 is reduced and irreducible in appearance; r**2 + 2*r + 1 is not.
+        """
+        ring = self.tower.ring
+        for index in ring.support(element):
+            finest = self._finest.get(f"g{index}")
+            if finest is not None:
+                extension = self.tower.extensions[finest]
+                root = ring.power(self.tower.gen(finest), extension.order)
+                parts = ring.coefficients(element, index)
+                element = ring.sum(ring.mul(c, ring.power(root, k)) for k, c in parts.items())
+                for below in self.tower.extensions:
+                    if below.kind == "root" and below.base is not None and key(below.base) == f"g{index}":
+                        element = self._in_finest(element, below, extension)
+        return element
+
+    def _in_finest(self, element: fmpq_mpoly, root: Extension, finest: Extension) -> fmpq_mpoly:
+        if root is finest:
+            return element
+        ring = self.tower.ring
+        power = ring.power(self.tower.gen(finest), finest.order // root.order)
+        return ring.sum(ring.mul(c, ring.power(power, k)) for k, c in ring.coefficients(element, root.index).items())
+
     def square_roots(self) -> list[Extension]:
         """Return the generators that are square roots of older elements."""
         return [e for e in self.tower.extensions if e.kind == "root" and e.order == 2]

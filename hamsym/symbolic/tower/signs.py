@@ -6,6 +6,7 @@ anywhere is positive there, and what that says about the signs of factors holds 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from flint import fmpq, fmpq_mpoly
@@ -17,6 +18,9 @@ from hamsym.symbolic.tower.ring import key
 
 if TYPE_CHECKING:
     from hamsym.symbolic.tower.field import Factored, Tower
+
+#: Squares that are completed one after the other when a sign is asked.
+MAX_SQUARES = 8
 
 
 class Signs:
@@ -55,6 +59,7 @@ class Signs:
         found = (
             self._sign_of_terms(monic)
             or self._sign_of_conjugate(monic)
+            or self._sign_of_square(monic)
             or constant_sign(self.tower, monic)
         )
         return found * flip if found else None
@@ -98,6 +103,23 @@ class Signs:
             return 1
         return None
 
+    def _sign_of_square(self, f: fmpq_mpoly, depth: int = 0) -> int | None:
+        """Complete the square: A x**2 + B x + C has the sign of the number A where 4 A C - B**2 >= 0."""
+        ring = self.tower.ring
+        if depth == MAX_SQUARES:
+            return None
+        for index, degree in ring.degrees(f).items():
+            if degree == 2:
+                parts = ring.coefficients(f, index)
+                a = parts[2]
+                if a.is_constant():
+                    rest = ring.sub(4 * a * parts.get(0, ring.zero), ring.power(parts.get(1, ring.zero), 2))
+                    sign = 1 if rest.is_zero() else self._sign_of_terms(rest) or self._sign_of_square(rest, depth + 1)
+                    if sign == 1:
+                        return 1 if a.leading_coefficient() > 0 else -1
+                    return None
+        return None
+
     def _record(self, f: fmpq_mpoly, sign: int) -> None:
         """Note that f (monic) has this sign on the whole domain, and let |f| collapse to it."""
         name = key(f)
@@ -128,6 +150,30 @@ class Signs:
             self._record(unknown[0], sign)
             return []
         return unknown
+
+    def learn(self, element: fmpq_mpoly, c: fmpq, factors: list[tuple[fmpq_mpoly, int]]) -> None:
+        """Note the sign of a single odd factor if the element shows it before denominators are cleared."""
+        signs = [(f, self.of(f)) for f, k in factors if k % 2]
+        unknown = [f for f, sign in signs if sign is None]
+        if len(unknown) == 1:
+            whole = self._sign_of_terms(self.tower.reduce(element))
+            if whole is not None:
+                known = math.prod(sign for _, sign in signs if sign is not None)
+                self._record(unknown[0], whole * known * (1 if c > 0 else -1))
+
+    def unfolded(self, element: fmpq_mpoly) -> fmpq_mpoly:
+        """Write x**2 as |x|**2 for symbols x whose absolute value occurs in an element, so that factors show."""
+        ring = self.tower.ring
+        for index in ring.support(element):
+            e = self.tower.extensions[index]
+            if e.kind == "abs" and e.degree == 2:
+                single = self.tower.single(ring.lift(e.arguments[0]))
+                if single is not None and single.kind == "symbol":
+                    parts = ring.coefficients(element, single.index)
+                    x, size = self.tower.gen(single), self.tower.gen(e)
+                    terms = (ring.mul(c, x ** (k % 2) * size ** (k - k % 2)) for k, c in parts.items())
+                    element = ring.sum(terms)
+        return element
 
     def absolute(self, factored: Factored) -> fmpq_mpoly:
         """Return the absolute value of a product."""
