@@ -256,7 +256,7 @@ class BracketConstraint:
         initial: float = 1.0,
         rate: float = 0.02,
         loose: float = 1000.0,
-        tightening: float = 0.5,
+        tightening: float = 0.75,
         margin: float = 0.2,
     ) -> None:
         if sampling not in SAMPLING:
