@@ -84,7 +84,9 @@ def _harmonic_oscillator() -> System:
         return _polar(rng.uniform(0.2, 2.0, n), rng)
 
     source = "Goldstein, Classical Mechanics, section 10.2"
-    return _system("harmonic_oscillator", 1, "p1**2/(2*m) + k*q1**2/2", [], {"m": 1.0, "k": 1.0}, source, draw)
+    return _system(
+        "harmonic_oscillator", 1, "p1**2/(2*m) + k*q1**2/2", [], {"m": 1.0, "k": 1.0}, source, draw
+    )
 
 
 def _pendulum() -> System:
@@ -107,7 +109,9 @@ def _henon_heiles() -> System:
         energy = rng.uniform(potential, 0.16)
         return q, np.hstack(_polar(np.sqrt(2 * (energy - potential)), rng))
 
-    return _system("henon_heiles", 2, formula, [], {}, "Hénon and Heiles, Astronomical Journal 69 (1964) 73", draw)
+    return _system(
+        "henon_heiles", 2, formula, [], {}, "Hénon and Heiles, Astronomical Journal 69 (1964) 73", draw
+    )
 
 
 def _kepler() -> System:
@@ -119,9 +123,21 @@ def _kepler() -> System:
         return radial * (1 - e)[:, None], tangential * np.sqrt(k["k"] * (1 + e) / (1 - e))[:, None]
 
     momentum = "(q1*p2 - q2*p1)"
-    integrals = [momentum, f"p2*{momentum} - k*q1/sqrt(q1**2 + q2**2)", f"-p1*{momentum} - k*q2/sqrt(q1**2 + q2**2)"]
+    integrals = [
+        momentum,
+        f"p2*{momentum} - k*q1/sqrt(q1**2 + q2**2)",
+        f"-p1*{momentum} - k*q2/sqrt(q1**2 + q2**2)",
+    ]
     formula = "(p1**2 + p2**2)/2 - k/sqrt(q1**2 + q2**2)"
-    return _system("kepler", 2, formula, integrals, {"k": 1.0}, "Goldstein, Classical Mechanics, sections 3.7 and 3.9", draw)
+    return _system(
+        "kepler",
+        2,
+        formula,
+        integrals,
+        {"k": 1.0},
+        "Goldstein, Classical Mechanics, sections 3.7 and 3.9",
+        draw,
+    )
 
 
 def _mexican_hat() -> System:

@@ -94,7 +94,9 @@ def _is_intact(path: Path) -> bool:
 def _publish(path: Path, source: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     text = f"{_HEADER}{hashlib.sha256(source.encode()).hexdigest()}\n{source}"
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8") as file:
+    with tempfile.NamedTemporaryFile(
+        "w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8"
+    ) as file:
         file.write(text)
     try:
         Path(file.name).replace(path)

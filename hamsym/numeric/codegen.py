@@ -34,7 +34,14 @@ _CALLS: dict[str, tuple[str, str]] = {  # sympy name: (numba, numpy)
     "asin": ("math.asin", "np.arcsin"), "acos": ("math.acos", "np.arccos"), "atan": ("math.atan", "np.arctan"),
     "atan2": ("math.atan2", "np.arctan2"), "Abs": ("abs", "np.abs"), "erf": ("math.erf", ""),
 }  # fmt: skip
-_RECIPROCALS = {"cot": sp.tan, "coth": sp.tanh, "sec": sp.cos, "csc": sp.sin, "sech": sp.cosh, "csch": sp.sinh}
+_RECIPROCALS = {
+    "cot": sp.tan,
+    "coth": sp.tanh,
+    "sec": sp.cos,
+    "csc": sp.sin,
+    "sech": sp.cosh,
+    "csch": sp.sinh,
+}
 
 
 class LogSumExp(sp.Function):  # type: ignore[misc]
@@ -226,9 +233,16 @@ class _Block:
         key = ("lse", arguments)
         largest = exponents[0]
         for i, e in enumerate(exponents[1:]):
-            text = f"{largest} if {largest} > {e} else {e}" if self.flavour == "numba" else f"np.maximum({largest}, {e})"
+            text = (
+                f"{largest} if {largest} > {e} else {e}"
+                if self.flavour == "numba"
+                else f"np.maximum({largest}, {e})"
+            )
             largest = self.name((key, "max", i), text)
-        parts = [self.name((key, "exp", i), f"{self._call('exp')}({e} - {largest})") for i, e in enumerate(exponents)]
+        parts = [
+            self.name((key, "exp", i), f"{self._call('exp')}({e} - {largest})")
+            for i, e in enumerate(exponents)
+        ]
         terms = []
         for i, (c, part) in enumerate(zip(arguments[0::2], parts, strict=True)):
             terms.append(part if c == 1 else self.name((key, "term", i), f"{self.emit(c)}*{part}"))
@@ -297,7 +311,9 @@ def _require_numeric(expression: sp.Expr, names: Mapping[sp.Symbol, str]) -> Non
         )
     foreign = sorted(s.name for s in expression.free_symbols - set(names))
     if foreign:
-        raise FormulaError(f"the name {foreign[0]!r} has no value here" + did_you_mean(foreign[0], names.values()))
+        raise FormulaError(
+            f"the name {foreign[0]!r} has no value here" + did_you_mean(foreign[0], names.values())
+        )
 
 
 def _fold_constants(expression: sp.Expr) -> sp.Expr:
@@ -378,14 +394,18 @@ def require_autonomous(H: Hamiltonian) -> None:
         )
 
 
-def _function_source(name: str, outputs: Sequence[sp.Expr], variables: Sequence[str], arguments: Arguments) -> str:
+def _function_source(
+    name: str, outputs: Sequence[sp.Expr], variables: Sequence[str], arguments: Arguments
+) -> str:
     lines, results = straight_line(outputs, arguments.names)
     result = results[0] if name == "potential" else f"({', '.join(results)},)"
     body = "".join(f"    {line}\n" for line in lines)
     return f"@inlined\ndef {name}({', '.join([*variables, *arguments.k])}):\n{body}    return {result}\n"
 
 
-def parameter_values(space: Space, given: Mapping[str, float] | None, *, used: Iterable[sp.Expr]) -> dict[str, float]:
+def parameter_values(
+    space: Space, given: Mapping[str, float] | None, *, used: Iterable[sp.Expr]
+) -> dict[str, float]:
     """Check parameters by name and return those declared in the space that have a value, in declared order.
 
     Arguments:
@@ -414,7 +434,9 @@ def parameter_values(space: Space, given: Mapping[str, float] | None, *, used: I
     missing = [n for n in space.parameters if n in needed and n not in values]
     if missing:
         example = ", ".join(f"{n!r}: 1.0" for n in missing)
-        raise ParameterError(f"the parameter(s) {', '.join(missing)} have no value; pass parameters={{{example}}}")
+        raise ParameterError(
+            f"the parameter(s) {', '.join(missing)} have no value; pass parameters={{{example}}}"
+        )
     return {
         n: real(f"parameter {n!r}", values[n], positive=bool(s.is_positive))
         for n, s in space.parameters.items()
@@ -461,7 +483,9 @@ def array_function(expression: sp.Expr, space: Space) -> Callable[..., np.ndarra
     lines, results = straight_line([shift_exponentials(expression)], arguments.names, flavour="numpy")
     unpack = [f"{n} = q[..., {i}]" for i, n in enumerate(arguments.q)]
     unpack += [f"{n} = p[..., {i}]" for i, n in enumerate(arguments.p)]
-    unpack += [f"{local} = k.get({name!r})" for local, name in zip(arguments.k, space.parameters, strict=True)]
+    unpack += [
+        f"{local} = k.get({name!r})" for local, name in zip(arguments.k, space.parameters, strict=True)
+    ]
     body = "".join(f"    {line}\n" for line in [*unpack, *lines])
     scope: dict[str, Any] = {"np": np}
     source = f"def value(q, p, k):\n{body}    return {results[0]}\n"

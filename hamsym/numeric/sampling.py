@@ -147,7 +147,9 @@ def sample_boltzmann(
         ((4000, 1), True)
     """
     if not isinstance(H, Hamiltonian):
-        raise ParameterError(f"H is a hamsym.Hamiltonian, not {type(H).__name__}; write Hamiltonian(formula, space)")
+        raise ParameterError(
+            f"H is a hamsym.Hamiltonian, not {type(H).__name__}; write Hamiltonian(formula, space)"
+        )
     n, chains = integer("n", n, minimum=1), integer("chains", chains, minimum=4)
     warmup = integer("warmup", warmup, minimum=20)
     beta, hottest = real("beta", beta, positive=True), real("hottest", hottest, positive=True)
@@ -176,7 +178,12 @@ class _Sampler:
     """Lanes are ordered by rung, then replica: ``lane = rung * chains + replica``."""
 
     def __init__(
-        self, H: Hamiltonian, values: dict[str, float], chains: int, rng: np.random.Generator, acceptance: float
+        self,
+        H: Hamiltonian,
+        values: dict[str, float],
+        chains: int,
+        rng: np.random.Generator,
+        acceptance: float,
     ) -> None:
         self.space, self.chains, self.rng, self.target = H.space, chains, rng, acceptance
         self.kernels = sampling_kernels(H)
@@ -194,14 +201,18 @@ class _Sampler:
         else:
             given = points("initial", initial, dof)
             if given.shape not in {(dof,), (self.chains, dof)}:
-                raise ShapeError(f"initial has the shape {given.shape}; it is ({dof},) or ({self.chains}, {dof})")
+                raise ShapeError(
+                    f"initial has the shape {given.shape}; it is ({dof},) or ({self.chains}, {dof})"
+                )
             q = np.tile(np.broadcast_to(given, (self.chains, dof)).T, len(betas))
         self.q, self.betas = np.ascontiguousarray(q), betas
         self.step = np.full(len(betas), 0.1)
         self.u = self._potential(self.q)
         if not np.isfinite(self.u).all():
             bad = self.q[:, int(np.argmin(np.isfinite(self.u)))].tolist()
-            raise SamplingError(f"U is not finite at the starting point q = {bad}; pass initial= with points where it is")
+            raise SamplingError(
+                f"U is not finite at the starting point q = {bad}; pass initial= with points where it is"
+            )
 
     def warm_up(self, n: int, bar: Any) -> int:
         """Fit step sizes, ladder and length in five rounds; return the thinning for nearly independent draws."""
@@ -252,7 +263,9 @@ class _Sampler:
                 self.move()
                 after.append(self._features())
                 bar.update(1)
-            score = _decorrelation(np.array(before), np.array(after)) / (length + 4)  # a move costs about 4 steps more
+            score = _decorrelation(np.array(before), np.array(after)) / (
+                length + 4
+            )  # a move costs about 4 steps more
             if score > best:
                 best, chosen = score, length
         self.length = chosen
@@ -360,7 +373,9 @@ def _momentum_law(H: Hamiltonian, values: Mapping[str, float]) -> tuple[np.ndarr
     try:
         root = np.linalg.inv(np.linalg.cholesky(inverse)).T
     except np.linalg.LinAlgError:
-        raise SamplingError("K is not a positive quadratic form in the momenta, so exp(-K) is no density") from None
+        raise SamplingError(
+            "K is not a positive quadratic form in the momenta, so exp(-K) is no density"
+        ) from None
     return inverse, -np.linalg.solve(inverse, slope), root
 
 
@@ -384,9 +399,13 @@ def _diagnose(sampler: _Sampler, q: np.ndarray, u: np.ndarray, thinning: int) ->
             f"the {kept * chains} draws are worth only {min(ess.values()):.0f} independent ones; ask for more, or raise warmup"
         )
     if sampler.diverged > 0.01 * kept * chains * thinning:
-        notes.append(f"{sampler.diverged} trajectories diverged; raise acceptance= towards 1 for smaller steps")
+        notes.append(
+            f"{sampler.diverged} trajectories diverged; raise acceptance= towards 1 for smaller steps"
+        )
     if len(sampler.betas) > 1 and sampler.swap_rates.min() < 0.05:
-        notes.append("two neighbouring temperatures hardly exchange; modes may have wrong shares: raise hottest= or warmup=")
+        notes.append(
+            "two neighbouring temperatures hardly exchange; modes may have wrong shares: raise hottest= or warmup="
+        )
     diagnostics = Diagnostics(
         chains, kept, thinning, float(sampler.accepted[0]), ess, r_hat, sampler.diverged,
         tuple(sampler.betas.tolist()), tuple(sampler.swap_rates.tolist()), tuple(sampler.step.tolist()),

@@ -84,14 +84,18 @@ def simulate(
         True
     """
     if not isinstance(H, Hamiltonian):
-        raise ParameterError(f"H is a hamsym.Hamiltonian, not {type(H).__name__}; write Hamiltonian(formula, space)")
+        raise ParameterError(
+            f"H is a hamsym.Hamiltonian, not {type(H).__name__}; write Hamiltonian(formula, space)"
+        )
     scheme = method if isinstance(method, Method) else method_named(method)
     dt, save_every = real("dt", dt), integer("save_every", save_every, minimum=1)
     if dt == 0:
         raise ParameterError("dt is not zero; negative steps run backward")
     steps = integer("steps", steps, minimum=1)
     if steps < save_every:
-        raise ParameterError(f"steps ({steps}) is at least save_every ({save_every}); nothing would be stored otherwise")
+        raise ParameterError(
+            f"steps ({steps}) is at least save_every ({save_every}); nothing would be stored otherwise"
+        )
     q, p = _initial_states(q0, p0, len(H.space.coordinates))
     values = parameter_values(H.space, parameters, used=[H.expr])
     workers = _thread_count(threads, len(q) * steps)
@@ -99,7 +103,12 @@ def simulate(
 
     time = steps // save_every + 1
     result = Trajectories(
-        H, scheme.name, dt, values, dt * (save_every * np.arange(time)), *(np.empty((len(q), time, q.shape[1])) for _ in "qp")
+        H,
+        scheme.name,
+        dt,
+        values,
+        dt * (save_every * np.arange(time)),
+        *(np.empty((len(q), time, q.shape[1])) for _ in "qp"),
     )
     k = tuple(values.get(name, 0.0) for name in H.space.parameters)
     states = (q, p, result.q, result.p)
@@ -270,14 +279,18 @@ class Trajectories:
         return "Trajectories\n" + "\n".join(f"  {name}: {value}" for name, value in self._summary().items())
 
     def _repr_html_(self) -> str:
-        rows = (f"<tr><th>{html.escape(n)}</th><td>{html.escape(v)}</td></tr>" for n, v in self._summary().items())
+        rows = (
+            f"<tr><th>{html.escape(n)}</th><td>{html.escape(v)}</td></tr>" for n, v in self._summary().items()
+        )
         return f"<table><caption>Trajectories</caption>{''.join(rows)}</table>"
 
 
 def _initial_states(q0: ArrayLike, p0: ArrayLike, dof: int) -> tuple[np.ndarray, np.ndarray]:
     q, p = (_batch(name, value, dof) for name, value in (("q0", q0), ("p0", p0)))
     if q.shape != p.shape:
-        raise ShapeError(f"q0 has the shape {q.shape} but p0 {p.shape}; give one momentum for each coordinate")
+        raise ShapeError(
+            f"q0 has the shape {q.shape} but p0 {p.shape}; give one momentum for each coordinate"
+        )
     return q, p
 
 
@@ -287,7 +300,9 @@ def _batch(name: str, value: ArrayLike, dof: int) -> np.ndarray:
     except NonFiniteError as error:
         raise NonFiniteError(f"trajectory {error.index}: {error}", index=error.index, time=0.0) from None
     if array.ndim != 2:
-        raise ShapeError(f"{name} has the shape {array.shape}; it is (batch, {dof}), or ({dof},) for one trajectory")
+        raise ShapeError(
+            f"{name} has the shape {array.shape}; it is (batch, {dof}), or ({dof},) for one trajectory"
+        )
     if len(array) == 0:
         raise ShapeError(f"{name} holds no trajectory; the batch must have at least one")
     return array

@@ -133,7 +133,9 @@ def _stepping_source(formulas: str, H: Hamiltonian, method: Method) -> str:
     k_tail = f", {k}" if k else ""
 
     def call(flow: str, arguments: tuple[str, ...]) -> str:
-        return f"{', '.join(f'g{i}' for i in range(len(arguments)))}, = {flow}({', '.join(arguments)}{k_tail})"
+        return (
+            f"{', '.join(f'g{i}' for i in range(len(arguments)))}, = {flow}({', '.join(arguments)}{k_tail})"
+        )
 
     def move(variables: tuple[str, ...], sign: str, coefficient: str, prefix: str = "") -> list[str]:
         return [f"{prefix}{x} = fma({sign}{coefficient}, g{i}, {x})" for i, x in enumerate(variables)]
@@ -175,7 +177,9 @@ def _stepping_source(formulas: str, H: Hamiltonian, method: Method) -> str:
         *_indent([f"{x[0]}_out[i, s, {x[1:]}] = {stored[x]}" for x in state]),
     ]
     dof = len(names.q)
-    write_block = [f"scatter(flat_{x[0]}, (begin*times + s)*{dof} + {x[1:]}, times*{dof}, s_{stored[x]})" for x in state]
+    write_block = [
+        f"scatter(flat_{x[0]}, (begin*times + s)*{dof} + {x[1:]}, times*{dof}, s_{stored[x]})" for x in state
+    ]
     write_part = [f"{x[0]}_out[begin + l, s, {x[1:]}] = s_{stored[x]}[l]" for x in state]
     block = [
         *coefficients,
@@ -223,7 +227,9 @@ def _sampling_source(formulas: str, H: Hamiltonian) -> str:
     k_tail = f", {k}" if k else ""
     g = ", ".join(f"g{i}" for i in range(len(names.q)))
     force = f"{g}, = force({', '.join(names.q)}{k_tail})"
-    drift = [f"{g}, = velocity({', '.join(names.p)}{k_tail})"] + [f"{x} = fma(h[i], g{n}, {x})" for n, x in enumerate(names.q)]
+    drift = [f"{g}, = velocity({', '.join(names.p)}{k_tail})"] + [
+        f"{x} = fma(h[i], g{n}, {x})" for n, x in enumerate(names.q)
+    ]
     half = [force, *[f"{x} = fma(-0.5*h[i]*beta[i], g{n}, {x})" for n, x in enumerate(names.p)]]
     full = [force, *[f"{x} = fma(-h[i]*beta[i], g{n}, {x})" for n, x in enumerate(names.p)]]
     load = [f"{x} = {x[0]}[{x[1:]}, i]" for x in state]

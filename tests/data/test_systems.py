@@ -32,7 +32,9 @@ def test_initial_states_are_finite_reproducible_and_moving(name):
 def test_motion_stays_bound(name):
     system = systems[name]
     q, p = system.initial_states(100, seed=6)
-    t = hs.simulate(system.hamiltonian, q, p, dt=0.02, steps=5000, save_every=50, parameters=system.parameters)
+    t = hs.simulate(
+        system.hamiltonian, q, p, dt=0.02, steps=5000, save_every=50, parameters=system.parameters
+    )
     assert np.abs(t.q).max() < 3.2
     assert np.abs(t.energy_error).max() < 0.01
 

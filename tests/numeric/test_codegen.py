@@ -31,7 +31,9 @@ def run_lines(outputs, x, y, flavour):
 
 
 def powers():
-    return st.sampled_from([-4, -3, -2, -1, 2, 3, 5, 8, *[sp.Rational(n, 2) for n in (-5, -3, -1, 1, 3, 7)], sp.Rational(2, 3)])
+    return st.sampled_from(
+        [-4, -3, -2, -1, 2, 3, 5, 8, *[sp.Rational(n, 2) for n in (-5, -3, -1, 1, 3, 7)], sp.Rational(2, 3)]
+    )
 
 
 def expressions():
@@ -44,7 +46,9 @@ def expressions():
             st.tuples(inner, inner).map(lambda t: t[0] + t[1]),
             st.tuples(inner, inner).map(lambda t: t[0] * t[1]),
             st.tuples(bounded, powers()).map(lambda t: t[0] ** t[1]),
-            st.tuples(st.sampled_from([sp.sin, sp.cos, sp.tanh, sp.atan, sp.tan]), inner).map(lambda t: t[0](t[1])),
+            st.tuples(st.sampled_from([sp.sin, sp.cos, sp.tanh, sp.atan, sp.tan]), inner).map(
+                lambda t: t[0](t[1])
+            ),
             inner.map(lambda e: sp.exp(-(e**2))),
             inner.map(lambda e: sp.log(sp.exp(-(e**2)) + 3 * sp.exp(e) / (1 + e**2))),
             bounded.map(sp.log),
@@ -58,7 +62,10 @@ def expressions():
 def test_straight_line_code_has_the_value_and_derivative_of_the_formula(expression, x, y):
     shifted = shift_exponentials(expression)
     with mpmath.workdps(50):
-        wanted = [sp.lambdify((X, Y), e, "mpmath")(mpmath.mpf(x), mpmath.mpf(y)) for e in (expression, expression.diff(X))]
+        wanted = [
+            sp.lambdify((X, Y), e, "mpmath")(mpmath.mpf(x), mpmath.mpf(y))
+            for e in (expression, expression.diff(X))
+        ]
     if not all(mpmath.isfinite(w) and abs(w) < 1e6 for w in map(mpmath.mpmathify, wanted)):
         return
     for flavour in ("numba", "numpy"):
@@ -92,12 +99,18 @@ def test_mixture_potential_and_force_stay_exact_far_away(name, radius):
     q = radius * np.array([math.cos(0.3), math.sin(0.3)])
     symbols = sp.symbols("q1 q2", real=True)
     shifted = shift_exponentials(target.potential)
-    lines, results = straight_line([shifted, *(shifted.diff(s) for s in symbols)], dict(zip(symbols, "xy", strict=True)))
+    lines, results = straight_line(
+        [shifted, *(shifted.diff(s) for s in symbols)], dict(zip(symbols, "xy", strict=True))
+    )
     scope = {"math": math, "x": q[0], "y": q[1], "fma": lambda a, b, c: a * b + c}
     exec("\n".join(lines), scope)
     with mpmath.workdps(40):
-        for result, exact in zip(results, [target.potential, *(target.potential.diff(s) for s in symbols)], strict=True):
-            wanted = sp.lambdify(symbols, exact, "mpmath")(*map(mpmath.mpf, q))  # mpmath's exponents have no bound
+        for result, exact in zip(
+            results, [target.potential, *(target.potential.diff(s) for s in symbols)], strict=True
+        ):
+            wanted = sp.lambdify(symbols, exact, "mpmath")(
+                *map(mpmath.mpf, q)
+            )  # mpmath's exponents have no bound
             assert eval(result, scope) == pytest.approx(float(wanted), rel=1e-11, abs=1e-11)
 
 
@@ -108,7 +121,9 @@ def test_log_of_a_sum_of_exponentials_is_recognised_in_all_its_forms():
     for kept in (sp.log(X + Y), sp.log(X), sp.log(sp.exp(1) + X**2)):
         assert shift_exponentials(kept) == kept
     for big in (800.0, -800.0):  # softplus
-        value, slope = run_lines([s := shift_exponentials(sp.log(1 + sp.exp(X))), s.diff(X)], big, 0.0, "numba")
+        value, slope = run_lines(
+            [s := shift_exponentials(sp.log(1 + sp.exp(X))), s.diff(X)], big, 0.0, "numba"
+        )
         assert (value, slope) == (max(big, 0), float(big > 0))
 
 
@@ -130,7 +145,9 @@ def test_formulas_without_a_value_are_refused():
     with pytest.raises(FormulaError, match="outside the range"):
         codegen.separable_source(Hamiltonian("p1**2/2 + 1e399*q1**2", PhaseSpace.standard(1)))
     with pytest.raises(NotSeparableError, match=r"canonical change of variables"):
-        stepping.stepping_kernels(Hamiltonian("p1**2*q1**2", PhaseSpace.standard(1)), method_named("leapfrog"))
+        stepping.stepping_kernels(
+            Hamiltonian("p1**2*q1**2", PhaseSpace.standard(1)), method_named("leapfrog")
+        )
 
 
 def test_parameters_are_checked_by_name():

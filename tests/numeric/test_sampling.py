@@ -15,7 +15,9 @@ from hamsym.numeric.convergence import effective_size, split_r_hat
 
 
 def hamiltonian(formula, dof=1, **parameters):
-    return hs.Hamiltonian(formula, hs.PhaseSpace.standard(dof, parameters=dict.fromkeys(parameters, "positive")))
+    return hs.Hamiltonian(
+        formula, hs.PhaseSpace.standard(dof, parameters=dict.fromkeys(parameters, "positive"))
+    )
 
 
 def by_chain(values, diagnostics):
@@ -150,8 +152,12 @@ def test_positive_coordinates_start_positive():
 
 
 def test_few_effective_draws_are_a_loud_warning():
-    with pytest.warns(UserWarning, match="worth only") as caught:  # a heavy tail that local moves cross slowly
-        q = hs.sample_boltzmann(hamiltonian("p1**2/2 + 0.8*log(1 + q1**2)"), 4000, hottest=1, warmup=20, seed=1)
+    with pytest.warns(
+        UserWarning, match="worth only"
+    ) as caught:  # a heavy tail that local moves cross slowly
+        q = hs.sample_boltzmann(
+            hamiltonian("p1**2/2 + 0.8*log(1 + q1**2)"), 4000, hottest=1, warmup=20, seed=1
+        )
     assert q.diagnostics.warnings[0] in str(caught[0].message)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

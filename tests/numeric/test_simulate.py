@@ -200,7 +200,9 @@ def test_a_lost_trajectory_is_named_and_the_others_are_kept():
     H = hs.Hamiltonian("p1**2/2 - c*q1**4", hs.PhaseSpace.standard(1, parameters={"c": "positive"}))
     q = np.full((40, 1), 0.1)
     q[[17, 30]] = 3.0
-    with pytest.raises(NonFiniteError, match=r"trajectory 17 \(and 1 more\).*t = .*dt = 0.05.*'c': 1.0") as caught:
+    with pytest.raises(
+        NonFiniteError, match=r"trajectory 17 \(and 1 more\).*t = .*dt = 0.05.*'c': 1.0"
+    ) as caught:
         hs.simulate(H, q, np.zeros_like(q), 0.05, 60, parameters={"c": 1.0})
     partial = caught.value.partial
     assert caught.value.index == 17
