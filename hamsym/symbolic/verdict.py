@@ -195,8 +195,7 @@ class Refuted(Verdict):
         return value is not None and value.lies_in(lower, upper)
 
     def details(self) -> list[str]:
-        lower, upper = (sp.Float(v, 15) for v in self.value)
-        lines = [f"value in [{lower}, {upper}] at {_at(self.point)}"]
+        lines = [f"value in {_interval(*self.value)}" + (f" at {_at(self.point)}" if self.point else "")]
         return lines + [f"with {name} = {polynomial}" for name, polynomial in self.functions.items()]
 
     def to_dict(self) -> dict[str, object]:
@@ -243,3 +242,14 @@ def _rationals(point: Mapping[sp.Symbol, sp.Rational]) -> dict[str, str]:
 
 def _at(point: Mapping[sp.Symbol, sp.Rational]) -> str:
     return ", ".join(f"{s} = {v}" for s, v in point.items())
+
+
+def _interval(lower: sp.Rational, upper: sp.Rational) -> str:
+    """Write an interval in decimals, rounded outward, with as many digits as its width deserves."""
+    width, size = upper - lower, max(abs(lower), abs(upper))
+    for digits in range(6, 40):
+        step = sp.Rational(10) ** (int(sp.floor(sp.log(size, 10).evalf(8))) + 1 - digits)
+        low, high = sp.floor(lower / step) * step, sp.ceiling(upper / step) * step
+        if low * high > 0 and (high - low <= 4 * width or digits >= 16):
+            break
+    return f"[{sp.Float(low, digits)}, {sp.Float(high, digits)}]"

@@ -180,17 +180,16 @@ class Run:
 
 
 def enclosure(ball: arb) -> tuple[sp.Rational, sp.Rational]:
-    """Return rational lower and upper bounds of a ball.
+    """Return rational lower and upper bounds of a ball, rounded outward to 128 bits.
 
     Example:
         >>> enclosure(arb(2))
         (2, 2)
     """
-    bounds = []
-    for end in (ball.lower(), ball.upper()):
-        mantissa, exponent = end.man_exp()
-        bounds.append(sp.Integer(int(mantissa)) * sp.Integer(2) ** int(exponent))
-    return bounds[0], bounds[1]
+    with ctx.workprec(128):
+        ends = [end.man_exp() for end in (ball.lower(), ball.upper())]
+    lower, upper = (sp.Integer(int(mantissa)) * sp.Integer(2) ** int(exponent) for mantissa, exponent in ends)
+    return lower, upper
 
 
 # -- what a node of an expression becomes ------------------------------------------------------------------

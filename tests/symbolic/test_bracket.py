@@ -4,7 +4,7 @@ import random
 
 import pytest
 import sympy as sp
-from expressions import CASES, M, P1, P2, Q1, Q2, REWRITES, SPACE, V, case_space, formulas
+from expressions import CASES, P1, P2, Q1, Q2, REWRITES, SPACE, M, V, case_space, formulas
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

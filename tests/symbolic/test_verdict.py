@@ -1,0 +1,124 @@
+"""Verdicts: what they are worth as truth values, what their checks catch, how they travel."""
+
+import json
+import pickle
+
+import pytest
+import sympy as sp
+from expressions import P1, Q1, SPACE, V
+
+from hamsym import Hamiltonian, PhaseSpace
+from hamsym.errors import UndecidedError
+from hamsym.symbolic.bracket import is_zero, poisson_bracket, verify
+from hamsym.symbolic.verdict import Constant, Proved, Refuted, Relation, Undecided, Verdict
+
+
+@pytest.fixture(scope="module")
+def proved():
+    H = Hamiltonian("(p1**2 + p2**2)/2 - 1/sqrt(q1**2 + q2**2)", PhaseSpace.standard(2))
+    return verify(H, "q1*p2 - q2*p1")
+
+
+@pytest.fixture(scope="module")
+def refuted():
+    H = Hamiltonian("(p1**2 + p2**2)/2 - 1/sqrt(q1**2 + 2*q2**2)", PhaseSpace.standard(2))
+    return verify(H, "q1*p2 - q2*p1")
+
+
+@pytest.fixture(scope="module")
+def undecided():
+    return is_zero(sp.gamma(Q1), SPACE)
+
+
+def test_truth_values(proved, refuted, undecided):
+    assert (proved.status, refuted.status, undecided.status) == ("proved", "refuted", "undecided")
+    assert bool(proved) is True and bool(refuted) is False
+    with pytest.raises(UndecidedError, match="gamma"):
+        bool(undecided)
+    assert all(isinstance(v, Verdict) for v in (proved, refuted, undecided))
+
+
+def test_the_expression_is_the_bracket_that_was_decided(proved, refuted):
+    space = PhaseSpace.standard(2)
+    for verdict, a in ((proved, 1), (refuted, 2)):
+        H = f"(p1**2 + p2**2)/2 - 1/sqrt(q1**2 + {a}*q2**2)"
+        assert verdict.expression == poisson_bracket("q1*p2 - q2*p1", H, space)
+
+
+def test_a_refutation_holds_a_point_and_an_interval_without_zero(refuted):
+    assert set(refuted.point) == set(PhaseSpace.standard(2).variables[:2]) | set(refuted.point)
+    assert all(isinstance(v, sp.Rational) for v in refuted.point.values())
+    lower, upper = refuted.value
+    assert lower <= upper and lower * upper > 0
+    exact = refuted.expression.xreplace(refuted.point)
+    assert lower <= exact <= upper
+
+
+def test_a_proof_holds_relations_and_a_sample(proved):
+    roots = [r for r in proved.certificate if r.name.startswith("r_")]
+    assert len(roots) == 1 and roots[0].meaning == sp.sqrt(sp.Add(*(q**2 for q in PhaseSpace.standard(2).coordinates)))
+    assert sp.expand(roots[0].vanishing.subs(sp.Symbol(roots[0].name), roots[0].meaning)) == 0
+    assert set(proved.sample) == set(PhaseSpace.standard(2).variables)
+
+
+def test_checks_pass(proved, refuted, undecided):
+    assert proved.check() and refuted.check() and undecided.check()
+
+
+def test_the_check_of_a_proof_sees_a_false_claim_and_a_false_relation():
+    sample = {Q1: sp.Rational(3, 2), P1: sp.Integer(1)}
+    false_claim = Proved("x = 0", Constant(Q1**2 - sp.Rational(9, 4) + P1 - 1), sample=sample)
+    assert not false_claim.check()
+    r = sp.Symbol("r")
+    wrong = Proved("0 = 0", Constant(sp.Integer(0)), Constant([("r", sp.sqrt(1 + Q1**2), r**2 - Q1**2)]), sample)
+    assert not wrong.check()
+    right = Proved("0 = 0", Constant(sp.Integer(0)), Constant([("r", sp.sqrt(1 + Q1**2), r**2 - Q1**2 - 1)]), sample)
+    assert right.check()
+
+
+def test_the_check_of_a_proof_needs_a_point_of_the_domain():
+    nowhere = Proved("sqrt(-1 - x**2) = 0", Constant(sp.sqrt(-1 - Q1**2) * 0 + sp.sqrt(Q1)), sample={Q1: sp.Integer(-1)})
+    assert not nowhere.check()
+
+
+def test_the_check_of_a_refutation_sees_a_wrong_interval(refuted):
+    lower, upper = refuted.value
+    width = abs(lower)
+    for value in ((lower + width, upper + width), (-upper, -lower), (-width, width)):
+        wrong = Refuted(refuted.question, refuted.formula, refuted.point, value)
+        assert not wrong.check()
+
+
+def test_tiny_values_are_checked_with_enough_digits():
+    tiny = is_zero("1/10**300 + q1 - q1", SPACE)
+    assert tiny.status == "refuted" and tiny.check()
+    assert not Refuted("", Constant(sp.Integer(0)), {}, tiny.value).check()
+
+
+def test_a_refutation_for_every_function_names_one():
+    verdict = is_zero(V(Q1) - V(P1), SPACE)
+    assert list(verdict.functions) == ["V"] and isinstance(verdict.functions["V"], sp.Lambda)
+    assert verdict.check()
+
+
+@pytest.mark.parametrize("name", ["proved", "refuted", "undecided"])
+def test_verdicts_are_json_text_html_and_pickle(name, request):
+    verdict = request.getfixturevalue(name)
+    record = json.loads(json.dumps(verdict.to_dict()))
+    assert record["status"] == name == verdict.status and record["seconds"] >= 0
+    assert str(verdict).startswith(name) and name.capitalize() in repr(verdict)
+    assert name in verdict._repr_html_() and "<script" not in verdict._repr_html_()
+    copy = pickle.loads(pickle.dumps(verdict))  # noqa: S301
+    assert type(copy) is type(verdict) and copy.to_dict() == verdict.to_dict() and copy.check()
+    assert copy.expression == verdict.expression
+
+
+def test_json_gives_exact_numbers_back(refuted):
+    record = refuted.to_dict()
+    assert {n: sp.Rational(v) for n, v in record["point"].items()} == {s.name: v for s, v in refuted.point.items()}
+    assert tuple(map(sp.Rational, record["value"])) == refuted.value
+
+
+def test_relations_read_well():
+    assert str(Relation("r", sp.sqrt(Q1), sp.Symbol("r") ** 2 - Q1)) == "r = sqrt(q1),  -q1 + r**2 = 0"
+    assert str(Undecided("x = 0", Constant(Q1), reason="no rule")) == "undecided: x = 0\n  no rule"
