@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import sympy as sp
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _Q1, _Q2 = PhaseSpace.standard(2).coordinates
 #: An exact number: a sympy number or text such as "5.1" or "49/400".
-Number = sp.Expr | str
+Number: TypeAlias = sp.Expr | str
 #: Digits kept of a normaliser that has no closed form in the language of formulas (it involves erf).
 _DIGITS = 20
 

@@ -73,7 +73,7 @@ def _split(draws: np.ndarray) -> np.ndarray:
 
 
 def _normalise_ranks(x: np.ndarray) -> np.ndarray:
-    values, place, counts = np.unique(x, return_inverse=True, return_counts=True)
+    _, place, counts = np.unique(x, return_inverse=True, return_counts=True)
     ranks = np.cumsum(counts) - (counts - 1) / 2
     inverse = NormalDist().inv_cdf
     scores = np.array([inverse((r - 0.375) / (x.size + 0.25)) for r in ranks])

@@ -368,7 +368,7 @@ def _momentum_law(H: Hamiltonian, values: Mapping[str, float]) -> tuple[np.ndarr
             "so take K = |p|²/2"
         )
     inverse = np.array([[scalar_value(e, H.space, values) for e in row] for row in hessian])
-    origin = {s: 0 for s in momenta}
+    origin = dict.fromkeys(momenta, 0)
     slope = np.array([scalar_value(H.kinetic.diff(s).subs(origin), H.space, values) for s in momenta])
     try:
         root = np.linalg.inv(np.linalg.cholesky(inverse)).T

@@ -10,7 +10,8 @@ the compiler may not reorder or contract floating-point operations; fused multip
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from types import ModuleType
 
 import sympy as sp
@@ -21,10 +22,14 @@ from hamsym.numeric.codegen import Arguments, separable_source
 from hamsym.numeric.methods import Method
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
-#: Trajectories in one SIMD block.
-LANES = 16
+#: Trajectories in one SIMD block, and the chains of instructions in it that hide each other's latency.
+LANES, CHAINS = 16, 2
+#: Lanes of a chain; passed at run time, because the compiler would write out a loop of known length as scalars.
+WIDTH = LANES // CHAINS
 #: Steps written out in one pass, at most; fewer for long forces, whose compile time would grow for nothing.
-_UNROLL, _UNROLL_LINES = 10, 240
+_UNROLL, _UNROLL_LINES = 5, 120
+
+_LOCALS = re.compile(r"\b((?:end_)?[qpg]\d+)\b")
 
 _HEADER = """\
 import math
@@ -76,14 +81,15 @@ def stepping_kernels(H: Hamiltonian, method: Method) -> ModuleType:
 
     Returns:
         A module with ``one(q_in, p_in, q_out, p_out, i, h, save_every, *k)`` and
-        ``block(q_in, p_in, q_out, p_out, first, last, h, save_every, *k)``; ``q_in`` is ``(batch, dof)``,
+        ``block(q_in, p_in, q_out, p_out, first, last, h, save_every, WIDTH, *k)``; ``q_in`` is ``(batch, dof)``,
         ``q_out`` is ``(batch, time, dof)``; both fill the trajectories i, or first to last - 1.
 
     Raises:
         NotSeparableError: if H is not K(p) + U(q).
         FormulaError: if H cannot be turned into numbers.
     """
-    return _kernels(H, f"stepping {method}", lambda formulas: _stepping_source(formulas, H, method))
+    kind = f"stepping {method.starts_with} {method.outer} {method.inner}"
+    return _kernels(H, kind, lambda formulas: _stepping_source(formulas, H, method))
 
 
 def sampling_kernels(H: Hamiltonian) -> ModuleType:
@@ -121,104 +127,97 @@ def _separable_source(H: Hamiltonian) -> str:
 
 
 def _stepping_source(formulas: str, H: Hamiltonian, method: Method) -> str:
-    names = Arguments.of(H.space)
-    m = len(method.inner)
-    unroll = max(1, min(_UNROLL, _UNROLL_LINES // max(1, formulas.count("\n"))) // m)
+    names, m = Arguments.of(H.space), len(method.inner)
     # The outer variable is moved first and last in a step; its flow is the one that merges.
     if method.starts_with == "kick":
         outer, outer_flow, inner, inner_flow, signs = names.p, "force", names.q, "velocity", "-+"
     else:
         outer, outer_flow, inner, inner_flow, signs = names.q, "velocity", names.p, "force", "+-"
-    state, k = [*names.q, *names.p], ", ".join(names.k)
-    k_tail = f", {k}" if k else ""
+    state, tail = [*names.q, *names.p], "".join(f", {k}" for k in names.k)
+    dof = len(names.q)
 
-    def call(flow: str, arguments: tuple[str, ...]) -> str:
-        return (
-            f"{', '.join(f'g{i}' for i in range(len(arguments)))}, = {flow}({', '.join(arguments)}{k_tail})"
-        )
+    def flow(function: str, of: tuple[str, ...]) -> str:
+        return f"{', '.join(f'g{i}' for i in range(dof))}, = {function}({', '.join(of)}{tail})"
 
     def move(variables: tuple[str, ...], sign: str, coefficient: str, prefix: str = "") -> list[str]:
-        return [f"{prefix}{x} = fma({sign}{coefficient}, g{i}, {x})" for i, x in enumerate(variables)]
+        return [f"{prefix}{x} = fma({sign}{coefficient}*h, g{i}, {x})" for i, x in enumerate(variables)]
 
-    def step(store: bool) -> list[str]:
-        lines = []
-        for j in range(m):
-            lines += [call(inner_flow, outer), *move(inner, signs[1], f"inner{j}"), call(outer_flow, inner)]
-            if j == m - 1 and store:
-                lines += move(outer, signs[0], f"outer{m}", "end_")
-            lines += move(outer, signs[0], "merged" if j == m - 1 else f"outer{j + 1}")
-        return lines
-
-    first = [call(outer_flow, inner), *move(outer, signs[0], "outer0")]
-    stored = {x: f"end_{x}" if x in outer else x for x in state}
-    coefficients = [f"outer{j} = {c!r}*h" for j, c in enumerate(method.outer)]
-    coefficients += [f"inner{j} = {c!r}*h" for j, c in enumerate(method.inner)]
-    coefficients += [f"merged = {method.outer[-1] + method.outer[0]!r}*h"]
-    scratch = [f"s_{x}" for x in state] + [f"s_end_{x}" for x in outer]
-    load = [f"{x} = s_{x}[l]" for x in state]
-    keep = [f"s_{x}[l] = {x}" for x in state]
-    keep_end = [f"s_end_{x}[l] = end_{x}" for x in outer]
-
-    def read(index: str) -> list[str]:
-        return [f"{x} = {x[0]}_in[{index}, {x[1:]}]" for x in state]
-
-    def lanes(body: list[str]) -> list[str]:
-        return [f"for l in range({LANES}):", *_indent(body)]
-
-    unrolled = [line for i in range(unroll) for line in step(i == unroll - 1)]
-    one = [
-        *coefficients,
-        *read("i"),
+    middle = []
+    for j in range(m):
+        middle += [
+            flow(inner_flow, outer),
+            *move(inner, signs[1], repr(method.inner[j])),
+            flow(outer_flow, inner),
+        ]
+        middle += move(outer, signs[0], repr(method.outer[j + 1])) if j < m - 1 else []
+    merge = move(outer, signs[0], repr(method.outer[-1] + method.outer[0]))
+    ends = [f"end_{x}" for x in outer]
+    listed, listed_ends = ", ".join(state), ", ".join([*state, *ends])
+    arguments = f"({listed}, h{tail})"
+    steps = [
+        _define(f"begin{arguments}", [flow(outer_flow, inner), *move(outer, signs[0], repr(method.outer[0])), f"return ({listed})"]),
+        _define(f"step{arguments}", [*middle, *merge, f"return ({listed})"]),
+        _define(f"stored_step{arguments}", [*middle, *move(outer, signs[0], repr(method.outer[-1]), "end_"), *merge, f"return ({listed_ends})"]),
+    ]  # fmt: skip
+    step, stored_step = f"{listed} = step{arguments}", f"{listed_ends} = stored_step{arguments}"
+    source = {x: f"end_{x}" if x in outer else x for x in state}  # where the variable is at a whole step
+    start = [
+        *[f"{x} = {x[0]}_in[i, {x[1:]}]" for x in state],
         *[f"{x[0]}_out[i, 0, {x[1:]}] = {x}" for x in state],
-        *first,
-        *[f"end_{x} = {x}" for x in outer],
+    ]
+    start += [f"{listed} = begin{arguments}"]
+
+    one = [
+        *start,
+        *[f"{e} = {x}" for e, x in zip(ends, outer, strict=True)],
         "for s in range(1, q_out.shape[1]):",
-        *_indent(["for n in range(save_every):", *_indent(step(True))]),
-        *_indent([f"{x[0]}_out[i, s, {x[1:]}] = {stored[x]}" for x in state]),
+        *_indent(["for n in range(save_every):", *_indent([stored_step])]),
+        *_indent(f"{x[0]}_out[i, s, {x[1:]}] = {source[x]}" for x in state),
     ]
-    dof = len(names.q)
+    unroll = max(1, min(_UNROLL, _UNROLL_LINES // max(1, formulas.count("\n"))) // m)
+    load, keep = [f"{x} = s_{x}[l]" for x in state], [f"s_{x}[l] = {x}" for x in [*state, *ends]]
     write_block = [
-        f"scatter(flat_{x[0]}, (begin*times + s)*{dof} + {x[1:]}, times*{dof}, s_{stored[x]})" for x in state
+        f"scatter(flat_{x[0]}, (begin_at*times + s)*{dof} + {x[1:]}, times*{dof}, s_{source[x]})"
+        for x in state
     ]
-    write_part = [f"{x[0]}_out[begin + l, s, {x[1:]}] = s_{stored[x]}[l]" for x in state]
+    write_part = [f"{x[0]}_out[begin_at + l, s, {x[1:]}] = s_{source[x]}[l]" for x in state]
+    saves = [
+        f"for n in range(save_every // {unroll}):",
+        *_indent(_chains([*load, *[step] * (unroll - 1), stored_step, *keep])),
+        f"for n in range(save_every % {unroll}):",
+        *_indent(_chains([*load, stored_step, *keep])),
+        f"if begin_at + {LANES} <= last:",
+        *_indent(write_block),
+        "else:",
+        *_indent(["for l in range(last - begin_at):", *_indent(write_part)]),
+    ]
+    first = ["i = min(begin_at + l, last - 1)", *start, *[f"s_{x}[l] = {x}" for x in state]]
     block = [
-        *coefficients,
         "times, flat_q, flat_p = q_out.shape[1], q_out.reshape(q_out.size), p_out.reshape(p_out.size)",
-        *[f"{s} = np.empty({LANES})" for s in scratch],
-        f"for begin in range(first, last, {LANES}):",
+        *[f"s_{x} = np.empty({LANES})" for x in [*state, *ends]],
+        f"for begin_at in range(first, last, {LANES}):",
         *_indent(
-            [
-                *lanes(
-                    [
-                        "i = min(begin + l, last - 1)",
-                        *read("i"),
-                        *[f"{x[0]}_out[i, 0, {x[1:]}] = {x}" for x in state],
-                        *first,
-                        *keep,
-                    ]
-                ),
-                "for s in range(1, times):",
-                *_indent(
-                    [
-                        f"for n in range(save_every // {unroll}):",
-                        *_indent(lanes([*load, *unrolled, *keep, *keep_end])),
-                        f"for n in range(save_every % {unroll}):",
-                        *_indent(lanes([*load, *step(True), *keep, *keep_end])),
-                        f"if begin + {LANES} <= last:",
-                        *_indent(write_block),
-                        "else:",
-                        *_indent(["for l in range(last - begin):", *_indent(write_part)]),
-                    ]
-                ),
-            ]
+            [f"for l in range({LANES}):", *_indent(first), "for s in range(1, times):", *_indent(saves)]
         ),
     ]
     return "\n\n".join(
         [
-            _define(f"one(q_in, p_in, q_out, p_out, i, h, save_every{k_tail})", one),
-            _define(f"block(q_in, p_in, q_out, p_out, first, last, h, save_every{k_tail})", block),
+            *steps,
+            _define(f"one(q_in, p_in, q_out, p_out, i, h, save_every{tail})", one, "compiled"),
+            _define(
+                f"block(q_in, p_in, q_out, p_out, first, last, h, save_every, width{tail})", block, "compiled"
+            ),
         ]
     )
+
+
+def _chains(body: list[str]) -> list[str]:
+    """A loop over the lanes of one chain whose body does every line for all chains in turn."""
+
+    def for_chain(line: str, c: int) -> str:
+        return _LOCALS.sub(rf"\1_{c}", line).replace("[l]", f"[l + {c * WIDTH}]")
+
+    return ["for l in range(width):", *_indent(for_chain(line, c) for line in body for c in range(CHAINS))]
 
 
 def _sampling_source(formulas: str, H: Hamiltonian) -> str:
@@ -252,12 +251,12 @@ def _sampling_source(formulas: str, H: Hamiltonian) -> str:
             ]
         ),
     ]
-    return _define(f"propose(q, p, u, h, beta, steps{k_tail})", body)
+    return _define(f"propose(q, p, u, h, beta, steps{k_tail})", body, "compiled")
 
 
-def _define(signature: str, body: list[str]) -> str:
-    return "\n".join(["@compiled", f"def {signature}:", *_indent(body)]) + "\n"
+def _define(signature: str, body: list[str], decorator: str = "inlined") -> str:
+    return "\n".join([f"@{decorator}", f"def {signature}:", *_indent(body)]) + "\n"
 
 
-def _indent(lines: object) -> list[str]:
-    return [f"    {line}" for line in lines]  # type: ignore[attr-defined]
+def _indent(lines: Iterable[str]) -> list[str]:
+    return [f"    {line}" for line in lines]

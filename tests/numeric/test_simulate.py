@@ -206,7 +206,7 @@ def test_a_lost_trajectory_is_named_and_the_others_are_kept():
         hs.simulate(H, q, np.zeros_like(q), 0.05, 60, parameters={"c": 1.0})
     partial = caught.value.partial
     assert caught.value.index == 17
-    before = int(round(caught.value.time / 0.05)) - 1
+    before = round(caught.value.time / 0.05) - 1
     assert np.isfinite(partial.q[17, before]).all()
     assert not np.isfinite(partial.p[17, before + 1] + partial.q[17, before + 1]).all()
     others = np.delete(np.arange(40), [17, 30])
