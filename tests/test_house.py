@@ -15,6 +15,7 @@ ORDER = [
     ["hamsym.files"],
     ["hamsym.symbolic.formula"],
     ["hamsym.symbolic.space"],
+    ["hamsym.symbolic.applied"],
     ["hamsym.symbolic.tower", "hamsym.symbolic.witness", "hamsym.symbolic.evaluation"],
     ["hamsym.symbolic.verdict"],
     ["hamsym.symbolic.decide"],

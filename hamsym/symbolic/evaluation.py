@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import mpmath
 import sympy as sp
 
+from hamsym.symbolic.applied import application
+
 #: Correct decimal digits after the point that are asked for.
 DIGITS = 100
 #: Digits that are carried beyond those and beyond what cancels.
@@ -89,10 +91,19 @@ def evaluate(
 
 def concrete(expression: sp.Expr, functions: Mapping[str, sp.Lambda]) -> sp.Expr:
     """Return an expression with undefined functions replaced and their derivatives carried out."""
-    for applied in {f.func for f in expression.atoms(sp.core.function.AppliedUndef)}:
-        if applied.__name__ in functions:
-            expression = expression.replace(applied, functions[applied.__name__])
-    return expression.replace(lambda e: isinstance(e, (sp.Derivative, sp.Subs)), lambda e: e.doit())
+    if not expression.atoms(sp.core.function.AppliedUndef, sp.Derivative, sp.Subs):
+        return expression
+    applied = application(expression)
+    if applied is not None and applied.name in functions:
+        chosen = functions[applied.name]
+        steps = [(z, n) for z, n in zip(chosen.variables, applied.orders, strict=True) if n]
+        body = sp.diff(chosen.expr, *steps) if steps else chosen.expr
+        arguments = (concrete(a, functions) for a in applied.arguments)
+        return body.xreplace(dict(zip(chosen.variables, arguments, strict=True)))
+    if isinstance(expression, (sp.Derivative, sp.Subs)):
+        done = expression.doit()
+        return expression if done == expression else concrete(done, functions)
+    return expression.func(*(concrete(a, functions) for a in expression.args))
 
 
 def _walk(

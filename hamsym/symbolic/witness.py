@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 
 import sympy as sp
 from flint import arb, ctx, fmpq
-from sympy.core.function import AppliedUndef
+
+from hamsym.symbolic.applied import application
 
 Point = dict[sp.Symbol, sp.Rational]
 
@@ -216,33 +217,18 @@ def _operation(e: sp.Expr) -> tuple[str, tuple[sp.Expr, ...], object]:
         if e.exp.is_Rational:
             return "root", (e.base,), fmpq(int(e.exp.p), int(e.exp.q))
         return "general power", (e.base, e.exp), None
-    if isinstance(e, AppliedUndef):
-        return "function", e.args, (e.func.__name__, (0,) * len(e.args))
+    applied = application(e)
+    if applied is not None:
+        return "function", applied.arguments, (applied.name, applied.orders)
     if isinstance(e, (sp.Derivative, sp.Subs)):
-        return _derivative_operation(e)
+        done = e.doit()
+        if done == e:
+            raise NoTape(f"the derivative {e} cannot be evaluated")
+        return _operation(done)
     name = _NAMES.get(e.func)
     if name is None:
         raise NoTape(f"{e.func.__name__} cannot be evaluated with certainty")
     return name, e.args, None
-
-
-def _derivative_operation(e: sp.Expr) -> tuple[str, tuple[sp.Expr, ...], object]:
-    inner, values = (e.expr, dict(zip(e.variables, e.point, strict=True))) if isinstance(e, sp.Subs) else (e, {})
-    if isinstance(inner, sp.Derivative) and isinstance(inner.expr, AppliedUndef):
-        arguments = inner.expr.args
-        orders = [0] * len(arguments)
-        for variable, count in inner.variable_count:
-            places = [k for k, a in enumerate(arguments) if a == variable]
-            if len(places) != 1 or sum(a.has(variable) for a in arguments) != 1 or not count.is_Integer:
-                break
-            orders[places[0]] += int(count)
-        else:
-            at = tuple(a.subs(values) if values else a for a in arguments)
-            return "function", at, (inner.expr.func.__name__, tuple(orders))
-    done = e.doit()
-    if done == e:
-        raise NoTape(f"the derivative {e} cannot be evaluated")
-    return _operation(done)
 
 
 def _ball(value: sp.Rational | fmpq) -> arb:

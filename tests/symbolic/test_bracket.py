@@ -131,6 +131,11 @@ def test_every_rewrite_is_proved_and_its_spoilt_form_refuted(name, e):
         "exp(1/(q1 - 1) - 1/(q1 + 1)) - exp(2/(q1**2 - 1))",
         "V(1/(q1 - 1) - 1/(q1 + 1)) - V(2/(q1**2 - 1))",
         "(q1**3)**(1/3) - q1",
+        "1/(sqrt(q1)*q1 - 1) - 1/((sqrt(q1) - 1)*(q1 + sqrt(q1) + 1))",
+        "q1/q1**(3/2) - 1/sqrt(q1) + log(q1**2) - 4*log(sqrt(q1))",
+        "(sqrt(3)/3 + 1)**(1/4)*(3 - sqrt(3))**(1/4) - 2**(1/4)",
+        "sqrt(1 + sin(q1)) - sqrt((sin(q1/2) + cos(q1/2))**2)",
+        "log((q2 + sqrt(q1**2))**2) - log(q1**2 + q2**2 + 2*q2*sqrt(q1**2))",
         "m**(a + 1/2) - sqrt(m)*exp(a*log(m))",
         "sin(3*q1) - 3*sin(q1) + 4*sin(q1)**3",
         "cos(q1 + pi/3) - cos(q1)/2 + sqrt(3)*sin(q1)/2",
@@ -203,6 +208,14 @@ def test_explicit_time():
 )
 def test_an_empty_domain_proves_nothing(empty):
     verdict = is_zero(empty, SPACE)
+    assert verdict.status == "undecided" and "domain" in verdict.reason
+
+
+def test_a_proof_without_a_point_of_the_domain_is_no_verdict():
+    """The tower proves this zero, and nowhere is it defined."""
+    claim = Claim(SPACE, SPACE.parse("sqrt(q1 - q2)*sqrt(q2 - q1 - 1)*((q1 + 1)**2 - q1**2 - 2*q1 - 1)"))
+    assert prove(claim, Clock(5.0))[1]
+    verdict = is_zero(claim.first, SPACE)
     assert verdict.status == "undecided" and "domain" in verdict.reason
 
 

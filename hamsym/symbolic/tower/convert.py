@@ -7,8 +7,8 @@ from fractions import Fraction
 
 import sympy as sp
 from flint import fmpq, fmpq_mpoly
-from sympy.core.function import AppliedUndef
 
+from hamsym.symbolic.applied import application
 from hamsym.symbolic.tower.field import Factored, Tower
 from hamsym.symbolic.tower.limits import NotCovered
 
@@ -101,10 +101,11 @@ class Converter:
             return self._power(e.base, e.exp)
         if e is sp.E:
             return self.tower.exp(ring.one)
-        if isinstance(e, AppliedUndef):
-            return self.tower.function(_name(e), (0,) * len(e.args), tuple(self.convert(a) for a in e.args))
+        applied = application(e)
+        if applied is not None:
+            return self.tower.function(applied.name, applied.orders, tuple(map(self.convert, applied.arguments)))
         if isinstance(e, (sp.Derivative, sp.Subs)):
-            return self._derivative(e)
+            return self.convert(carried_out(e))
         if isinstance(e, sp.log):
             return self.tower.exponentials.log(self.factors(e.args[0]))
         if isinstance(e, sp.Abs):
@@ -126,28 +127,6 @@ class Converter:
             return self.tower.radicals.power(self.factors(base), q)
         logarithm = self.tower.exponentials.log(self.factors(base))
         return self.tower.exp(self.tower.ring.mul(self.convert(exponent), logarithm))
-
-    def _derivative(self, e: sp.Expr) -> fmpq_mpoly:
-        """Convert ∂V/∂(its own arguments), possibly taken at other arguments by Subs."""
-        inner, values = e, {}
-        if isinstance(e, sp.Subs):
-            inner, values = e.expr, dict(zip(e.variables, e.point, strict=True))
-        if isinstance(inner, sp.Derivative) and isinstance(inner.expr, AppliedUndef):
-            function = inner.expr
-            orders = [0] * len(function.args)
-            for variable, count in inner.variable_count:
-                places = [k for k, a in enumerate(function.args) if a == variable]
-                others = [a for a in function.args if a != variable and a.has(variable)]
-                if len(places) != 1 or others or not count.is_Integer:
-                    break
-                orders[places[0]] += int(count)
-            else:
-                arguments = tuple(self.convert(a.subs(values) if values else a) for a in function.args)
-                return self.tower.function(_name(function), tuple(orders), arguments)
-        done = e.doit()
-        if done == e:
-            raise NotCovered(f"there is no exact rule for {e}")
-        return self.convert(done)
 
 
 class _Level:
@@ -177,8 +156,16 @@ def _postorder(expressions: Iterable[sp.Expr], depths: dict[sp.Basic, int]) -> I
                 yield e
 
 
-def _name(function: AppliedUndef) -> str:
-    return function.func.__name__
+def carried_out(e: sp.Expr) -> sp.Expr:
+    """Return a derivative or substitution after it was carried out.
+
+    Raises:
+        NotCovered: if that changes nothing.
+    """
+    done = e.doit()
+    if done == e:
+        raise NotCovered(f"there is no exact rule for {e}")
+    return done
 
 
 def _sign(tower: Tower, a: fmpq_mpoly) -> fmpq_mpoly:

@@ -1,4 +1,4 @@
-"""Square roots that need no new generator: perfect squares, nested radicals, dependent radicands."""
+"""Roots that need no new generator: nested square roots, and radicands that depend on older ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def denested(tower: Tower, radicand: fmpq_mpoly) -> fmpq_mpoly | None:
     """
     if radicand.is_constant() or not tower.is_algebraic(radicand):
         return None
-    candidate = _nested(tower, radicand) or _dependent(tower, radicand)
+    candidate = _nested(tower, radicand)
     if candidate is None:
         return None
     numerator, _ = tower.cleared(tower.ring.sub(tower.ring.power(candidate, 2), radicand))
@@ -76,16 +76,15 @@ def _is_square(tower: Tower, element: fmpq_mpoly) -> bool:
     return all(k % 2 == 0 for _, k in tower.factored(element)[1])
 
 
-def _dependent(tower: Tower, radicand: fmpq_mpoly) -> fmpq_mpoly | None:
-    """sqrt(B) = sqrt(A B)/sqrt(A) when sqrt(A) exists and A*B lies below the radicals of both."""
-    ring = tower.ring
-    for extension in tower.radicals.square_roots():
-        other = extension.arguments[0]
-        if not tower.is_algebraic(other):
-            continue
-        product = tower.reduce(ring.mul(other, radicand))
-        if product.is_zero():
-            continue
-        if not tower.is_algebraic(product) or _is_square(tower, product):
-            return ring.mul(tower.square_root(product), tower.inverse(tower.gen(extension)))
+def dependent(tower: Tower, radicand: fmpq_mpoly) -> tuple[fmpq_mpoly, fmpq_mpoly] | None:
+    """Return (A*B, A) for the radicand B and an older radicand A such that A*B is a square or free of radicals.
+
+    Then B**(1/n) = (A B)**(1/n) / A**(1/n), since A and B are nonnegative.
+    """
+    if not tower.is_algebraic(radicand):
+        return None
+    for other in tower.radicals.algebraic_radicands():
+        product = tower.reduce(tower.ring.mul(other, radicand))
+        if not product.is_zero() and (not tower.is_algebraic(product) or _is_square(tower, product)):
+            return product, other
     return None

@@ -169,10 +169,11 @@ class Tower:
         self.clock.allow(50 * len(numerator))
         c, factors = self.radicals.unfolded(self.signs.unfolded(numerator)).factor()
         table: dict[str, list] = {}
-        for f, k in factors:
-            scale, f = self.ring.monic(self.reduce(f))
+        for factor, k in factors:
+            scale, f = self.ring.monic(self.reduce(factor))
             c *= scale ** int(k)
-            table.setdefault(key(f), [f, 0])[1] += int(k)
+            for part, n in self.radicals.folded(f, int(k)):
+                table.setdefault(key(part), [part, 0])[1] += n
         for index, m in powers.items():
             f = self.ring.lift(self.extensions[index].arguments[0])
             table.setdefault(key(f), [f, 0])[1] -= m

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flint import fmpq, fmpq_mpoly, fmpz
 
-from hamsym.symbolic.tower.denest import denested
+from hamsym.symbolic.tower.denest import denested, dependent
 from hamsym.symbolic.tower.extension import Extension
 from hamsym.symbolic.tower.limits import NotCovered
 from hamsym.symbolic.tower.ring import key
@@ -109,10 +109,14 @@ class Radicals:
         """Return base**(p/n), 0 < p < n, for a base that is nonnegative on the domain."""
         tower, name = self.tower, key(base)
         finest = tower.extensions[self._finest[name]] if name in self._finest else None
-        if finest is None and n % 2 == 0:
-            square_root = denested(tower, base)
+        if finest is None:
+            square_root = denested(tower, base) if n % 2 == 0 else None
             if square_root is not None:
                 return tower.power(square_root, Fraction(2 * p, n))
+            pair = dependent(tower, base)
+            if pair is not None:
+                product, other = pair
+                return tower.ring.mul(tower.power(product, Fraction(p, n)), self.principal(other, -Fraction(p, n)))
         if finest is None or finest.order % n:
             order = n if finest is None else math.lcm(n, finest.order)
             below = base if finest is None else tower.gen(finest)
@@ -141,6 +145,13 @@ class Radicals:
                         element = self._in_finest(element, below, extension)
         return element
 
+    def folded(self, f: fmpq_mpoly, k: int) -> list[tuple[fmpq_mpoly, int]]:
+        """Return the factors of f**k, with whole powers of the radicand if f is a radical."""
+        single = self.tower.single(f)
+        if single is None or single.kind != "root" or single.base is None:
+            return [(f, k)]
+        return [(self.tower.ring.lift(single.base), k // single.order), (f, k % single.order)]
+
     def _in_finest(self, element: fmpq_mpoly, root: Extension, finest: Extension) -> fmpq_mpoly:
         if root is finest:
             return element
@@ -148,9 +159,10 @@ class Radicals:
         power = ring.power(self.tower.gen(finest), finest.order // root.order)
         return ring.sum(ring.mul(c, ring.power(power, k)) for k, c in ring.coefficients(element, root.index).items())
 
-    def square_roots(self) -> list[Extension]:
-        """Return the generators that are square roots of older elements."""
-        return [e for e in self.tower.extensions if e.kind == "root" and e.order == 2]
+    def algebraic_radicands(self) -> list[fmpq_mpoly]:
+        """Return the radicands in which radicals or the like occur."""
+        bases = (e.base for e in self.tower.extensions if e.kind == "root" and e.base is not None)
+        return [b for b in bases if self.tower.is_algebraic(b)]
 
 
 def prime_factors(number: fmpz) -> list[tuple[int, int]]:
