@@ -50,6 +50,9 @@ class GaussianEncoder(nn.Module):
         (torch.Size([3, 2]), torch.Size([3]))
     """
 
+    unit: Tensor
+    below: Tensor
+
     def __init__(self, dim: int, width: int = 64) -> None:
         super().__init__()
         self.dim = dim
@@ -88,6 +91,9 @@ class FrameEncoder(nn.Module):
         >>> bool((law.mean == 0).all())
         True
     """
+
+    unit: Tensor
+    below: Tensor
 
     def __init__(self, dim: int, blocks: Sequence[Sequence[int]], width: int = 64) -> None:
         super().__init__()

@@ -228,7 +228,7 @@ def _point_map(g: Generator, parameter: float, like: Tensor) -> tuple[Tensor, Te
         raise SymmetryError(
             f"g = {g.text} moves coordinates by momenta, so it does not act on the density of q"
         )
-    n = g.space.dof
+    n = len(g.space.coordinates)
     matrix, offset = g.flow("eps_").arrays({"eps_": parameter})
     return torch.as_tensor(matrix[:n, :n]).to(like), torch.as_tensor(offset[:n]).to(like)
 

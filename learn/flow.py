@@ -7,6 +7,7 @@ importance-weighted bound is Burda, Grosse, Salakhutdinov, arXiv 1509.00519.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,7 @@ class HamiltonianFlow(nn.Module):
             return RidgePotential(self.dim, self.width, features=features, curvature=curvature)
 
         learn_dt = self.symmetry not in ("penalty", "features")
-        self.chain = nn.ModuleList(
+        self.chain: Sequence[SeparableHamiltonian] = nn.ModuleList(  # type: ignore[assignment]
             SeparableHamiltonian(potential(0.0), potential(1.0), dt=self.first_dt, learn_dt=learn_dt)
             for _ in range(self.hamiltonians)
         )

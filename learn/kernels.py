@@ -83,7 +83,7 @@ def _compiled() -> tuple[Any, Any]:
     global _dot, _angles, _spread, _reduced, _is_ordinary, _sine, _cosine
     if not hasattr(_dot, "py_func"):
         _dot, _angles, _spread, _reduced, _is_ordinary, _sine, _cosine = (
-            summed(_dot), *map(compiled, (_angles, _spread, _reduced, _is_ordinary, _sine, _cosine))
+            summed(_dot), *[compiled(f) for f in (_angles, _spread, _reduced, _is_ordinary, _sine, _cosine)]
         )  # fmt: skip
     return compiled(_gradient), compiled(_backward)
 

@@ -105,10 +105,9 @@ class FusedGradient(torch.autograd.Function):
         if (
             torch.is_grad_enabled()
         ):  # this pass is itself to be differentiated, so it must be made of torch operations
+            value = closed_gradient(x, weight, bias, out, curvature, unit, features)
             wanted = [t for t in inputs if t.requires_grad]
-            found = iter(
-                torch.autograd.grad(closed_gradient(*inputs, features), wanted, g, create_graph=True)
-            )
+            found = iter(torch.autograd.grad(value, wanted, g, create_graph=True))
             return (*(next(found) if t.requires_grad else None for t in inputs), None)
         x, g = x / unit, g / unit
         direct, inner = features.pull_reverse(x, ctx.inner, g)

@@ -5,6 +5,7 @@ Source: Rezende, Racanière, Higgins, Toth, *Equivariant Hamiltonian Flows*, arX
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import reduce
@@ -232,13 +233,13 @@ class BracketConstraint:
             (the state that each Hamiltonian of the chain sees on its way from data to base).
         batch: number of states per step.
         initial: first value of every λ.
-        rate: η, the largest relative change of λ per step.
+        pace: η summed over the training: λ changes by at most exp(pace) from the first step to the last.
         loose: first goal in units of κ.
         tightening: share of the training after which the goal is the final one.
         margin: share of κ kept in reserve, so that fresh states satisfy the constraint too.
 
     Raises:
-        ParameterError: for a tolerance, rate or sampling that makes no sense.
+        ParameterError: for a tolerance, pace or sampling that makes no sense.
 
     Example:
         >>> constraint = BracketConstraint("q1*p2 - q2*p1", tolerance=0.01)
@@ -250,18 +251,18 @@ class BracketConstraint:
         self,
         generators: Any,
         *,
-        tolerance: float = 0.01,
+        tolerance: float = 0.001,
         sampling: str = "base",
         batch: int = 256,
         initial: float = 1.0,
-        rate: float = 0.02,
+        pace: float = 60.0,
         loose: float = 1000.0,
-        tightening: float = 0.75,
-        margin: float = 0.2,
+        tightening: float = 0.8,
+        margin: float = 0.3,
     ) -> None:
         if sampling not in SAMPLING:
             raise ParameterError(f"sampling is one of {', '.join(SAMPLING)}, not {sampling!r}")
-        for name, value in {"tolerance": tolerance, "initial": initial, "rate": rate, "batch": batch}.items():
+        for name, value in {"tolerance": tolerance, "initial": initial, "pace": pace, "batch": batch}.items():
             if not value > 0 or value == float("inf"):
                 raise ParameterError(f"{name} is a positive number, not {value!r}")
         if not loose >= 1 or not 0 <= tightening <= 1:
@@ -272,7 +273,7 @@ class BracketConstraint:
             raise ParameterError(f"margin lies in [0, 1), not {margin!r}")
         self.generators = _listed(generators)
         self.tolerance, self.sampling, self.batch = float(tolerance), sampling, int(batch)
-        self.initial, self.rate, self.margin = float(initial), float(rate), float(margin)
+        self.initial, self.pace, self.margin = float(initial), float(pace), float(margin)
         self.loose, self.tightening = float(loose), float(tightening)
         self._tensor_generators: list[TensorGenerator] | None = None
         self.reset()
@@ -316,14 +317,15 @@ class BracketConstraint:
         left = max(0.0, 1 - progress / self.tightening) if self.tightening else 0.0
         return (1 - self.margin) * self.tolerance * self.loose**left
 
-    def update(self, residuals: Sequence[float], progress: float = 1.0) -> None:
-        """Move the multipliers after a step in which E{g_k, H}² was measured."""
+    def update(self, residuals: Sequence[float], step: int, steps: int) -> None:
+        """Move the multipliers after step number ``step`` of ``steps``, in which E{g_k, H}² was measured."""
         old = self.means or list(residuals)
         self.means = [0.9 * m + 0.1 * r for m, r in zip(old, residuals, strict=True)]
-        goal = self.goal(progress)
-        pulls = [float(torch.tensor(m / goal).clamp(1e-30).log().clamp(-1, 1)) for m in self.means]
+        goal = self.goal(step / steps)
+        pulls = [min(max(math.log(max(m / goal, 1e-30)), -1.0), 1.0) for m in self.means]
+        floor = 0.01 * self.initial  # from deeper down λ would not be back in time when the goal tightens
         self.multipliers = [
-            min(max(lam * 2.718281828459045 ** (self.rate * c), 1e-6), 1e9)
+            min(max(lam * math.exp(self.pace / steps * c), floor), 1e9)
             for lam, c in zip(self.multipliers, pulls, strict=True)
         ]
 

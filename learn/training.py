@@ -15,7 +15,6 @@ from tqdm import tqdm
 
 from hamsym.errors import CheckpointError, NonFiniteError, ParameterError, ShapeError
 from learn.flow import HamiltonianFlow, as_points, require_finite
-from learn.leapfrog import leapfrog
 from learn.storage import exists, read, write
 from learn.symmetry import BracketConstraint
 
@@ -64,6 +63,7 @@ def fit(
     resume: bool = False,
     validate_every: int = 100,
     save_every: int = 500,
+    threads: int | None = 1,
     callback: Callable[[int, FitResult], None] | None = None,
 ) -> FitResult:
     """Train a flow on points by maximising the ELBO.
@@ -85,6 +85,8 @@ def fit(
         resume: take up the run in ``out`` where it stopped; it then ends as if it had never stopped.
         validate_every: steps between looks at ``q_valid``.
         save_every: steps between checkpoints.
+        threads: of torch while it trains; the tensors of one step are too small for more than one to help, and
+            two runs side by side each want a core.  None leaves torch as it is.
         callback: called as ``callback(step, result)`` after every step.
 
     Raises:
@@ -100,6 +102,7 @@ def fit(
         ([1, 2, 3], 3)
     """
     for name, value in {
+        "threads": 1 if threads is None else threads,
         "steps": steps,
         "batch": batch,
         "validate_every": validate_every,
@@ -123,6 +126,8 @@ def fit(
     run = _Run(flow, q_train, q_valid, steps, settings, constraint)
     if resume and exists(out, "training"):  # type: ignore[arg-type]
         run.restore(out)  # type: ignore[arg-type]
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
     bar = tqdm(
         total=steps, initial=run.step, disable=not progress, desc="fit", unit="step", dynamic_ncols=True
     )
@@ -150,6 +155,7 @@ def fit(
         raise
     finally:
         bar.close()
+        torch.set_num_threads(before)
     if out is not None:
         run.save(out)
     run.finish()
@@ -214,7 +220,7 @@ class _Run:
         self.seconds = time.perf_counter() - started
         multipliers = [] if self.constraint is None else list(self.constraint.multipliers)
         if self.constraint is not None:
-            self.constraint.update(residuals, self.step / self.steps)
+            self.constraint.update(residuals, self.step, self.steps)
         row = (self.step, value, float(elbo.detach()), multipliers, residuals, self.seconds)
         for column, entry in zip(self.result.history.values(), row, strict=True):
             column.append(entry)
@@ -231,11 +237,7 @@ class _Run:
         p = flow.encoder.moments(q).draw(noise)[0][:, 0]
         if constraint.sampling == "data":
             return [(h, q, p) for h in flow.chain]
-        states = []
-        for h in reversed(flow.chain):
-            states.append((h, q, p))
-            q, p = leapfrog(h, q, p, steps=flow.steps, inverse=True)
-        return states
+        return flow.trajectory(q, p)
 
     @torch.no_grad()
     def validate(self) -> None:
