@@ -19,7 +19,7 @@ from hamsym.files import whole
 from hamsym.numeric.arguments import integer, points, real
 from hamsym.numeric.codegen import array_function, parameter_values
 from hamsym.numeric.methods import Method, method_named
-from hamsym.numeric.stepping import LANES, WIDTH, stepping_kernels
+from hamsym.numeric.stepping import LANES, stepping_kernels
 from hamsym.symbolic.formula import to_text
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
@@ -118,7 +118,7 @@ def simulate(
             for i in range(first, last):
                 kernels.one(*states, i, dt, save_every, *k)
         else:
-            kernels.block(*states, first, last, dt, save_every, WIDTH, *k)
+            kernels.block(*states, first, last, dt, save_every, kernels.WIDTH, *k)
         return last - first
 
     _run_all(run, _chunks(len(q), workers), workers, progress)

@@ -22,12 +22,11 @@ from hamsym.numeric.codegen import Arguments, separable_source
 from hamsym.numeric.methods import Method
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
-#: Trajectories in one SIMD block, and the chains of instructions in it that hide each other's latency.
-LANES, CHAINS = 16, 2
-#: Lanes of a chain; passed at run time, because the compiler would write out a loop of known length as scalars.
-WIDTH = LANES // CHAINS
-#: Steps written out in one pass, at most; fewer for long forces, whose compile time would grow for nothing.
-_UNROLL, _UNROLL_LINES = 5, 120
+#: Trajectories in one SIMD block.
+LANES = 16
+#: Steps written out in one pass, and chains of instructions interleaved in it to hide each other's latency; long
+#: formulas fill the processor without, and would compile for long.
+_UNROLL, _CHAINS, _LONG = 5, 2, 60
 
 _LOCALS = re.compile(r"\b((?:end_)?[qpg]\d+)\b")
 
@@ -81,8 +80,10 @@ def stepping_kernels(H: Hamiltonian, method: Method) -> ModuleType:
 
     Returns:
         A module with ``one(q_in, p_in, q_out, p_out, i, h, save_every, *k)`` and
-        ``block(q_in, p_in, q_out, p_out, first, last, h, save_every, WIDTH, *k)``; ``q_in`` is ``(batch, dof)``,
-        ``q_out`` is ``(batch, time, dof)``; both fill the trajectories i, or first to last - 1.
+        ``block(q_in, p_in, q_out, p_out, first, last, h, save_every, WIDTH, *k)``, and that ``WIDTH``: the length of
+        the SIMD loop has to come at run time, because the compiler would write out one of known length as scalars.
+        ``q_in`` is ``(batch, dof)``, ``q_out`` is ``(batch, time, dof)``; both fill the trajectories i, or first to
+        last - 1.
 
     Raises:
         NotSeparableError: if H is not K(p) + U(q).
@@ -174,7 +175,8 @@ def _stepping_source(formulas: str, H: Hamiltonian, method: Method) -> str:
         *_indent(["for n in range(save_every):", *_indent([stored_step])]),
         *_indent(f"{x[0]}_out[i, s, {x[1:]}] = {source[x]}" for x in state),
     ]
-    unroll = max(1, min(_UNROLL, _UNROLL_LINES // max(1, formulas.count("\n"))) // m)
+    is_long = formulas.count("\n") > _LONG
+    unroll, chains = (1, 1) if is_long else (max(1, _UNROLL // m), _CHAINS)
     load, keep = [f"{x} = s_{x}[l]" for x in state], [f"s_{x}[l] = {x}" for x in [*state, *ends]]
     write_block = [
         f"scatter(flat_{x[0]}, (begin_at*times + s)*{dof} + {x[1:]}, times*{dof}, s_{source[x]})"
@@ -183,9 +185,14 @@ def _stepping_source(formulas: str, H: Hamiltonian, method: Method) -> str:
     write_part = [f"{x[0]}_out[begin_at + l, s, {x[1:]}] = s_{source[x]}[l]" for x in state]
     saves = [
         f"for n in range(save_every // {unroll}):",
-        *_indent(_chains([*load, *[step] * (unroll - 1), stored_step, *keep])),
-        f"for n in range(save_every % {unroll}):",
-        *_indent(_chains([*load, stored_step, *keep])),
+        *_indent(_interleaved([*load, *[step] * (unroll - 1), stored_step, *keep], chains)),
+    ]
+    if unroll > 1:
+        saves += [
+            f"for n in range(save_every % {unroll}):",
+            *_indent(_interleaved([*load, stored_step, *keep], chains)),
+        ]
+    saves += [
         f"if begin_at + {LANES} <= last:",
         *_indent(write_block),
         "else:",
@@ -202,6 +209,7 @@ def _stepping_source(formulas: str, H: Hamiltonian, method: Method) -> str:
     ]
     return "\n\n".join(
         [
+            f"WIDTH = {LANES // chains}",
             *steps,
             _define(f"one(q_in, p_in, q_out, p_out, i, h, save_every{tail})", one, "compiled"),
             _define(
@@ -211,13 +219,13 @@ def _stepping_source(formulas: str, H: Hamiltonian, method: Method) -> str:
     )
 
 
-def _chains(body: list[str]) -> list[str]:
+def _interleaved(body: list[str], chains: int) -> list[str]:
     """A loop over the lanes of one chain whose body does every line for all chains in turn."""
 
     def for_chain(line: str, c: int) -> str:
-        return _LOCALS.sub(rf"\1_{c}", line).replace("[l]", f"[l + {c * WIDTH}]")
+        return _LOCALS.sub(rf"\1_{c}", line).replace("[l]", f"[l + {c * LANES // chains}]")
 
-    return ["for l in range(width):", *_indent(for_chain(line, c) for line in body for c in range(CHAINS))]
+    return ["for l in range(width):", *_indent(for_chain(line, c) for line in body for c in range(chains))]
 
 
 def _sampling_source(formulas: str, H: Hamiltonian) -> str:

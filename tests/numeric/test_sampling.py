@@ -11,7 +11,7 @@ from scipy import integrate, stats
 import hamsym as hs
 from hamsym.data.targets import targets
 from hamsym.errors import FormulaError, NotSeparableError, ParameterError, SamplingError, ShapeError
-from hamsym.numeric.convergence import effective_size, split_r_hat
+from hamsym.numeric.convergence import _normalise_ranks, effective_size, split_r_hat
 
 
 def hamiltonian(formula, dof=1, **parameters):
@@ -222,4 +222,7 @@ def test_r_hat_sees_shifted_scaled_and_drifting_chains():
     assert split_r_hat(same * np.linspace(0.2, 2, 8)[:, None]) > 1.1  # equal means: seen by the folded draws
     assert split_r_hat(same + np.linspace(0, 3, 500)) > 1.2
     assert split_r_hat(np.ones((4, 10))) == 1.0
+    ties = _normalise_ranks(np.array([[1.0, 1, 1, 2], [2, 2, 3, 4]]))
+    assert ties[0, 0] == ties[0, 2] < ties[0, 3] == ties[1, 1] < ties[1, 2] < ties[1, 3]
+    assert _normalise_ranks(np.array([[0.0, 0, 1, 1]])).sum() == pytest.approx(0, abs=1e-12)
     assert split_r_hat(rng.standard_cauchy((8, 500))) < 1.02  # ranks need no variance

@@ -41,6 +41,8 @@ def test_tables_are_symmetric_and_consistent(method):
     assert method.inner == pytest.approx(method.inner[::-1], abs=1e-15)
     assert len(method.outer) == len(method.inner) + 1 == method.evaluations + 1
     assert method.separable_only
+    for power in range(3, method.order, 2):  # conditions of a composition of leapfrogs (HLW, section V.3.2)
+        assert sum(w**power for w in method.inner) == pytest.approx(0, abs=2e-13)
 
 
 @pytest.mark.parametrize("name", ["pendulum", "henon_heiles"])
