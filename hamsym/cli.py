@@ -136,7 +136,7 @@ def simulate(
     numbers = dict(hs.systems[system].parameters) if system else {}
     numbers.update(_assignments(values, "--set", float))
     if q0 or p0:
-        start = [_state(q, "--q0") for q in q0 or []], [_state(p, "--p0") for p in p0 or []]
+        start: Any = [_state(q, "--q0") for q in q0 or []], [_state(p, "--p0") for p in p0 or []]
     elif system:
         start = hs.systems[system].initial_states(trajectories, seed=seed)
     else:
@@ -146,7 +146,7 @@ def simulate(
     if out is not None and out.suffix not in FILE_ENDINGS:
         raise ParameterError(f"{out} has no known ending; use FILE.npz or DIRECTORY.zarr")
     traj = hs.simulate(
-        H, *start, dt=dt, steps=steps, save_every=save_every, method=method, parameters=numbers, threads=threads,
+        H, start[0], start[1], dt=dt, steps=steps, save_every=save_every, method=method, parameters=numbers, threads=threads,
         progress=not as_json and sys.stderr.isatty(),
     )  # fmt: skip
     if out is not None:

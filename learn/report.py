@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,8 +127,8 @@ def density_figure(
             learned = panel.flow.log_prob(q, samples=samples).exp().cpu().numpy()
             p_extent = 3 * float(panel.flow.encoder(q[target > target.max() / 20]).sample().std())
             p = torch.as_tensor(_grid(p_extent, pixels), dtype=parameter.dtype, device=parameter.device)
-            kinetic = _mean_energy(panel.flow, lambda h, p=p: h.kinetic(p))
-            potential = _mean_energy(panel.flow, lambda h, q=q: h.potential(q))
+            kinetic = _mean_energy(panel.flow, [h.kinetic(p) for h in panel.flow.chain])
+            potential = _mean_energy(panel.flow, [h.potential(q) for h in panel.flow.chain])
         images = [(target, extent, "magma"), (learned, extent, "magma"),
                   (kinetic, p_extent, "viridis"), (potential, extent, "viridis")]  # fmt: skip
         for ax, (values, half, colours) in zip(row, images, strict=True):
@@ -153,9 +153,8 @@ def _grid(extent: float, pixels: int) -> np.ndarray:
     return np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
 
 
-def _mean_energy(flow: HamiltonianFlow, energy: Callable[[Any], torch.Tensor]) -> np.ndarray:
-    """Mean over the chain, weighted by |dt|, with its minimum at zero."""
-    weights = [abs(float(h.dt)) for h in flow.chain]
-    mean = sum(w * energy(h) for w, h in zip(weights, flow.chain, strict=True)) / sum(weights)
-    mean = torch.as_tensor(mean)
+def _mean_energy(flow: HamiltonianFlow, energies: Sequence[torch.Tensor]) -> np.ndarray:
+    """Mean over the chain, weighted by the time steps, with its minimum at zero."""
+    weights = torch.stack([h.dt for h in flow.chain])
+    mean = (weights / weights.sum()) @ torch.stack(list(energies))
     return (mean - mean.min()).cpu().numpy()

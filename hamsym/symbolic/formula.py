@@ -21,6 +21,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NoReturn
 
 import sympy as sp
 from sympy.printing.precedence import PRECEDENCE
@@ -235,7 +236,7 @@ class _Parser:
             return token
         return None
 
-    def _fail(self, message: str, position: int) -> None:
+    def _fail(self, message: str, position: int) -> NoReturn:
         raise FormulaError(message, self.text, position)
 
     # -- grammar ----------------------------------------------------------------------------------
@@ -303,7 +304,6 @@ class _Parser:
         if token.kind == "end":
             self._fail("the formula ends where a number, a name or '(' should follow", token.position)
         self._fail(f"a number, a name or '(' should stand where {token.text!r} is", token.position)
-        raise AssertionError
 
     def _call(self, token: _Token) -> _Value:
         """Parse the arguments and apply the function; the opening parenthesis is taken already."""
@@ -358,7 +358,6 @@ class _Parser:
         if keyword.iskeyword(name):
             self._fail(f"{name!r} is not part of a formula", token.position)
         self._fail(f"the name {name!r} is not declared" + did_you_mean(name, self.symbols), token.position)
-        raise AssertionError
 
     def _close(self, opened: _Token) -> None:
         token = self.tokens[self.at]

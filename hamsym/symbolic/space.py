@@ -5,6 +5,7 @@ Bracket and order are fixed once, here: q before p, and ``{f, g} = Σ ∂f/∂q�
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
@@ -16,7 +17,7 @@ from hamsym.symbolic.formula import FUNCTIONS, RESERVED, is_identifier, parse
 _ASSUMPTIONS: dict[str, dict[str, bool]] = {"real": {"real": True}, "positive": {"positive": True}}
 
 
-class Space:
+class Space(ABC):
     """Names shared by all kinds of Poisson manifold; use :class:`PhaseSpace` or :class:`LiePoissonSpace`.
 
     Attributes:
@@ -84,10 +85,10 @@ class Space:
         """The phase-space variables, coordinates first."""
         return self.coordinates + self.momenta
 
-    @cached_property
+    @property
+    @abstractmethod
     def poisson_tensor(self) -> dict[tuple[sp.Symbol, sp.Symbol], sp.Expr]:
         """Nonzero entries J[a, b] with ``{f, g} = Σ J[a, b] ∂f/∂a ∂g/∂b``."""
-        raise NotImplementedError
 
     def parse(self, text: str) -> sp.Expr:
         """Turn text into an expression in the names of this space, without running any code.
@@ -235,7 +236,8 @@ class PhaseSpace(Space):
         return len(self.coordinates)
 
     @cached_property
-    def poisson_tensor(self) -> dict[tuple[sp.Symbol, sp.Symbol], sp.Expr]:
+    def poisson_tensor(self) -> dict[tuple[sp.Symbol, sp.Symbol], sp.Expr]:  # type: ignore[override]
+        """``J[q_i, p_i] = 1`` and ``J[p_i, q_i] = -1``."""
         tensor: dict[tuple[sp.Symbol, sp.Symbol], sp.Expr] = {}
         for q, p in zip(self.coordinates, self.momenta, strict=True):
             tensor[q, p], tensor[p, q] = sp.Integer(1), sp.Integer(-1)

@@ -95,7 +95,7 @@ def run(
     console = Console(quiet=quiet)
     out.mkdir(parents=True, exist_ok=True)
     targets = {problem: hs.targets[name] for problem, name in TARGETS.items()}
-    generator = hs.angular_momentum(targets["A"].hamiltonian.space, 0, 1)
+    generator = hs.angular_momentum(hs.PhaseSpace.standard(2), 0, 1)
 
     console.rule("symmetry, from the formula")
     proofs = {problem: _prove(problem, target, generator, console) for problem, target in targets.items()}
@@ -157,6 +157,7 @@ def _draw(
     )
     shares = target.responsibilities(np.asarray(samples)).mean(axis=0)
     diagnostics = samples.diagnostics
+    assert diagnostics is not None
     console.print(f"[bold]{problem}[/bold]  {diagnostics}", highlight=False)
     console.print("   share of each mode  " + " ".join(f"{s:.3f}" for s in shares), highlight=False)
     console.print("   exact mass          " + " ".join(f"{m:.3f}" for m in target.masses), highlight=False)
@@ -189,8 +190,7 @@ def _train(
     measured = evaluate(
         flow, held_out, truth=target, generators=(generator,), samples=setting.samples, turned=setting.turned, seed=seed + 2
     )  # fmt: skip
-    with torch.no_grad():
-        angles = angle_uniformity(flow.sample(20_000).double().numpy())
+    angles = angle_uniformity(flow.sample(20_000, seed=seed + 3).double().numpy())
     proved = [v.status for v in flow.prove_symmetry()] if entry.symmetry == "exact" else None
     measured |= {
         "run": entry.key, "title": entry.title, "symmetry": entry.symmetry, "steps": setting.steps,
