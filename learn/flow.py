@@ -202,7 +202,7 @@ class HamiltonianFlow(nn.Module):
 
         The bound lies below log p(q) by the divergence from f(p|q) to p(p|q); it is not a likelihood.
         """
-        q = self._points(q)
+        q = require_finite(self._points(q), "q")
         p, log_f = self._encode(self.encoder.moments(q), 1, generator)
         return self.log_joint(q, p[:, 0]) - log_f[:, 0]
 
@@ -227,7 +227,7 @@ class HamiltonianFlow(nn.Module):
         """
         if not isinstance(samples, int) or samples < 1:
             raise ParameterError(f"samples is a positive integer, not {samples!r}")
-        q = self._points(q)
+        q = require_finite(self._points(q), "q")
         if not len(q):
             return LogProbEstimate(*[q.new_zeros(0)] * 3)
         generator = None if seed is None else torch.Generator(q.device).manual_seed(seed)

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+_LOCK = Lock()
 _BLOCK = 512  # points worked on at once: their intermediate rows stay in the first cache
 _TERMS = 11  # of the sine's series in float64, one more for the cosine; float32 needs six and seven
 _SINE, _COSINE = 9, 9 + _TERMS  # where the series start among the constants
@@ -73,8 +75,13 @@ def _constants(dtype: np.dtype) -> np.ndarray:
     return np.array([1 / math.pi, *_ROUND[dtype], *_PI_PARTS[dtype], 0.5, 1, 4, *sine, *cosine], dtype)
 
 
-@cache
 def _compiled() -> tuple[Any, Any]:
+    with _LOCK:
+        return _compile_once()
+
+
+@cache
+def _compile_once() -> tuple[Any, Any]:
     import numba
 
     compiled = numba.njit(cache=True, fastmath={"contract", "nsz"})

@@ -254,7 +254,7 @@ class BracketConstraint:
         tolerance: float = 0.001,
         sampling: str = "base",
         batch: int = 256,
-        initial: float = 1.0,
+        initial: float = 0.05,
         pace: float = 60.0,
         loose: float = 1000.0,
         tightening: float = 0.8,

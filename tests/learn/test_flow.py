@@ -12,7 +12,7 @@ from flows import CASES, EXACT, ROTATION, make, states
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hamsym.errors import ParameterError, ShapeError, SymmetryError
+from hamsym.errors import NonFiniteError, ParameterError, ShapeError, SymmetryError
 from learn.equivariance import quadrature_log_prob
 from learn.flow import HamiltonianFlow
 from learn.leapfrog import leapfrog
@@ -194,6 +194,16 @@ def test_points_of_a_wrong_shape_are_refused(bad):
             ask(bad)
     with pytest.raises(ShapeError, match="same shape"):
         flow.pull_back(np.zeros((2, 2)), np.zeros((3, 2)))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_points_that_are_not_finite_are_refused(value):
+    flow = make("free")
+    q = torch.zeros(4, 2)
+    q[2, 1] = value
+    for ask in (flow.log_prob, flow.elbo):
+        with pytest.raises(NonFiniteError, match="row 2"):
+            ask(q)
 
 
 @pytest.mark.parametrize("name", ["dim", "hamiltonians", "steps", "width"])
