@@ -3,8 +3,8 @@ from .data.systems import systems as systems
 from .data.targets import targets as targets
 from .numeric.methods import methods as methods
 from .numeric.sampling import sample_boltzmann as sample_boltzmann
-from .numeric.simulate import Trajectories as Trajectories
 from .numeric.simulate import simulate as simulate
+from .numeric.trajectories import Trajectories as Trajectories
 from .symbolic.bracket import is_zero as is_zero
 from .symbolic.bracket import poisson_bracket as poisson_bracket
 from .symbolic.bracket import verify as verify

@@ -128,7 +128,7 @@ def simulate(
 ) -> None:
     """Integrate a Hamiltonian's equations and report the energy error."""
     import hamsym as hs
-    from hamsym.numeric.simulate import FILE_ENDINGS
+    from hamsym.numeric.trajectories import FILE_ENDINGS
 
     H, _ = _hamiltonian_and_rest(
         formulas or [], 0, "", coordinates, momenta, parameter, None, None, system, parameter_values=values

@@ -7,7 +7,8 @@ import pytest
 import sympy as sp
 from scipy import integrate, stats
 
-from hamsym.data.targets import Gaussian, Ring, Target, targets
+from hamsym.data.bumps import Gaussian, Ring
+from hamsym.data.targets import Target, targets
 from hamsym.errors import HamsymError, NonFiniteError, ParameterError, ShapeError, UnknownNameError
 
 NAMES = list(targets)
