@@ -234,6 +234,18 @@ def test_the_clock_stops_after_its_budget():
         Clock(-1.0).check()
 
 
+def test_large_products_are_not_factored_for_minutes():
+    tower, *symbols = tower_with(*(f"x{k}" for k in range(15)))
+    odd, even = sum(symbols[1::2], symbols[0]), sum(symbols[2::2], symbols[1])
+    square = (odd**3 + even**2 + 1) ** 2
+    c, factors = tower.ring.factors(square * symbols[3] ** 2 * 5)
+    product = tower.ring.constant(c)
+    for f, k in factors:
+        product = product * f**k
+    assert product == square * symbols[3] ** 2 * 5
+    assert sorted(k for _, k in factors) == [2, 2]
+
+
 def test_the_ring_grows_and_lifts():
     tower, x = tower_with("x")
     total = x

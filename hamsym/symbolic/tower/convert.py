@@ -82,6 +82,10 @@ class Converter:
             return self.tower.merged((self.factors(a), 1) for a in e.args)
         if e.is_Pow and e.exp.is_Integer:
             return self.tower.merged([(self.factors(e.base), int(e.exp))])
+        if e.is_Pow and e.exp.is_Rational and e.base is not sp.E:
+            inner, whole = self.factors(e.base), int(sp.floor(e.exp))
+            part = self.tower.radicals.power(inner, Fraction(int(e.exp.p), int(e.exp.q)) - whole)
+            return self.tower.merged([(inner, whole), (self.tower.factored(part), 1)])
         return self.tower.factored(self.convert(e))
 
     def _convert(self, e: sp.Expr) -> fmpq_mpoly:

@@ -166,8 +166,7 @@ class Tower:
         numerator, powers = self.cleared(element)
         if numerator.is_zero():
             return fmpq(0), []
-        self.clock.allow(50 * len(numerator))
-        c, factors = self.radicals.unfolded(self.signs.unfolded(numerator)).factor()
+        c, factors = self.ring.factors(self.radicals.unfolded(self.signs.unfolded(numerator)))
         table: dict[str, list] = {}
         for factor, k in factors:
             scale, f = self.ring.monic(self.reduce(factor))

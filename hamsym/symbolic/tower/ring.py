@@ -11,9 +11,12 @@ import math
 from collections.abc import Iterable, Sequence
 
 from flint import Ordering, fmpq, fmpq_mpoly, fmpq_mpoly_ctx
+from flint.utils.flint_exceptions import DomainError
 
 from hamsym.symbolic.tower.limits import Clock
 
+#: Pairs of numbers of generators and terms up to which elements are factored.
+FACTORABLE = ((6, 600), (8, 100), (10**6, 40))
 #: Products of fewer terms than this are formed without asking the clock.
 SMALL = 20_000
 
@@ -142,6 +145,25 @@ class Ring:
         if (terms := len(a) * len(divisor)) > SMALL:
             self.clock.allow(terms)
         return divmod(self.lift(a), self.lift(divisor))[1]
+
+    def factors(self, a: fmpq_mpoly) -> tuple[fmpq, list[tuple[fmpq_mpoly, int]]]:
+        """Return a rational number and factors with exponents, irreducible ones where that is surely fast.
+
+        Factoring cannot be interrupted and takes minutes for some products of many variables; of those only the
+        factors that are generators are split off, and a square is seen.
+        """
+        variables, terms = len(self.support(a)), len(a)
+        if any(variables <= v and terms <= n for v, n in FACTORABLE) or (terms <= 300 and a.total_degree() <= 3):
+            c, factors = a.factor()
+            return c, [(f, int(k)) for f, k in factors]
+        content = a.term_content()
+        found = [(self._gens[i], k) for i, k in self.degrees(content).items()]
+        c, rest = self.monic(divmod(self.lift(a), content)[0])
+        c *= content.leading_coefficient()
+        try:
+            return c, [*found, (rest.sqrt(), 2)]
+        except (DomainError, ValueError):
+            return c, [*found, (rest, 1)]
 
     def monic(self, a: fmpq_mpoly) -> tuple[fmpq, fmpq_mpoly]:
         """Return (c, f) with a = c*f and f of leading coefficient 1."""
