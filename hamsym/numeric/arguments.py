@@ -10,12 +10,14 @@ from numpy.typing import ArrayLike
 
 from hamsym.errors import NonFiniteError, ParameterError, ShapeError
 
+_LARGEST = 2**53  # the last whole number that a double still counts to
+
 
 def integer(name: str, value: object, *, minimum: int = 0) -> int:
     """Return ``value`` as an int, or refuse it by name.
 
     Raises:
-        ParameterError: if it is no integer (numpy's are, bools and 2.5 are not) or below ``minimum``.
+        ParameterError: if it is no integer (numpy's are, bools and 2.5 are not) or out of range.
 
     Example:
         >>> integer("steps", 10, minimum=1)
@@ -23,8 +25,9 @@ def integer(name: str, value: object, *, minimum: int = 0) -> int:
     """
     if not isinstance(value, numbers.Integral) or isinstance(value, (bool, np.bool_)):
         raise ParameterError(f"{name} is a whole number, not {value!r}")
-    if value < minimum:
-        raise ParameterError(f"{name} is at least {minimum}, not {value}")
+    if not minimum <= value <= _LARGEST:
+        bound = f"at least {minimum}" if value < minimum else f"at most {_LARGEST}"
+        raise ParameterError(f"{name} is {bound}, not {value}")
     return int(value)
 
 

@@ -167,6 +167,12 @@ def sample_boltzmann(
 def _diagnose(sampler: Tempering, q: np.ndarray, u: np.ndarray, thinning: int) -> Diagnostics:
     names = [s.name for s in sampler.space.coordinates]
     quantities = dict(zip([*names, "U"], [*np.moveaxis(q, -1, 0), u], strict=True))
+    stuck = np.flatnonzero((np.ptp(q, axis=0) == 0).any(-1))
+    if len(stuck):  # chains that all stay where they started look alike, so R-hat would not tell
+        raise SamplingError(
+            f"{len(stuck)} of {u.shape[1]} chains never moved, the first at q = {q[0, stuck[0]].tolist()} (acceptance "
+            f"{sampler.accepted[0]:.3g}); is the gradient of U finite there? pass initial= with other points"
+        )
     r_hat = {name: split_r_hat(x.T) for name, x in quantities.items()}
     ess = {name: effective_size(x.T) for name, x in quantities.items()}
     worst = max(r_hat, key=lambda name: r_hat[name])

@@ -90,14 +90,14 @@ def simulate(
     kernels = stepping_kernels(H, scheme)
 
     time = steps // save_every + 1
-    result = Trajectories(
-        H,
-        scheme.name,
-        dt,
-        values,
-        dt * (save_every * np.arange(time)),
-        *(np.empty((len(q), time, q.shape[1])) for _ in "qp"),
-    )
+    try:
+        stored = [np.empty((len(q), time, q.shape[1])) for _ in "qp"]
+    except (MemoryError, ValueError):
+        size = 16 * len(q) * time * q.shape[1] / 1e9
+        raise ParameterError(
+            f"the result would take {size:.3g} GB; raise save_every or take fewer trajectories"
+        ) from None
+    result = Trajectories(H, scheme.name, dt, values, dt * (save_every * np.arange(time)), *stored)
     k = tuple(values.get(name, 0.0) for name in H.space.parameters)
     states = (q, p, result.q, result.p)
 

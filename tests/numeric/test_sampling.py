@@ -144,6 +144,12 @@ def test_what_is_no_density_is_an_error(formula, dof, message):
         hs.sample_boltzmann(hamiltonian(formula, dof), 2000)
 
 
+def test_chains_that_cannot_leave_their_start_are_an_error():
+    """The gradient of the rings' U is 0/0 in the centre, where U itself is finite."""
+    with pytest.raises(SamplingError, match="32 of 32 chains never moved"):
+        hs.sample_boltzmann(targets["paper_rings"].hamiltonian, 100, initial=[0.0, 0.0])
+
+
 def test_positive_coordinates_start_positive():
     space = hs.PhaseSpace("x", "p", parameters={"x": "positive"})
     q = hs.sample_boltzmann(hs.Hamiltonian("p**2/2 + 3*x - 2*log(x)", space), 8000, seed=2)

@@ -242,6 +242,8 @@ GOOD = {"q0": [[0.1, 0.2]], "p0": [[0.0, 0.1]], "dt": 0.1, "steps": 10}
         ({"steps": True}, ParameterError, "steps is a whole number"),
         ({"steps": 0}, ParameterError, "steps is at least 1"),
         ({"steps": -4}, ParameterError, "steps is at least 1"),
+        ({"steps": 10**30, "save_every": 10**30}, ParameterError, "save_every is at most"),
+        ({"steps": 10**15}, ParameterError, r"would take 3.2e\+07 GB; raise save_every"),
         ({"save_every": 0}, ParameterError, "save_every is at least 1"),
         ({"save_every": 11}, ParameterError, "nothing would be stored"),
         ({"threads": 0}, ParameterError, "threads is at least 1"),
