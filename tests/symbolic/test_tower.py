@@ -142,6 +142,10 @@ def test_signs_of_sums_of_squares_and_of_constants():
     assert tower.signs.of(sine + 1) == 1
     assert tower.signs.of(sine - 1) == -1
     assert tower.signs.of(2 * sine + 1) is None
+    e = tower.exp(tower.ring.one)
+    assert tower.signs.of(2 * sine + e + x * x) == 1
+    assert tower.signs.of(3 * sine + e) is None
+    assert tower.signs.of(tower.function("V", (0,), (e,)) + 5) is None
 
 
 # -- exponents and angles ------------------------------------------------------------------------------------

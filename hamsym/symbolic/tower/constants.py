@@ -26,6 +26,10 @@ def constant_sign(tower: Tower, element: fmpq_mpoly) -> int | None:
         >>> constant_sign(tower, root - 2), constant_sign(tower, root - 1)
         (-1, 1)
     """
+    if element.is_constant():
+        if element.is_zero():
+            return None
+        return 1 if element.leading_coefficient() > 0 else -1
     if tower.depends(element):
         return None
     with ctx.workprec(BITS):

@@ -65,24 +65,30 @@ class Signs:
         return found * flip if found else None
 
     def _sign_of_terms(self, f: fmpq_mpoly) -> int | None:
-        """Compare the terms that are never negative with the bounds of terms in sines and cosines alone."""
-        extensions, last = self.tower.extensions, self.tower.ring.size - 1
+        """Compare constants and terms that are never negative with the bounds of terms in sines and cosines."""
+        extensions, ring = self.tower.extensions, self.tower.ring
+        last = ring.size - 1
         signed = [last - e.index for e in extensions if not self._nonnegative(e)]
+        varying = {last - e.index for e in extensions if e.depends}
         bounded = {last - e.index for e in extensions if e.kind in ("sin", "cos")}
-        constant, variation, seen = fmpq(0), fmpq(0), set()
+        constants, variation, seen = {}, fmpq(0), set()
         for monomial, value in f.terms():
-            odd = [place for place in signed if monomial[place] % 2]
-            if not odd:
-                seen.add(value > 0)
-                if not any(monomial):
-                    constant = value
-            elif all(k == 0 or place in bounded for place, k in enumerate(monomial)):
+            present = [place for place, k in enumerate(monomial) if k]
+            if varying.isdisjoint(present):
+                constants[tuple(monomial)] = value
+            elif not any(monomial[place] % 2 for place in signed):
+                seen.add(1 if value > 0 else -1)
+            elif bounded.issuperset(present):
                 variation += abs(value)
             else:
                 return None
-        if len(seen) != 1 or variation > abs(constant):
-            return None
-        return 1 if seen.pop() else -1
+        constant = ring.context.from_dict(constants)
+        for sign in (1, -1):
+            if seen <= {sign}:
+                least = constant * sign - variation
+                if least.is_zero() or constant_sign(self.tower, least) == 1:
+                    return sign
+        return None
 
     def _nonnegative(self, extension: Extension) -> bool:
         return extension.nonnegative or (
