@@ -171,7 +171,7 @@ def _diagnose(sampler: Tempering, q: np.ndarray, u: np.ndarray, thinning: int) -
     if len(stuck):  # chains that all stay where they started look alike, so R-hat would not tell
         raise SamplingError(
             f"{len(stuck)} of {u.shape[1]} chains never moved, the first at q = {q[0, stuck[0]].tolist()} (acceptance "
-            f"{sampler.accepted[0]:.3g}); is the gradient of U finite there? pass initial= with other points"
+            f"{sampler.accepted[0]:.3g}); is exp(-βU) normalisable, and the gradient of U finite there? If so, pass other points as initial="
         )
     r_hat = {name: split_r_hat(x.T) for name, x in quantities.items()}
     ess = {name: effective_size(x.T) for name, x in quantities.items()}
