@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -49,7 +50,7 @@ class Constant:
 
 
 @dataclass(repr=False)
-class Verdict:
+class Verdict(ABC):
     """Answer to the question whether an expression vanishes identically.
 
     As a truth value it is True when proved, False when refuted, and an error when undecided.
@@ -74,16 +75,16 @@ class Verdict:
         """The formula that was decided, by sympy's own differentiation."""
         return self.formula()
 
-    def __bool__(self) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def __bool__(self) -> bool: ...
 
+    @abstractmethod
     def check(self) -> bool:
         """Verify the answer again by code that shares nothing with the prover but the formula."""
-        raise NotImplementedError
 
+    @abstractmethod
     def details(self) -> list[str]:
         """Return what there is to say beyond the status, one line each."""
-        raise NotImplementedError
 
     def to_dict(self) -> dict[str, object]:
         """Return the verdict in types that JSON knows."""
