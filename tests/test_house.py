@@ -16,6 +16,7 @@ ORDER = [
     ["hamsym.symbolic.formula"],
     ["hamsym.symbolic.space"],
     ["hamsym.symbolic.applied"],
+    ["hamsym.symbolic.tape"],
     ["hamsym.symbolic.tower", "hamsym.symbolic.witness", "hamsym.symbolic.evaluation"],
     ["hamsym.symbolic.verdict"],
     ["hamsym.symbolic.decide"],

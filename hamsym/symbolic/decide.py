@@ -16,9 +16,10 @@ from flint import arb, ctx, fmpq_mpoly
 
 from hamsym.symbolic import tower as tw
 from hamsym.symbolic.space import Space
+from hamsym.symbolic.tape import NoTape, OutsideDomain, Polynomial, Tape
 from hamsym.symbolic.tower.certificate import relations
 from hamsym.symbolic.verdict import Proved, Refuted, Undecided, Verdict
-from hamsym.symbolic.witness import NoTape, OutsideDomain, Point, Polynomial, Tape, choices, enclosure, points
+from hamsym.symbolic.witness import Point, choices, enclosure, points
 
 #: Bits of the first look, points of the first look.
 FIRST_BITS, FIRST_POINTS = (64, 192), 3

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hamsym.symbolic.evaluation import evaluate
-from hamsym.symbolic.witness import NoTape, OutsideDomain, Polynomial, Tape, choices, enclosure, points
+from hamsym.symbolic.tape import NoTape, OutsideDomain, Polynomial, Tape
+from hamsym.symbolic.witness import choices, enclosure, points
 
 relaxed = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 SYMBOLS = list(SPACE.symbols.values())
