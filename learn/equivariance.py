@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,8 +19,46 @@ from learn.symmetry import BracketResidual, as_generators, measure_brackets
 METHODS = ("importance", "quadrature")
 
 
-def bracket_residual(flow: HamiltonianFlow, generators: Any, q: Any, p: Any) -> list[BracketResidual]:
-    """Return how far the Hamiltonians of a flow are from {g, H} = 0 on given states, one record per generator.
+@dataclass(frozen=True)
+class BracketResiduals:
+    """Bracket residuals of several generators; the numbers are those of the worst.
+
+    Attributes:
+        records: one :class:`learn.symmetry.BracketResidual` per generator.
+    """
+
+    records: tuple[BracketResidual, ...]
+
+    @property
+    def worst(self) -> BracketResidual:
+        """The record with the largest rms."""
+        return max(self.records, key=lambda r: r.rms)
+
+    @property
+    def mean_square(self) -> float:
+        """Largest mean of {g, H}²."""
+        return self.worst.mean_square
+
+    @property
+    def rms(self) -> float:
+        """Largest root mean square of {g, H}."""
+        return self.worst.rms
+
+    @property
+    def relative(self) -> float:
+        """Largest residual relative to the size of the gradients, which no rescaling of H changes."""
+        return max(r.relative for r in self.records)
+
+    def __float__(self) -> float:
+        return self.rms
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        return {"rms": self.rms, "relative": self.relative, "records": [r.to_dict() for r in self.records]}
+
+
+def bracket_residual(flow: HamiltonianFlow, generators: Any, q: Any, p: Any) -> BracketResiduals:
+    """Return how far the Hamiltonians of a flow are from {g, H} = 0 on given states.
 
     Arguments:
         flow: its chain is averaged over.
@@ -31,7 +70,7 @@ def bracket_residual(flow: HamiltonianFlow, generators: Any, q: Any, p: Any) -> 
 
     Example:
         >>> flow = HamiltonianFlow(2, hamiltonians=1, width=4, symmetry="exact", generators="q1*p2 - q2*p1")
-        >>> bracket_residual(flow, flow.generators, *flow.sample_base(100))[0].relative < 1e-5
+        >>> bracket_residual(flow, flow.generators, *flow.sample_base(100)).relative < 1e-5
         True
     """
     q, p = (require_finite(as_points(x, flow.dim, flow.unit), name) for x, name in ((q, "q"), (p, "p")))
@@ -39,12 +78,12 @@ def bracket_residual(flow: HamiltonianFlow, generators: Any, q: Any, p: Any) -> 
         raise ShapeError(
             f"q and p must have the same shape (batch, {flow.dim}), not {(*q.shape,)} and {(*p.shape,)}"
         )
-    return measure_brackets(flow.chain, as_generators(generators, flow.dim), q, p)
+    return BracketResiduals(tuple(measure_brackets(flow.chain, _at_least_one(generators, flow.dim), q, p)))
 
 
 @dataclass(frozen=True)
-class DensityInvariance:
-    """How much log p(q) varies along the orbit of a generator.
+class OrbitVariation:
+    """How much log p(q) varies along the orbit of one generator.
 
     Attributes:
         generator: the formula of g.
@@ -52,22 +91,58 @@ class DensityInvariance:
         noise_floor: the same number with every group element replaced by the identity; what the estimator itself
             varies by.  A value below it is not measured.
         spread: largest difference of log p over group elements, over all points.
-        points: number of points.
-        elements: number of group elements.
-        method: "quadrature" or "importance".
     """
 
     generator: str
     value: float
     noise_floor: float
     spread: float
+
+
+@dataclass(frozen=True)
+class DensityInvariance:
+    """Variation of log p(q) along orbits; unpacks as ``value, noise_floor``, those of the worst generator.
+
+    Attributes:
+        records: one :class:`OrbitVariation` per generator.
+        points: number of points.
+        elements: number of group elements.
+        method: "quadrature" or "importance".
+    """
+
+    records: tuple[OrbitVariation, ...]
     points: int
     elements: int
     method: str
 
+    @property
+    def worst(self) -> OrbitVariation:
+        """The record with the largest value."""
+        return max(self.records, key=lambda r: r.value)
+
+    @property
+    def value(self) -> float:
+        """Largest variation, in nats."""
+        return self.worst.value
+
+    @property
+    def noise_floor(self) -> float:
+        """Noise floor of the record with the largest variation, in nats."""
+        return self.worst.noise_floor
+
+    @property
+    def spread(self) -> float:
+        """Largest difference of log p over any orbit, in nats."""
+        return max(r.spread for r in self.records)
+
+    def __iter__(self) -> Iterator[float]:
+        yield self.value
+        yield self.noise_floor
+
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as a dictionary of plain values."""
-        return asdict(self)
+        """Return plain values, ready for JSON."""
+        summary = {"value": self.value, "noise_floor": self.noise_floor, "spread": self.spread}
+        return summary | asdict(self)
 
 
 def density_invariance(
@@ -80,7 +155,7 @@ def density_invariance(
     samples: int = 2048,
     seed: int = 0,
     extent: float = 2 * math.pi,
-) -> list[DensityInvariance]:
+) -> DensityInvariance:
     """Return how invariant the density of a flow is under finite group elements, with the noise floor beside it.
 
     Everything is computed in float64.  Each evaluation draws fresh scrambled Sobol points (or a freshly shifted
@@ -102,7 +177,8 @@ def density_invariance(
 
     Example:
         >>> flow = HamiltonianFlow(2, hamiltonians=1, width=4, symmetry="exact", generators="q1*p2 - q2*p1", seed=0)
-        >>> density_invariance(flow, flow.generators, [[1.0, 0.5]], elements=3)[0].value < 0.01
+        >>> value, noise_floor = density_invariance(flow, flow.generators, [[1.0, 0.5]], elements=3)
+        >>> value < 0.01
         True
     """
     if method not in METHODS:
@@ -124,23 +200,27 @@ def density_invariance(
         return _sobol_log_prob(exact, points, samples, _draw(random))
 
     measured = []
-    for g in as_generators(generators, flow.dim):
+    for g in _at_least_one(generators, flow.dim):
         first = float(torch.rand((), generator=random, dtype=torch.float64))
         moves = [_point_map(g, extent * (k + first) / elements, exact.unit) for k in range(elements)]
         moved = torch.stack([log_p(q @ m.T + b) for m, b in moves])
         still = torch.stack([log_p(q) for _ in moves])
         measured.append(
-            DensityInvariance(
+            OrbitVariation(
                 generator=g.text,
                 value=float(moved.std(0).square().mean().sqrt()),
                 noise_floor=float(still.std(0).square().mean().sqrt()),
                 spread=float((moved.amax(0) - moved.amin(0)).max()),
-                points=len(q),
-                elements=elements,
-                method=method,
             )
         )
-    return measured
+    return DensityInvariance(tuple(measured), points=len(q), elements=elements, method=method)
+
+
+def _at_least_one(generators: Any, dim: int) -> tuple[Generator, ...]:
+    listed = as_generators(generators, dim)
+    if not listed:
+        raise SymmetryError("name at least one generator to measure, for example 'q1*p2 - q2*p1'")
+    return listed
 
 
 @torch.no_grad()

@@ -85,8 +85,8 @@ def symmetry_measures(flow: HamiltonianFlow, g: Generator, q: Tensor, *, turned:
         p = flow.encoder(q).sample()
         base, on_path = flow.sample_base(len(q)), flow.trajectory(q, p)
     records = {
-        "base": bracket_residual(flow, [g], *base),
-        "data": bracket_residual(flow, [g], q, p),
+        "base": bracket_residual(flow, [g], *base).records,
+        "data": bracket_residual(flow, [g], q, p).records,
         "trajectory": [r for h, *state in on_path for r in measure_brackets([h], [g], *state)],
     }
     square = {where: _mean(np.array([r.mean_square for r in found])) for where, found in records.items()}
@@ -95,7 +95,7 @@ def symmetry_measures(flow: HamiltonianFlow, g: Generator, q: Tensor, *, turned:
         "bracket_mean_square": square,
         "bracket_rms": {where: math.sqrt(value) for where, value in square.items()},
         "bracket_relative": relative,
-        "density_invariance": density_invariance(flow, [g], q[:turned])[0].to_dict(),
+        "density_invariance": density_invariance(flow, [g], q[:turned]).to_dict(),
     }
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from hamsym.errors import CheckpointError
+from hamsym.files import whole
 
 FORMAT = "hamsym.learn"
 VERSION = 1
@@ -39,8 +39,8 @@ def write(path: str | Path, name: str, tensors: Mapping[str, Tensor], values: Ma
     head = {"format": FORMAT, "version": VERSION, "weights": weights, "sha256": digest, **values}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / weights, payload)
-        _replace(folder / f"{name}.json", json.dumps(head, indent=1).encode())
+        _write(folder / weights, payload)
+        _write(folder / f"{name}.json", json.dumps(head, indent=1).encode())
         for old in folder.glob(f"{name}-*.safetensors"):
             if old.name != weights and _is_weights(name, old.name):
                 old.unlink(missing_ok=True)
@@ -110,10 +110,6 @@ def _is_weights(name: str, file: str) -> bool:
     return re.fullmatch(re.escape(name) + r"-[0-9a-f]{16}\.safetensors", file) is not None
 
 
-def _replace(target: Path, payload: bytes) -> None:
-    temporary = target.with_name(f"{target.name}.{os.getpid()}.part")
-    with temporary.open("wb") as file:
-        file.write(payload)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(target)
+def _write(target: Path, payload: bytes) -> None:
+    with whole(target) as partial:
+        partial.write_bytes(payload)

@@ -1,11 +1,7 @@
-"""Symmetries for learned flows: hamsym generators on tensors, their brackets, and the paper's constraint.
-
-Source: Rezende, Racanière, Higgins, Toth, *Equivariant Hamiltonian Flows*, arXiv 1909.13739 (2019).
-"""
+"""Symmetries for learned flows: hamsym generators on tensors, what they rotate, and their brackets."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import reduce
@@ -15,11 +11,9 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from hamsym.errors import ParameterError, ShapeError, SymmetryError
+from hamsym.errors import SymmetryError
 from hamsym.symbolic.space import PhaseSpace
 from hamsym.symbolic.symmetry import Generator
-
-SAMPLING = ("base", "data", "trajectory")
 
 _FUNCTIONS: dict[Any, Callable[..., Tensor]] = {
     sp.exp: torch.exp, sp.log: torch.log, sp.sin: torch.sin, sp.cos: torch.cos, sp.tan: torch.tan,
@@ -208,147 +202,10 @@ def measure_brackets(
     measured = []
     with torch.no_grad():
         for g in generators:
-            pairs = [brackets(h, TensorGenerator(g), q, p) for h in chain]
+            tensor_generator = TensorGenerator(g)
+            pairs = [brackets(h, tensor_generator, q, p) for h in chain]
             square = float(torch.stack([b.square().mean() for b, _ in pairs]).mean())
             scale = float(torch.stack([s.square().mean() for _, s in pairs]).mean())
             relative = (square / scale) ** 0.5 if scale > 0 else 0.0
             measured.append(BracketResidual(g.text, square, square**0.5, relative, len(q)))
     return measured
-
-
-class BracketConstraint:
-    """The paper's Lagrangian term Σ_k λ_k E[{g_k, H}² − κ], one multiplier per generator.
-
-    The expectation is averaged over the Hamiltonians of the chain, on states that carry no gradient.  After every
-    step each multiplier moves by λ ← λ exp(η c), c = clip(log(m / κ'), −1, 1), with m a running mean of the
-    measured E{g, H}² and κ' the goal of the moment: it ascends exactly while the goal is missed, stays positive,
-    and its pace depends on neither the unit of H nor that of κ (a GECO rule: Rezende, Viola, arXiv 1810.00597).
-    The goal tightens geometrically from ``loose`` κ to (1 − margin) κ over the first ``tightening`` share of the
-    training: the residual cannot fall faster than the optimiser moves, and a goal out of reach only drives λ up.
-
-    Arguments:
-        generators: hamsym generators, or formulas in q1…qn, p1…pn.
-        tolerance: κ > 0, in units of {g, H}².
-        sampling: "base" (the paper: fresh states of π), "data" (data with encoded momenta) or "trajectory"
-            (the state that each Hamiltonian of the chain sees on its way from data to base).
-        batch: number of states per step.
-        initial: first value of every λ.
-        pace: η summed over the training: λ changes by at most exp(pace) from the first step to the last.
-        loose: first goal in units of κ.
-        tightening: share of the training after which the goal is the final one.
-        margin: share of κ kept in reserve, so that fresh states satisfy the constraint too.
-
-    Raises:
-        ParameterError: for a tolerance, pace or sampling that makes no sense.
-
-    Example:
-        >>> constraint = BracketConstraint("q1*p2 - q2*p1", tolerance=0.01)
-        >>> constraint
-        BracketConstraint(['q1*p2 - q2*p1'], tolerance=0.01, sampling='base')
-    """
-
-    def __init__(
-        self,
-        generators: Any,
-        *,
-        tolerance: float = 0.001,
-        sampling: str = "base",
-        batch: int = 256,
-        initial: float = 0.05,
-        pace: float = 60.0,
-        loose: float = 1000.0,
-        tightening: float = 0.8,
-        margin: float = 0.3,
-    ) -> None:
-        if sampling not in SAMPLING:
-            raise ParameterError(f"sampling is one of {', '.join(SAMPLING)}, not {sampling!r}")
-        for name, value in {"tolerance": tolerance, "initial": initial, "pace": pace, "batch": batch}.items():
-            if not value > 0 or value == float("inf"):
-                raise ParameterError(f"{name} is a positive number, not {value!r}")
-        if not loose >= 1 or not 0 <= tightening <= 1:
-            raise ParameterError(
-                f"loose is at least 1 and tightening lies in [0, 1], not {loose!r} and {tightening!r}"
-            )
-        if not 0 <= margin < 1:
-            raise ParameterError(f"margin lies in [0, 1), not {margin!r}")
-        self.generators = _listed(generators)
-        self.tolerance, self.sampling, self.batch = float(tolerance), sampling, int(batch)
-        self.initial, self.pace, self.margin = float(initial), float(pace), float(margin)
-        self.loose, self.tightening = float(loose), float(tightening)
-        self._tensor_generators: list[TensorGenerator] | None = None
-        self.reset()
-
-    def reset(self) -> None:
-        """Set every multiplier to its first value and forget the running means."""
-        self.multipliers = [self.initial] * len(self.generators)
-        self.means: list[float] | None = None
-
-    def bind(self, dim: int) -> None:
-        """Read the generators on ``dim`` coordinates and differentiate them, once."""
-        if not self._tensor_generators:
-            self._tensor_generators = [TensorGenerator(g) for g in as_generators(self.generators, dim)]
-
-    def residuals(self, states: Sequence[tuple[Hamiltonians, Tensor, Tensor]]) -> Tensor:
-        """Return E{g_k, H}² of shape (generators,), differentiable in the weights of the Hamiltonians.
-
-        Arguments:
-            states: one (Hamiltonian, q, p) for each member of the chain, q and p of shape (batch, dim).
-        """
-        if not states or states[0][1].shape != states[0][2].shape:
-            raise ShapeError("q and p must have the same shape (batch, dim), and the chain must not be empty")
-        self.bind(states[0][1].shape[-1])
-        assert self._tensor_generators is not None
-        gradients = [(h.grad_potential(q), h.grad_kinetic(p), q, p) for h, q, p in states]
-        means = []
-        for g in self._tensor_generators:
-            squares = []
-            for h_q, h_p, q, p in gradients:
-                g_q, g_p = g.gradients(q, p)
-                squares.append((g_q * h_p - g_p * h_q).sum(-1).square().mean())
-            means.append(torch.stack(squares).mean())
-        return torch.stack(means)
-
-    def penalty(self, residuals: Tensor) -> Tensor:
-        """Return Σ_k λ_k (E{g_k, H}² − κ)."""
-        return (residuals.new_tensor(self.multipliers) * (residuals - self.tolerance)).sum()
-
-    def goal(self, progress: float) -> float:
-        """Return κ', what the residuals should be when a share ``progress`` of the training is done."""
-        left = max(0.0, 1 - progress / self.tightening) if self.tightening else 0.0
-        return (1 - self.margin) * self.tolerance * self.loose**left
-
-    def update(self, residuals: Sequence[float], step: int, steps: int) -> None:
-        """Move the multipliers after step number ``step`` of ``steps``, in which E{g_k, H}² was measured."""
-        old = self.means or list(residuals)
-        self.means = [0.9 * m + 0.1 * r for m, r in zip(old, residuals, strict=True)]
-        goal = self.goal(step / steps)
-        pulls = [min(max(math.log(max(m / goal, 1e-30)), -1.0), 1.0) for m in self.means]
-        floor = 0.01 * self.initial  # from deeper down λ would not be back in time when the goal tightens
-        self.multipliers = [
-            min(max(lam * math.exp(self.pace / steps * c), floor), 1e9)
-            for lam, c in zip(self.multipliers, pulls, strict=True)
-        ]
-
-    @property
-    def satisfied(self) -> bool:
-        """Whether the running mean of every residual is within the tolerance."""
-        return self.means is not None and all(m <= self.tolerance for m in self.means)
-
-    def state(self) -> dict[str, list[float]]:
-        """Return what a resumed run needs."""
-        return {"multipliers": list(self.multipliers), "means": list(self.means or [])}
-
-    def restore(self, state: dict[str, list[float]]) -> None:
-        """Take up the state of an interrupted run."""
-        self.multipliers, self.means = list(state["multipliers"]), list(state["means"]) or None
-
-    def __repr__(self) -> str:
-        texts = [g.text if isinstance(g, Generator) else str(g) for g in self.generators]
-        return f"BracketConstraint({texts}, tolerance={self.tolerance}, sampling={self.sampling!r})"
-
-
-def _listed(generators: Any) -> list[Any]:
-    listed = [generators] if isinstance(generators, (str, Generator)) else list(generators)
-    if not listed:
-        raise SymmetryError("a constraint needs at least one generator, for example 'q1*p2 - q2*p1'")
-    return listed

@@ -14,9 +14,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from hamsym.errors import CheckpointError, NonFiniteError, ParameterError, ShapeError
+from learn.constraint import BracketConstraint
 from learn.flow import HamiltonianFlow, as_points, require_finite
 from learn.storage import exists, read, write
-from learn.symmetry import BracketConstraint
 
 WARM_UP = 100
 LAST_RATE = 0.02

@@ -38,7 +38,7 @@ ORDER = [
     ["learn.leapfrog"],
     ["learn.encoder", "learn.symmetry", "learn.storage"],
     ["learn.flow"],
-    ["learn.equivariance"],
+    ["learn.equivariance", "learn.constraint"],
     ["learn.training", "learn.checkpoint"],
     ["learn.evaluation"],
     ["learn.report"],

@@ -25,10 +25,11 @@ def integer(name: str, value: object, *, minimum: int = 0) -> int:
     """
     if not isinstance(value, numbers.Integral) or isinstance(value, (bool, np.bool_)):
         raise ParameterError(f"{name} is a whole number, not {value!r}")
-    if not minimum <= value <= _LARGEST:
-        bound = f"at least {minimum}" if value < minimum else f"at most {_LARGEST}"
-        raise ParameterError(f"{name} is {bound}, not {value}")
-    return int(value)
+    number = int(value)
+    if not minimum <= number <= _LARGEST:
+        bound = f"at least {minimum}" if number < minimum else f"at most {_LARGEST}"
+        raise ParameterError(f"{name} is {bound}, not {number}")
+    return number
 
 
 def real(name: str, value: object, *, positive: bool = False) -> float:

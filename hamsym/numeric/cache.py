@@ -13,11 +13,12 @@ import importlib.util
 import os
 import platform
 import sys
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+
+from hamsym.files import whole
 
 _HEADER = "# hamsym generated module, sha256 "
 
@@ -94,15 +95,8 @@ def _is_intact(path: Path) -> bool:
 def _publish(path: Path, source: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     text = f"{_HEADER}{hashlib.sha256(source.encode()).hexdigest()}\n{source}"
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8"
-    ) as file:
-        file.write(text)
-    try:
-        Path(file.name).replace(path)
-    except OSError:
-        Path(file.name).unlink(missing_ok=True)
-        raise
+    with whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def _run(name: str, path: Path) -> ModuleType:

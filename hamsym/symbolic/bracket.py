@@ -115,6 +115,11 @@ def _require_space(space: object) -> None:
 
 
 def _seconds(budget: object) -> float:
-    if isinstance(budget, bool) or not isinstance(budget, (int, float)) or not math.isfinite(budget) or budget <= 0:
+    if (
+        isinstance(budget, bool)
+        or not isinstance(budget, (int, float))
+        or not math.isfinite(budget)
+        or budget <= 0
+    ):
         raise ParameterError(f"the budget is a positive number of seconds, not {budget!r}")
     return float(budget)

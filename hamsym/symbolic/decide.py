@@ -78,7 +78,11 @@ class Claim:
     def arity(self) -> dict[str, int]:
         """The undefined functions that occur, with their numbers of arguments."""
         used = set().union(*(p.atoms(sp.core.function.AppliedUndef) for p in self._parts))
-        return {name: n for name, n in self.space.function_arity.items() if name in {f.func.__name__ for f in used}}
+        return {
+            name: n
+            for name, n in self.space.function_arity.items()
+            if name in {f.func.__name__ for f in used}
+        }
 
     @cached_property
     def tape(self) -> Tape:
@@ -199,7 +203,11 @@ def prove(claim: Claim, clock: tw.Clock) -> tuple[tw.Tower, bool, str]:
             return tower, True, ""
     except tw.ProofStopped as stop:
         return tower, False, str(stop)
-    return tower, False, "no proof and no certified nonzero value was found; a relation between functions may be missing"
+    return (
+        tower,
+        False,
+        "no proof and no certified nonzero value was found; a relation between functions may be missing",
+    )
 
 
 def _lambdas(functions: Mapping[str, Polynomial]) -> dict[str, sp.Lambda]:

@@ -42,7 +42,9 @@ class Polynomial:
     def as_lambda(self) -> sp.Lambda:
         """Return the polynomial as a sympy function of z1, z2, …"""
         z = sp.symbols(f"z1:{self.arity + 1}", real=True)
-        body = sp.Add(*(c * sp.Mul(*(x**k for x, k in zip(z, e, strict=True))) for e, c in self.terms.items()))
+        body = sp.Add(
+            *(c * sp.Mul(*(x**k for x, k in zip(z, e, strict=True))) for e, c in self.terms.items())
+        )
         return sp.Lambda(z, body)
 
     def differentiated(self, orders: Sequence[int]) -> Polynomial:
@@ -58,7 +60,9 @@ class Polynomial:
         """Return the value at balls."""
         total = arb(0)
         for exponents, c in self.terms.items():
-            total += _ball(c) * math.prod((x**k for x, k in zip(values, exponents, strict=True)), start=arb(1))
+            total += _ball(c) * math.prod(
+                (x**k for x, k in zip(values, exponents, strict=True)), start=arb(1)
+            )
         return total
 
 
@@ -115,7 +119,9 @@ class Tape:
             for kind, _, extra in self.operations
         )
 
-    def run(self, point: Mapping[sp.Symbol, sp.Rational], functions: Mapping[str, Polynomial], *, bits: int) -> Run:
+    def run(
+        self, point: Mapping[sp.Symbol, sp.Rational], functions: Mapping[str, Polynomial], *, bits: int
+    ) -> Run:
         """Compute all values at a rational point.
 
         Arguments:
@@ -254,10 +260,13 @@ def _apply(a: list[arb], extra: tuple[str, tuple[int, ...]], functions: Mapping[
     return functions[name].differentiated(orders).at(a)
 
 
-def _slopes(a: list[arb], extra: tuple[str, tuple[int, ...]], functions: Mapping[str, Polynomial]) -> list[arb]:
+def _slopes(
+    a: list[arb], extra: tuple[str, tuple[int, ...]], functions: Mapping[str, Polynomial]
+) -> list[arb]:
     name, orders = extra
     return [
-        _apply(a, (name, tuple(n + (i == k) for i, n in enumerate(orders))), functions) for k in range(len(orders))
+        _apply(a, (name, tuple(n + (i == k) for i, n in enumerate(orders))), functions)
+        for k in range(len(orders))
     ]
 
 

@@ -39,7 +39,13 @@ def points(symbols: Sequence[sp.Symbol], seed: int = 0) -> Iterator[Point]:
         scales = _SCALES[:4] if turn < 24 else _SCALES
         for symbol in symbols:
             value = sp.Rational(generator.randint(1, 40), generator.randint(7, 23))
-            scale = _SCALES[0] if turn < 3 else generator.choice(scales) if turn % 2 else scales[turn // 2 % len(scales)]
+            scale = (
+                _SCALES[0]
+                if turn < 3
+                else generator.choice(scales)
+                if turn % 2
+                else scales[turn // 2 % len(scales)]
+            )
             if not symbol.is_positive and turn % 5 != 2 and generator.random() < 0.5:
                 value = -value
             point[symbol] = value * scale
@@ -64,7 +70,9 @@ def choices(arity: Mapping[str, int], seed: int = 0) -> Iterator[dict[str, Polyn
             step = 1 if turn % 2 == 0 else 2
             degree = 3 if n <= 3 else 2
             exponents = [
-                e for e in itertools.product(range(0, degree * step + 1, step), repeat=n) if sum(e) <= degree * step
+                e
+                for e in itertools.product(range(0, degree * step + 1, step), repeat=n)
+                if sum(e) <= degree * step
             ]
             if n > 6:
                 exponents = [tuple(step * (i == k) for i in range(n)) for k in range(n)] + [(0,) * n]

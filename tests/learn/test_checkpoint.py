@@ -68,14 +68,14 @@ def test_a_crash_between_the_files_leaves_the_old_flow(tmp_path, monkeypatch):
     old.save(tmp_path)
     import learn.storage as storage
 
-    real = storage._replace
+    real = storage._write
 
     def crash_at_json(target, payload):
         if target.suffix == ".json":
             raise OSError("no space left")
         real(target, payload)
 
-    monkeypatch.setattr(storage, "_replace", crash_at_json)
+    monkeypatch.setattr(storage, "_write", crash_at_json)
     with pytest.raises(CheckpointError, match="no space left"):
         new.save(tmp_path)
     assert torch.equal(load(tmp_path).log_scale, old.log_scale)

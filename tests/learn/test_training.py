@@ -11,8 +11,8 @@ from flows import ROTATION
 
 from hamsym.errors import CheckpointError, HamsymError, NonFiniteError, ParameterError, ShapeError
 from learn.checkpoint import load
+from learn.constraint import BracketConstraint
 from learn.flow import HamiltonianFlow
-from learn.symmetry import BracketConstraint
 from learn.training import fit
 
 

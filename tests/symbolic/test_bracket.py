@@ -298,7 +298,9 @@ def test_wrong_input_is_named():
 
 
 def monomial(space, generator):
-    factors = [generator.choice(space.variables) ** generator.randint(1, 2) for _ in range(generator.randint(1, 3))]
+    factors = [
+        generator.choice(space.variables) ** generator.randint(1, 2) for _ in range(generator.randint(1, 3))
+    ]
     return sp.Mul(generator.choice([sp.Integer(1), sp.Rational(1, 10**6)]), *factors)
 
 

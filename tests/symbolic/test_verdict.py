@@ -56,7 +56,9 @@ def test_a_refutation_holds_a_point_and_an_interval_without_zero(refuted):
 
 def test_a_proof_holds_relations_and_a_sample(proved):
     roots = [r for r in proved.certificate if r.name.startswith("r_")]
-    assert len(roots) == 1 and roots[0].meaning == sp.sqrt(sp.Add(*(q**2 for q in PhaseSpace.standard(2).coordinates)))
+    assert len(roots) == 1 and roots[0].meaning == sp.sqrt(
+        sp.Add(*(q**2 for q in PhaseSpace.standard(2).coordinates))
+    )
     assert sp.expand(roots[0].vanishing.subs(sp.Symbol(roots[0].name), roots[0].meaning)) == 0
     assert set(proved.sample) == set(PhaseSpace.standard(2).variables)
 
@@ -70,14 +72,20 @@ def test_the_check_of_a_proof_sees_a_false_claim_and_a_false_relation():
     false_claim = Proved("x = 0", Constant(Q1**2 - sp.Rational(9, 4) + P1 - 1), sample=sample)
     assert not false_claim.check()
     r = sp.Symbol("r")
-    wrong = Proved("0 = 0", Constant(sp.Integer(0)), Constant([("r", sp.sqrt(1 + Q1**2), r**2 - Q1**2)]), sample)
+    wrong = Proved(
+        "0 = 0", Constant(sp.Integer(0)), Constant([("r", sp.sqrt(1 + Q1**2), r**2 - Q1**2)]), sample
+    )
     assert not wrong.check()
-    right = Proved("0 = 0", Constant(sp.Integer(0)), Constant([("r", sp.sqrt(1 + Q1**2), r**2 - Q1**2 - 1)]), sample)
+    right = Proved(
+        "0 = 0", Constant(sp.Integer(0)), Constant([("r", sp.sqrt(1 + Q1**2), r**2 - Q1**2 - 1)]), sample
+    )
     assert right.check()
 
 
 def test_the_check_of_a_proof_needs_a_point_of_the_domain():
-    nowhere = Proved("sqrt(-1 - x**2) = 0", Constant(sp.sqrt(-1 - Q1**2) * 0 + sp.sqrt(Q1)), sample={Q1: sp.Integer(-1)})
+    nowhere = Proved(
+        "sqrt(-1 - x**2) = 0", Constant(sp.sqrt(-1 - Q1**2) * 0 + sp.sqrt(Q1)), sample={Q1: sp.Integer(-1)}
+    )
     assert not nowhere.check()
 
 
@@ -115,7 +123,9 @@ def test_verdicts_are_json_text_html_and_pickle(name, request):
 
 def test_json_gives_exact_numbers_back(refuted):
     record = refuted.to_dict()
-    assert {n: sp.Rational(v) for n, v in record["point"].items()} == {s.name: v for s, v in refuted.point.items()}
+    assert {n: sp.Rational(v) for n, v in record["point"].items()} == {
+        s.name: v for s, v in refuted.point.items()
+    }
     assert tuple(map(sp.Rational, record["value"])) == refuted.value
 
 

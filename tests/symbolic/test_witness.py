@@ -118,6 +118,8 @@ def test_evaluation_reports_what_is_not_real_and_carries_enough_digits():
     assert evaluate(sp.log(Q1), {Q1: sp.Integer(-1)}) is None
     assert evaluate(1 / Q1, {Q1: sp.Integer(0)}) is None
     big = sp.exp(Q1) * sp.exp(-Q1 / 2) ** 2 - 1 + sp.Rational(1, 10**90)
-    value = evaluate(sp.Add(sp.exp(Q1) - sp.exp(Q1 - 1) * sp.E, sp.Rational(1, 10**90)), {Q1: sp.Integer(500)})
+    value = evaluate(
+        sp.Add(sp.exp(Q1) - sp.exp(Q1 - 1) * sp.E, sp.Rational(1, 10**90)), {Q1: sp.Integer(500)}
+    )
     assert not value.is_negligible and mpmath.almosteq(value.number * mpmath.mpf(10) ** 90, 1, 1e-5)
     assert not evaluate(big, {Q1: sp.Integer(3)}).is_negligible

@@ -82,9 +82,7 @@ class Reader:
         return getattr(sp, e.kind)(*inner)
 
 
-def relations(
-    tower: Tower, functions: dict[str, type]
-) -> list[tuple[str, sp.Expr, sp.Expr | None]]:
+def relations(tower: Tower, functions: dict[str, type]) -> list[tuple[str, sp.Expr, sp.Expr | None]]:
     """Return (name, meaning, vanishing expression or None) for every generator that is not a symbol.
 
     Example:

@@ -65,13 +65,17 @@ class Converter:
                 level.angles.append(e.args[0])
         tower = self.tower
         for _, level in sorted(levels.items()):
-            for base in sorted(level.positive, key=lambda e: (len(sp.Mul.make_args(e)), e.count_ops(), str(e))):
+            for base in sorted(
+                level.positive, key=lambda e: (len(sp.Mul.make_args(e)), e.count_ops(), str(e))
+            ):
                 factored = self.factors(base)
                 if factored[0] != 0:
                     tower.signs.assume_positive(factored)
             exponents = [self.convert(e) for e in level.exponents]
             for e in level.powers:
-                exponents.append(tower.ring.mul(self.convert(e.exp), tower.exponentials.log(self.factors(e.base))))
+                exponents.append(
+                    tower.ring.mul(self.convert(e.exp), tower.exponentials.log(self.factors(e.base)))
+                )
             rests = [tower.without(tower.reduce(e), ("log",))[0] for e in exponents]
             tower.exponentials.lattice.settle([r for r in rests if not r.is_zero()])
             tower.angles.settle([self.convert(e) for e in level.angles])
@@ -107,7 +111,9 @@ class Converter:
             return self.tower.exp(ring.one)
         applied = application(e)
         if applied is not None:
-            return self.tower.function(applied.name, applied.orders, tuple(map(self.convert, applied.arguments)))
+            return self.tower.function(
+                applied.name, applied.orders, tuple(map(self.convert, applied.arguments))
+            )
         if isinstance(e, (sp.Derivative, sp.Subs)):
             return self.convert(carried_out(e))
         if isinstance(e, sp.log):

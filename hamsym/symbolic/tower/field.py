@@ -61,7 +61,9 @@ class Tower:
         self.clock.check()
         extension = Extension(self.ring.new(), kind, arguments, **attributes)  # type: ignore[arg-type]
         extension.depends = (
-            frozenset((extension.index,)) if kind == "symbol" else frozenset().union(*map(self.depends, arguments))
+            frozenset((extension.index,))
+            if kind == "symbol"
+            else frozenset().union(*map(self.depends, arguments))
         )
         self.extensions.append(extension)
         return extension

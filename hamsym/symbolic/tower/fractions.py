@@ -119,12 +119,16 @@ class _Expansion:
         first = present[0]
         fewer = _lower(powers, first)
         if a:
-            return self._combine(self.monomial(a - 1, fewer), self.monomial(a - 1, powers), one, -self.shifts[first])
+            return self._combine(
+                self.monomial(a - 1, fewer), self.monomial(a - 1, powers), one, -self.shifts[first]
+            )
         if len(present) == 1:
             return {(first + 1, powers[first]): one}
         second = present[1]
         weight = self._gap(first, second)
-        return self._combine(self.monomial(0, fewer), self.monomial(0, _lower(powers, second)), weight, -weight)
+        return self._combine(
+            self.monomial(0, fewer), self.monomial(0, _lower(powers, second)), weight, -weight
+        )
 
     def _gap(self, i: int, j: int) -> fmpq_mpoly:
         """Return 1/(c_i - c_j)."""

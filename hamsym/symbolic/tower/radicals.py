@@ -63,7 +63,9 @@ class Radicals:
                     sign = -sign
         return ring.mul(result, self._product_power(together, sign, exponent)) if together else result
 
-    def _product_power(self, factors: list[tuple[fmpq_mpoly, int]], sign: int, exponent: Fraction) -> fmpq_mpoly:
+    def _product_power(
+        self, factors: list[tuple[fmpq_mpoly, int]], sign: int, exponent: Fraction
+    ) -> fmpq_mpoly:
         """Return (sign Π f**k)**exponent for odd k and factors of unknown sign whose product is positive.
 
         With t the least |k|, P = sign Π f**±1 > 0 appears as P**t and the rest are even powers of single |f|.
@@ -116,7 +118,9 @@ class Radicals:
             pair = dependent(tower, base)
             if pair is not None:
                 product, other = pair
-                return tower.ring.mul(tower.power(product, Fraction(p, n)), self.principal(other, -Fraction(p, n)))
+                return tower.ring.mul(
+                    tower.power(product, Fraction(p, n)), self.principal(other, -Fraction(p, n))
+                )
         if finest is None or finest.order % n:
             order = n if finest is None else math.lcm(n, finest.order)
             below = base if finest is None else tower.gen(finest)
@@ -157,7 +161,9 @@ class Radicals:
             return element
         ring = self.tower.ring
         power = ring.power(self.tower.gen(finest), finest.order // root.order)
-        return ring.sum(ring.mul(c, ring.power(power, k)) for k, c in ring.coefficients(element, root.index).items())
+        return ring.sum(
+            ring.mul(c, ring.power(power, k)) for k, c in ring.coefficients(element, root.index).items()
+        )
 
     def algebraic_radicands(self) -> list[fmpq_mpoly]:
         """Return the radicands in which radicals or the like occur."""

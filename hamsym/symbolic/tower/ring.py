@@ -137,7 +137,9 @@ class Ring:
         """Return exponents -> coefficient of an element seen as a polynomial in several generators."""
         parts: dict[tuple[int, ...], fmpq_mpoly] = {(): a}
         for index in indices:
-            parts = {(*k, e): c for k, part in parts.items() for e, c in self.coefficients(part, index).items()}
+            parts = {
+                (*k, e): c for k, part in parts.items() for e, c in self.coefficients(part, index).items()
+            }
         return parts
 
     def remainder(self, a: fmpq_mpoly, divisor: fmpq_mpoly) -> fmpq_mpoly:
@@ -153,7 +155,9 @@ class Ring:
         factors that are generators are split off, and a square is seen.
         """
         variables, terms = len(self.support(a)), len(a)
-        if any(variables <= v and terms <= n for v, n in FACTORABLE) or (terms <= 300 and a.total_degree() <= 3):
+        if any(variables <= v and terms <= n for v, n in FACTORABLE) or (
+            terms <= 300 and a.total_degree() <= 3
+        ):
             c, factors = a.factor()
             return c, [(f, int(k)) for f, k in factors]
         content = a.term_content()

@@ -104,7 +104,9 @@ class Signs:
         parts = self.tower.ring.coefficients(f, top.index)
         if set(parts) - {0, 1} or not parts[1].is_one() or 0 not in parts:
             return None
-        difference = self.tower.reduce(self.tower.ring.sub(top.arguments[0], self.tower.ring.mul(parts[0], parts[0])))
+        difference = self.tower.reduce(
+            self.tower.ring.sub(top.arguments[0], self.tower.ring.mul(parts[0], parts[0]))
+        )
         if difference.is_zero() or self._sign_of_terms(difference) == 1:
             return 1
         return None
@@ -120,7 +122,11 @@ class Signs:
                 a = parts[2]
                 if a.is_constant():
                     rest = ring.sub(4 * a * parts.get(0, ring.zero), ring.power(parts.get(1, ring.zero), 2))
-                    sign = 1 if rest.is_zero() else self._sign_of_terms(rest) or self._sign_of_square(rest, depth + 1)
+                    sign = (
+                        1
+                        if rest.is_zero()
+                        else self._sign_of_terms(rest) or self._sign_of_square(rest, depth + 1)
+                    )
                     if sign == 1:
                         return 1 if a.leading_coefficient() > 0 else -1
                     return None
@@ -132,7 +138,9 @@ class Signs:
         self._known[name] = sign
         if name in self._absolutes:
             extension = self.tower.extensions[self._absolutes[name]]
-            extension.relation = self.tower.ring.sub(self.tower.gen(extension), self.tower.ring.lift(f) * sign)
+            extension.relation = self.tower.ring.sub(
+                self.tower.gen(extension), self.tower.ring.lift(f) * sign
+            )
             extension.degree = 1
 
     def assume_positive(self, factored: Factored) -> list[fmpq_mpoly]:
