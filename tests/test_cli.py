@@ -93,3 +93,42 @@ def test_version_and_help():
     assert all(
         name in done.stdout for name in ("verify", "simulate", "reproduce", "train", "evaluate", "sample")
     )
+
+
+def test_train_evaluate_sample(tmp_path):
+    """The commands hand a flow to one another; what evaluate prints is finite and ordered."""
+    trained = run(
+        "train", "ring", "--symmetry", "exact", "--out", "flow", "--steps", 40, "--batch", 64, "--points", 500,
+        "--hamiltonians", 2, "--width", 8, "--json", cwd=tmp_path,
+    )  # fmt: skip
+    assert trained.returncode == 0, trained.stderr
+    assert json.loads(trained.stdout)["best_step"] == 40
+    measured = run(
+        "evaluate", "flow", "ring", "--generator", "q1*p2-q2*p1", "--points", 50, "--samples", 20, "--json", cwd=tmp_path
+    )  # fmt: skip
+    metrics = json.loads(measured.stdout)
+    assert metrics["elbo"] < metrics["log_likelihood_bound"] + 0.5
+    assert metrics["symmetry -p1*q2 + p2*q1"]["bracket_relative"]["base"] < 1e-5
+    done = run("sample", "flow", "-n", 7, "--out", "points.npy", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert np.load(tmp_path / "points.npy").shape == (7, 2)
+    again = run("train", "points.npy", "--out", "second", "--steps", 2, "--batch", 4, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "rnig", "--out", "x"], "did you mean 'ring'"),
+        (["train", "ring", "--symmetry", "exactly", "--out", "x"], "'exact'"),
+        (["train", "missing.npy", "--out", "x"], "missing.npy"),
+        (["evaluate", "nowhere", "ring"], "does not exist"),
+        (["sample", "nowhere", "--out", "x.npy"], "nowhere"),
+        (["sample", "nowhere", "--out", "x.txt"], "ending"),
+    ],
+)
+def test_wrong_learning_commands_are_one_line(arguments, message, tmp_path):
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert message in done.stderr

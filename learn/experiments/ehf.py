@@ -12,7 +12,7 @@ report says so.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -205,7 +205,7 @@ def _train(
 
 
 COLUMNS = (
-    "run", "ELBO", "IW bound", "KL gap", "E{g,H}² base", "rms base", "rms data", "rms trajectory",
+    "run", "ELBO", "IW bound", "KL gap", "E{g,H}² base", "rms base", "rms data", "rms path",
     "invariance", "noise floor", "angles p", "seconds",
 )  # fmt: skip
 
@@ -215,18 +215,18 @@ def _row(measured: dict[str, Any]) -> list[Any]:
     rms, invariance = symmetry["bracket_rms"], symmetry["density_invariance"]
     return [
         measured["title"], measured["elbo"], measured["log_likelihood_bound"],
-        f"{measured['kl_gap']:.3f} ± {measured['kl_gap_se']:.3f}", symmetry["bracket_mean_square"]["base"],
+        f"{measured['kl_gap']:.3f}±{measured['kl_gap_se']:.3f}", symmetry["bracket_mean_square"]["base"],
         rms["base"], rms["data"], rms["trajectory"], invariance["value"], invariance["noise_floor"],
         measured["angles"]["p_value"], measured["training_seconds"],
     ]  # fmt: skip
 
 
-def _console_table(results: Iterable[dict[str, Any]]) -> Table:
-    """One column a run: fits a terminal of 100 characters."""
-    runs = [[format_number(value) for value in _row(r)] for r in results]
-    table = Table(*["", *(row[0] for row in runs)], header_style="bold")
+def _console_table(results: Sequence[dict[str, Any]]) -> Table:
+    """One column a run: fits a terminal of 80 characters."""
+    table = Table("", *(r["run"] for r in results), header_style="bold")
+    cells = [[format_number(value) for value in _row(r)] for r in results]
     for k, name in enumerate(COLUMNS[1:], start=1):
-        table.add_row(name, *(row[k] for row in runs))
+        table.add_row(name, *(row[k] for row in cells))
     return table
 
 
@@ -272,7 +272,7 @@ def _legend(metrics: dict[str, Any]) -> list[str]:
         f"The IW bound is the importance-weighted lower bound of the log-likelihood with K = {samples}, in nats; the ELBO is the same "
         "with K = 1 and is not a likelihood. The KL gap is the mean of log p − IW bound over held-out points, an upper bound of "
         "the divergence from the target. E{g,H}² on base states is what the constraint bounds by κ; data and trajectory states are "
-        "where it was not looked at. Invariance is the standard deviation of the learned log-density over rotations of a point; "
+        "where it was not looked at (path: the state that each Hamiltonian meets on the way from the data to the base). Invariance is the standard deviation of the learned log-density over rotations of a point; "
         "below its noise floor nothing is measured. The energy panels are means over the chain, weighted by the time steps.",
         *(f"\n{r['title']}: the symmetry of the learned flow is {', '.join(r['flow_symmetry'])}, for every value of its weights."
           for r in metrics["runs"] if r["flow_symmetry"]),
