@@ -45,8 +45,8 @@ def evaluate(
 
     Returns:
         Numbers by name, JSON-able: ``elbo``, ``log_likelihood_bound`` (with ``samples`` and standard errors), ``kl_gap`` and
-        ``elbo_gap`` (if the truth is known), and for each generator the rms of {g, H}² on base, data and trajectory
-        states and the invariance of log p̂ with its noise floor.  All likelihoods are in nats; the bounds are lower
+        ``elbo_gap`` (if the truth is known), and under ``symmetry`` for each generator the mean and root mean square
+        of {g, H} on base, data and trajectory states and the invariance of log p̂ with its noise floor.  All likelihoods are in nats; the bounds are lower
         bounds of the likelihood, so the gaps are upper bounds of the divergence.
     """
     q = np.asarray(q, dtype=float)
@@ -70,8 +70,8 @@ def evaluate(
             "entropy": truth.entropy, "kl_gap": _mean(log_p - bound), "kl_gap_se": _error(log_p - bound),
             "elbo_gap": _mean(log_p - elbo),
         }  # fmt: skip
-    for g in as_generators(tuple(generators), flow.dim):
-        metrics[f"symmetry {g.text}"] = symmetry_measures(flow, g, points, turned=turned)
+    listed = as_generators(tuple(generators), flow.dim)
+    metrics["symmetry"] = {g.text: symmetry_measures(flow, g, points, turned=turned) for g in listed}
     return metrics | {"seconds": time.perf_counter() - started}
 
 

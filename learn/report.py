@@ -86,7 +86,8 @@ def density_figure(
     *,
     extent: float = 7.0,
     pixels: int = 96,
-    samples: int = 64,
+    samples: int = 128,
+    seed: int = 0,
 ) -> Path:
     """Draw target density, learned density, kinetic and potential energy, one row a flow.
 
@@ -100,6 +101,7 @@ def density_figure(
         extent: half-width of the square of coordinates shown.
         pixels: pixels a side.
         samples: draws a pixel for the learned density.
+        seed: of these draws.
     """
     import matplotlib
 
@@ -124,7 +126,7 @@ def density_figure(
         target = np.exp(panel.target.log_prob(grid))
         q = torch.as_tensor(grid, dtype=parameter.dtype, device=parameter.device)
         with torch.no_grad():
-            learned = panel.flow.log_prob(q, samples=samples).exp().cpu().numpy()
+            learned = panel.flow.log_prob(q, samples=samples, seed=seed).exp().cpu().numpy()
             p_extent = 3 * float(panel.flow.encoder(q[target > target.max() / 20]).sample().std())
             p = torch.as_tensor(_grid(p_extent, pixels), dtype=parameter.dtype, device=parameter.device)
             kinetic = _mean_energy(panel.flow, [h.kinetic(p) for h in panel.flow.chain])
@@ -141,7 +143,12 @@ def density_figure(
                 **limits,
             )
             ax.tick_params(labelsize=6)
-        row[0].set_ylabel(panel.title, fontsize=9)
+            letter = "p" if values is kinetic else "q"
+            ax.set_xlabel(f"${letter}_1$", fontsize=7, labelpad=1)
+            ax.set_ylabel(f"${letter}_2$", fontsize=7, labelpad=1)
+        row[0].annotate(
+            panel.title, (-0.28, 0.5), xycoords="axes fraction", rotation=90, fontsize=9, ha="center", va="center",
+        )  # fmt: skip
     with whole(path) as partial:
         figure.savefig(partial, dpi=140)
     pyplot.close(figure)

@@ -108,7 +108,7 @@ def test_train_evaluate_sample(tmp_path):
     )  # fmt: skip
     metrics = json.loads(measured.stdout)
     assert metrics["elbo"] < metrics["log_likelihood_bound"] + 0.5
-    assert metrics["symmetry -p1*q2 + p2*q1"]["bracket_relative"]["base"] < 1e-5
+    assert metrics["symmetry"]["-p1*q2 + p2*q1"]["bracket_relative"]["base"] < 1e-5
     done = run("sample", "flow", "-n", 7, "--out", "points.npy", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert np.load(tmp_path / "points.npy").shape == (7, 2)
