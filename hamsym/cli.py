@@ -32,6 +32,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+#: Exit code of a command that was interrupted with Ctrl-C, as shells have it.
+INTERRUPTED = 130
+
 Coordinates = Annotated[
     str | None, typer.Option("-q", "--coordinates", help="Names of the coordinates, 'q1 q2'.")
 ]
@@ -153,17 +156,16 @@ def simulate(
         traj.save(out)
     if plot is not None:
         traj.plot().figure.savefig(plot)
-    drift = abs(traj.energy - traj.energy[:, :1]).max()
+    drift = abs(traj.energy_error).max()
     summary = {
         "hamiltonian": H.text, "method": method, "dt": dt, "steps": steps, "trajectories": len(traj.q),
-        "stored": len(traj.t), "time": float(traj.t[-1]), "largest_energy_error": float(drift),
+        "stored": len(traj.t), "time": float(traj.t[-1]), "largest_relative_energy_error": float(drift),
         "out": out and str(out), "plot": plot and str(plot),
     }  # fmt: skip
     if as_json:
         typer.echo(json.dumps(summary))
     else:
         typer.echo(repr(traj))
-        typer.echo(f"largest energy error {drift:.3g} up to t = {traj.t[-1]:g}")
         for written in (out, plot):
             if written is not None:
                 typer.echo(f"wrote {written}")
@@ -220,6 +222,8 @@ def _space(
     indices = [
         int(n) for text in formulas for n in re.findall(r"(?<![A-Za-z0-9_])[qp]([1-9]\d{0,3})(?!\w)", text)
     ]
+    if not indices and any(re.search(r"(?<!\w)[qp](?!\w)", text) for text in formulas):
+        return hs.PhaseSpace("q", "p", **options)
     if not indices:
         raise FormulaError(
             "the formulas use neither q1… nor p1…; name the variables with -q 'x y' -p 'px py'"
@@ -256,10 +260,15 @@ def main() -> None:
     """Run the command line; an error of the input is one line on standard error and exit code 2."""
     try:
         code = app(standalone_mode=False)
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
     except HamsymError as error:
         _stop(str(error), 2)
-    except (KeyboardInterrupt, typer.Abort):
-        _stop("interrupted", 130)
+    except (KeyboardInterrupt, typer.Abort) as stop:
+        _stop(
+            str(stop) or "interrupted; where the command has --resume, the same command with it goes on",
+            INTERRUPTED,
+        )
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

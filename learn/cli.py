@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hamsym.errors import CheckpointError, ParameterError, did_you_mean
+from hamsym.files import whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,7 +61,7 @@ def reproduce(
 def train(
     target: TargetName,
     out: Annotated[Path, typer.Option(help="Folder for the flow, its checkpoints and the history.")],
-    symmetry: Annotated[str, typer.Option(help="none, penalty or exact.")] = "none",
+    symmetry: Annotated[str, typer.Option(help="none, penalty, features or exact.")] = "none",
     generator: Generators = None,
     tolerance: Annotated[float, typer.Option(help="κ of the penalty, in units of {g,H}².")] = 0.01,
     points: Annotated[int, typer.Option(help="Training points drawn from a named target.")] = 10_000,
@@ -76,6 +77,10 @@ def train(
     import learn
 
     data = _points(target, points, seed)
+    if (out / "model.json").exists() and not resume:
+        raise ParameterError(
+            f"{out} holds a trained flow already; go on with --resume, or give another folder"
+        )
     dim = data.shape[-1]
     mode = None if symmetry == "none" else symmetry
     if mode is not None and not generator and dim != 2:
@@ -84,19 +89,25 @@ def train(
     flow = learn.HamiltonianFlow(
         dim=dim, hamiltonians=hamiltonians, width=width, symmetry=mode, generators=generators, seed=seed
     )
-    constraint = learn.BracketConstraint(generators, tolerance=tolerance) if mode == "penalty" else None
+    constrained = mode in ("penalty", "features")
+    constraint = learn.BracketConstraint(generators, tolerance=tolerance) if constrained else None
     result = learn.fit(
         flow, data, steps=steps, batch=batch, seed=seed, constraint=constraint, progress=not as_json, out=out, resume=resume
     )  # fmt: skip
+    last = result.history["elbo"][-100:]
     summary = {
         "flow": str(out),
         "steps": steps,
-        "elbo": result.history["elbo"][-1],
         "best_step": result.best_step,
+        "training_elbo": sum(last) / len(last),
     }
-    typer.echo(
-        json.dumps(summary) if as_json else f"ELBO {summary['elbo']:.4f} nats; wrote {summary['flow']}"
-    )
+    if as_json:
+        typer.echo(json.dumps(summary))
+    else:
+        typer.echo(
+            f"training ELBO {summary['training_elbo']:.3f} nats, mean of the last {len(last)} batches; wrote {out}"
+        )
+        typer.echo(f"measure it on fresh points with: hamsym evaluate {out} {target}")
 
 
 def evaluate(
@@ -119,8 +130,25 @@ def evaluate(
     flow = learn.load(model)
     q = _points(target, points, seed)
     truth = hamsym.targets.get(target)
-    metrics = measure(flow, q, truth=truth, generators=tuple(generator or ()), samples=samples, seed=seed)
-    typer.echo(json.dumps(metrics) if as_json else markdown_table(["measure", "value"], metrics.items()))
+    generators = tuple(generator) if generator else flow.generators
+    metrics = measure(flow, q, truth=truth, generators=generators, samples=samples, seed=seed)
+    if as_json:
+        typer.echo(json.dumps(metrics))
+        return
+    rows = [
+        ["ELBO, nats (a bound, not a likelihood)", f"{metrics['elbo']:.4f} ± {metrics['elbo_se']:.4f}"],
+        [f"importance-weighted bound, K = {samples}, nats",
+         f"{metrics['log_likelihood_bound']:.4f} ± {metrics['log_likelihood_bound_se']:.4f}"],
+    ]  # fmt: skip
+    if truth is not None:
+        rows.append(["KL gap to the target, nats", f"{metrics['kl_gap']:.4f} ± {metrics['kl_gap_se']:.4f}"])
+    for g, found in metrics["symmetry"].items():
+        for place, value in found["bracket_relative"].items():
+            rows.append([f"{{g, H}} relative to its gradients, {place} states, g = {g}", f"{value:.2e}"])
+        invariance = found["density_invariance"]
+        rows.append([f"variation of log p along orbits of g = {g}, nats", f"{invariance['value']:.2e}"])
+        rows.append(["its noise floor, nats", f"{invariance['noise_floor']:.2e}"])
+    typer.echo(markdown_table(["measure", f"on {len(q)} points"], rows))
 
 
 def sample(
@@ -136,10 +164,12 @@ def sample(
 
     if out.suffix != ".npy":
         raise ParameterError(f"{out} has no known ending; use FILE.npy")
+    if not model.exists():
+        raise CheckpointError(f"{model} does not exist; give the folder that `hamsym train --out` wrote")
     flow = learn.load(model)
     points = flow.sample(n, seed=seed).cpu().numpy()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    np.save(out, points)
+    with whole(out) as partial:
+        np.save(partial, points)
     typer.echo(f"wrote {n} points to {out}")
 
 

@@ -25,6 +25,7 @@ def run(*arguments, cwd=None):
         (["px**2/(2*m)", "px", "-q", "x", "-p", "px", "--parameter", "m=positive"], 0, "proved"),
         (["p1**2/2 + V(q1)", "p1**2/2 + V(q1)", "--function", "V=1"], 0, "proved"),
         (["p1**2/2", "q1 - t*p1", "--time", "t"], 0, "proved"),
+        (["p**2/2 + q**2", "p"], 1, "refuted"),
         (["--system", "kepler", "q1*p2 - q2*p1"], 0, "proved"),
     ],
 )
@@ -82,7 +83,8 @@ def test_simulate_writes_what_it_says(tmp_path):
         assert saved["q"].shape == saved["p"].shape == (3, 5, 1)
         assert saved["t"] == pytest.approx([0, 0.5, 1, 1.5, 2])
         energy = saved["energy"]
-    assert summary["largest_energy_error"] == pytest.approx(np.abs(energy - energy[:, :1]).max())
+    drift = np.abs(energy - energy[:, :1]) / np.maximum(np.abs(energy[:, :1]), 1)
+    assert summary["largest_relative_energy_error"] == pytest.approx(drift.max())
     assert (tmp_path / "run.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -112,6 +114,8 @@ def test_train_evaluate_sample(tmp_path):
     done = run("sample", "flow", "-n", 7, "--out", "points.npy", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert np.load(tmp_path / "points.npy").shape == (7, 2)
+    taken = run("train", "ring", "--out", "flow", cwd=tmp_path)
+    assert taken.returncode == 2 and "--resume" in taken.stderr
     again = run("train", "points.npy", "--out", "second", "--steps", 2, "--batch", 4, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
 
