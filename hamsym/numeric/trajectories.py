@@ -15,8 +15,8 @@ from hamsym.errors import NonFiniteError, ParameterError
 from hamsym.files import whole
 from hamsym.numeric.arguments import integer
 from hamsym.numeric.codegen import array_function, parameter_values
-from hamsym.symbolic.formula import to_text
 from hamsym.symbolic.hamiltonian import Hamiltonian
+from hamsym.symbolic.text import shorten, to_text
 
 if TYPE_CHECKING:
     import xarray
@@ -169,7 +169,7 @@ class Trajectories:
     def _summary(self) -> dict[str, str]:
         batch, time, dof = self.q.shape
         return {
-            "Hamiltonian": to_text(self.hamiltonian.expr)[:200],
+            "Hamiltonian": shorten(self.hamiltonian.text, 200),
             "states": f"{batch} trajectories × {time} times × {dof} degree(s) of freedom",
             "time": f"{self.t[0]:g} … {self.t[-1]:g}, {self.method} with dt = {self.dt:g}",
             "parameters": ", ".join(f"{n} = {v:g}" for n, v in self.parameters.items()) or "none",

@@ -15,6 +15,7 @@ import sympy as sp
 from flint import arb, ctx, fmpq_mpoly
 
 from hamsym.symbolic import tower as tw
+from hamsym.symbolic.derivative import derivative
 from hamsym.symbolic.space import Space
 from hamsym.symbolic.tape import NoTape, OutsideDomain, Polynomial, Tape
 from hamsym.symbolic.tower.certificate import relations
@@ -56,7 +57,7 @@ class Claim:
         if self.second is None:
             return self.first
         total = formal_bracket(self.first, self.second, self.space)
-        return total if self.space.time is None else total + sp.diff(self.first, self.space.time)
+        return total if self.space.time is None else total + derivative(self.first, self.space.time)
 
     @cached_property
     def _parts(self) -> list[sp.Expr]:
@@ -129,8 +130,8 @@ class Claim:
 
 def formal_bracket(f: sp.Expr, g: sp.Expr, space: Space) -> sp.Expr:
     """Return ``{f, g}`` by sympy's differentiation, unsimplified."""
-    f_slopes = {a: sp.diff(f, a) for a in space.variables if f.has(a)}
-    g_slopes = {b: sp.diff(g, b) for b in space.variables if g.has(b)}
+    f_slopes = {a: derivative(f, a) for a in space.variables if f.has(a)}
+    g_slopes = {b: derivative(g, b) for b in space.variables if g.has(b)}
     terms = [
         entry * f_slopes[a] * g_slopes[b]
         for (a, b), entry in space.poisson_tensor.items()

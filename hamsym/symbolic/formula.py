@@ -1,4 +1,4 @@
-"""Text to expression and back, safely: a hand-written parser that builds sympy objects and runs no code.
+"""Text to expression, safely: a hand-written parser that builds sympy objects and runs no code.
 
 The grammar is Python's arithmetic and nothing else::
 
@@ -24,21 +24,9 @@ from fractions import Fraction
 from typing import NoReturn
 
 import sympy as sp
-from sympy.printing.precedence import PRECEDENCE
-from sympy.printing.str import StrPrinter
 
 from hamsym.errors import FormulaError, did_you_mean
-
-#: Functions a formula may call, with their number of arguments.
-FUNCTIONS: dict[str, tuple[Callable[..., sp.Expr], int]] = {
-    "sqrt": (sp.sqrt, 1), "exp": (sp.exp, 1), "log": (sp.log, 1),
-    "sin": (sp.sin, 1), "cos": (sp.cos, 1), "tan": (sp.tan, 1), "cot": (sp.cot, 1),
-    "sinh": (sp.sinh, 1), "cosh": (sp.cosh, 1), "tanh": (sp.tanh, 1), "coth": (sp.coth, 1),
-    "asin": (sp.asin, 1), "acos": (sp.acos, 1), "atan": (sp.atan, 1), "atan2": (sp.atan2, 2),
-}  # fmt: skip
-CONSTANTS: dict[str, sp.Expr] = {"pi": sp.pi}
-#: Names that cannot be declared: they mean something else or nothing finite and real.
-RESERVED = frozenset({*CONSTANTS, "nan", "oo", "zoo", "inf", "I"})
+from hamsym.symbolic.language import CONSTANTS, FUNCTIONS, NOT_FINITE, NOT_SMOOTH
 
 MAX_LENGTH = 20_000
 MAX_DEPTH = 100
@@ -73,18 +61,6 @@ _REMEDIES = {
     ":": "a formula is one expression",
     "#": "comments are not part of a formula",
 }
-_NOT_FINITE = {"nan", "oo", "zoo", "inf", "NaN", "Infinity"}
-_NOT_SMOOTH = {"abs", "Abs", "sign", "Heaviside", "Piecewise", "Max", "Min", "max", "min", "floor", "ceiling"}
-
-
-def is_identifier(name: str) -> bool:
-    """Tell whether a name can be declared: ASCII letters, digits, underscores; not a Python keyword.
-
-    Example:
-        >>> is_identifier("q1"), is_identifier("2q"), is_identifier("lambda")
-        (True, False, False)
-    """
-    return re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) is not None and not keyword.iskeyword(name)
 
 
 def parse(
@@ -119,39 +95,6 @@ def parse(
     if not text.strip():
         raise FormulaError("the formula is empty", text, 0)
     return _Parser(text, symbols, functions or {}, arity or {}).formula()
-
-
-def to_text(expression: sp.Expr) -> str:
-    """Return the formula's text, such that parsing it gives the expression back.
-
-    Example:
-        >>> x = sp.Symbol("x", real=True)
-        >>> to_text(sp.exp(1)*x + sp.Abs(x) + x**sp.Rational(2, 3))
-        'x**(2/3) + exp(1)*x + sqrt((x)**2)'
-    """
-    return _FormulaPrinter().doprint(expression)
-
-
-class _FormulaPrinter(StrPrinter):
-    def _print_Exp1(self, expr: sp.Expr) -> str:
-        return "exp(1)"
-
-    def _print_Mul(self, expr: sp.Expr) -> str:
-        """Factors one by one: ``3/7/(x + 1)``, since sympy would distribute 7 over a sum when it is read back."""
-        coefficient, factors = expr.as_coeff_mul()
-        size = abs(coefficient)
-        top, bottom = ([str(n)] if n != 1 else [] for n in (size.p, size.q))
-        for factor in factors:
-            divides = isinstance(factor, sp.Pow) and factor.exp.is_Rational and factor.exp.is_negative
-            if divides:
-                bottom.append(self.parenthesize(1 / factor, PRECEDENCE["Mul"]))
-            else:
-                top.append(self.parenthesize(factor, PRECEDENCE["Mul"]))
-        sign = "-" if coefficient.is_negative else ""
-        return sign + "/".join(["*".join(top) or "1", *bottom])
-
-    def _print_Abs(self, expr: sp.Expr) -> str:
-        return f"sqrt(({self._print(expr.args[0])})**2)"
 
 
 @dataclass(frozen=True)
@@ -205,7 +148,7 @@ class _Parser:
             if match is None:
                 character = self.text[position]
                 if not character.isascii() or not character.isprintable():
-                    self._fail(f"the character {character!a} is not plain ASCII; retype it", position)
+                    self._fail(f"the character {character!r} is not plain ASCII; retype it", position)
                 remedy = _REMEDIES.get(character, "only + - * / ** ( ) , numbers and names are read")
                 self._fail(f"{character!r} is not part of a formula: {remedy}", position)
             kind, found = str(match.lastgroup), match.group()
@@ -314,7 +257,7 @@ class _Parser:
             function, wanted = FUNCTIONS[name]
         elif name in self.symbols:
             self._fail(f"{name!r} is a variable, not a function; products are written with *", token.position)
-        elif name in _NOT_SMOOTH:
+        elif name in NOT_SMOOTH:
             self._fail(
                 f"{name} is not smooth, so brackets with it are not defined everywhere", token.position
             )
@@ -347,7 +290,7 @@ class _Parser:
             return _Value(CONSTANTS[name], 1)
         if name in FUNCTIONS or name in self.functions:
             self._fail(f"{name} is a function; write {name}(…)", token.position)
-        if name in _NOT_FINITE:
+        if name in NOT_FINITE:
             self._fail(f"{name} is not a finite number", token.position)
         if name == "I":
             self._fail(

@@ -8,8 +8,9 @@ import sympy as sp
 
 from hamsym.errors import NotSeparableError, SpaceError
 from hamsym.symbolic.bracket import is_zero
-from hamsym.symbolic.formula import to_text
+from hamsym.symbolic.derivative import derivative
 from hamsym.symbolic.space import Space
+from hamsym.symbolic.text import shorten, to_text
 
 
 class Hamiltonian:
@@ -55,7 +56,7 @@ class Hamiltonian:
         """
         velocity = {s: sp.Integer(0) for s in self.space.variables}
         for (a, b), entry in self.space.poisson_tensor.items():
-            velocity[a] += entry * sp.diff(self.expr, b)
+            velocity[a] += entry * derivative(self.expr, b)
         return velocity
 
     @property
@@ -84,7 +85,7 @@ class Hamiltonian:
     def _require_split(self) -> tuple[sp.Expr, sp.Expr]:
         if self._split is None:
             raise NotSeparableError(
-                f"H = {_shorten(self.text)} is not K(p) + U(q): the term {_shorten(to_text(self._mixed))} "
+                f"H = {shorten(self.text)} is not K(p) + U(q): the term {shorten(to_text(self._mixed))} "
                 "mixes coordinates and momenta; a splitting method such as leapfrog does not apply to it"
             )
         return self._split
@@ -112,7 +113,7 @@ class Hamiltonian:
         # d²H/dq dp = 0 for every pair is the definition of separable; it catches what expansion does not.
         for q in self.space.coordinates:
             for p in self.space.momenta:
-                if is_zero(sp.diff(mixed, q, p), self.space, budget=2.0).status != "proved":
+                if is_zero(derivative(derivative(mixed, q), p), self.space, budget=2.0).status != "proved":
                     return None
         at_p, at_q = _finite_point(mixed, self.space.momenta), _finite_point(mixed, self.space.coordinates)
         if at_p is None or at_q is None:
@@ -127,7 +128,7 @@ class Hamiltonian:
         return hash((self.expr, self.space))
 
     def __repr__(self) -> str:
-        return f"Hamiltonian({_shorten(self.text)!r}, {self.space!r})"
+        return f"Hamiltonian({shorten(self.text)!r}, {self.space!r})"
 
     def _repr_latex_(self) -> str:
         return rf"$\displaystyle H = {sp.latex(self.expr)}$"
@@ -150,7 +151,3 @@ def _finite_point(expr: sp.Expr, symbols: tuple[sp.Symbol, ...]) -> dict[sp.Symb
         if not expr.subs(point).has(sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I):
             return point
     return None
-
-
-def _shorten(text: str, width: int = 120) -> str:
-    return text if len(text) <= width else text[: width - 2] + " …"

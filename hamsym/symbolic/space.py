@@ -5,15 +5,22 @@ Bracket and order are fixed once, here: q before p, and ``{f, g} = Σ ∂f/∂q�
 
 from __future__ import annotations
 
+import math
+import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from typing import Any, TypeAlias
 
 import sympy as sp
 
-from hamsym.errors import FormulaError, SpaceError, did_you_mean
-from hamsym.symbolic.formula import FUNCTIONS, RESERVED, is_identifier, parse
+from hamsym.errors import FormulaError, SpaceError
+from hamsym.symbolic.admission import admitted, require_formula
+from hamsym.symbolic.formula import parse
+from hamsym.symbolic.language import FUNCTIONS, RESERVED, is_identifier
 
+#: A name, or a sympy symbol (or undefined function) that is taken by its name.
+Name: TypeAlias = str | sp.Symbol
 _ASSUMPTIONS: dict[str, dict[str, bool]] = {"real": {"real": True}, "positive": {"positive": True}}
 
 
@@ -34,16 +41,16 @@ class Space(ABC):
 
     def __init__(
         self,
-        coordinates: str | Sequence[str],
-        momenta: str | Sequence[str],
+        coordinates: Name | Sequence[Name],
+        momenta: Name | Sequence[Name],
         *,
-        parameters: Mapping[str, str] | None = None,
+        parameters: Mapping[Name, str] | None = None,
         functions: Mapping[str, int] | None = None,
-        time: str | None = None,
+        time: Name | None = None,
     ) -> None:
-        assumed = dict(parameters or {})
+        assumed = _declared("parameters", parameters, "{'m': 'positive'}")
         for name, kind in assumed.items():
-            if kind not in _ASSUMPTIONS:
+            if not isinstance(kind, str) or kind not in _ASSUMPTIONS:
                 raise SpaceError(
                     f"parameter {name!r} has the assumption {kind!r}; it must be 'real' or 'positive'"
                 )
@@ -52,7 +59,7 @@ class Space(ABC):
         if len(time_names) > 1:
             raise SpaceError(f"time is one name, not {time!r}")
         parameter_names = [n for n in assumed if n not in {*q_names, *p_names, *time_names}]
-        arity = dict(functions or {})
+        arity = _declared("functions", functions, "{'V': 1}, the number of arguments by name")
         seen: set[str] = set()
         for name in [*q_names, *p_names, *time_names, *parameter_names, *arity]:
             _check_name(name)
@@ -103,59 +110,39 @@ class Space(ABC):
             >>> PhaseSpace.standard(1).parse("p1**2/2 + 0.1*q1**4")
             p1**2/2 + q1**4/10
         """
-        return parse(text, self.symbols, self.functions, self.function_arity)
+        expression = parse(text, self.symbols, self.functions, self.function_arity)
+        require_formula(expression, self.symbols, self.function_arity)  # sympy may have evaluated it to more
+        return expression
 
-    def express(self, expression: str | sp.Expr | float | int) -> sp.Expr:
+    def express(self, expression: object) -> sp.Expr:
         """Return text, a number or a sympy expression as an expression in this space's own symbols.
 
         Symbols and undefined functions of a sympy expression are matched by name, so
         ``sympy.symbols("q1 p1")`` without assumptions works.
 
+        Arguments:
+            expression: text, a finite real number, a sympy expression, or a Hamiltonian or Generator.
+
         Raises:
-            FormulaError: if a name is not declared in this space, or the value is not a formula.
+            FormulaError: if a name is not declared in this space, or the value holds what no text could say.
+
+        Example:
+            >>> import sympy
+            >>> PhaseSpace.standard(1).express(0.5 * sympy.Symbol("q1") ** 2)
+            q1**2/2
         """
         if isinstance(expression, str):
             return self.parse(expression)
         if hasattr(expression, "expr") and hasattr(expression, "space"):
             expression = expression.expr
-        if isinstance(expression, (int, float)) and not isinstance(expression, bool):
-            expression = (
-                sp.Integer(expression) if isinstance(expression, int) else sp.Rational(str(expression))
-            )
-        if not isinstance(expression, sp.Expr):
-            raise FormulaError(
-                f"a formula is text or a sympy expression, not {type(expression).__name__}; "
-                "pass for example 'q1*p2 - q2*p1'"
-            )
-        replace: dict[sp.Basic, sp.Basic] = {}
-        for s in expression.free_symbols:
-            if s.name not in self.symbols:
-                raise FormulaError(
-                    f"the symbol {s.name!r} is not declared in this space"
-                    + did_you_mean(s.name, self.symbols)
-                )
-            if s != self.symbols[s.name]:
-                replace[s] = self.symbols[s.name]
-        expression = expression.xreplace(replace) if replace else expression
-        for f in expression.atoms(sp.core.function.AppliedUndef):
-            name = f.func.__name__
-            if name not in self.functions:
-                raise FormulaError(
-                    f"the function {name!r} is not declared in this space"
-                    + did_you_mean(name, self.functions)
-                )
-            if len(f.args) != self.function_arity[name]:
-                raise FormulaError(f"{name} takes {self.function_arity[name]} argument(s), not {len(f.args)}")
-        foreign = {f.func for f in expression.atoms(sp.core.function.AppliedUndef)} - set(
-            self.functions.values()
+        if isinstance(expression, sp.Expr):
+            return admitted(expression, self.symbols, self.functions, self.function_arity)
+        if isinstance(expression, numbers.Real) and not isinstance(expression, bool):
+            return _exact(expression)
+        raise FormulaError(
+            f"a formula is text or a sympy expression, not {type(expression).__name__}; "
+            "pass for example 'q1*p2 - q2*p1'"
         )
-        for func in foreign:
-            expression = expression.replace(func, self.functions[func.__name__])
-        if expression.atoms(sp.Float):
-            expression = expression.xreplace({x: sp.Rational(str(x)) for x in expression.atoms(sp.Float)})
-        if expression.has(sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I):
-            raise FormulaError("the formula is not a finite real expression")
-        return expression
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -174,7 +161,7 @@ class PhaseSpace(Space):
     """Canonical coordinates and momenta with their assumptions, parameters and undefined functions.
 
     Arguments:
-        coordinates: names as text separated by spaces, or a sequence of names.
+        coordinates: names as text separated by spaces, or a sequence of names; sympy symbols are taken by name.
         momenta: as many names, in the same order.
         parameters: name to ``"real"`` or ``"positive"``; a coordinate's name may appear here to assume it positive.
         functions: name of an undefined function to its number of arguments; a proof then holds for every such function.
@@ -193,12 +180,12 @@ class PhaseSpace(Space):
 
     def __init__(
         self,
-        coordinates: str | Sequence[str],
-        momenta: str | Sequence[str],
+        coordinates: Name | Sequence[Name],
+        momenta: Name | Sequence[Name],
         *,
-        parameters: Mapping[str, str] | None = None,
+        parameters: Mapping[Name, str] | None = None,
         functions: Mapping[str, int] | None = None,
-        time: str | None = None,
+        time: Name | None = None,
     ) -> None:
         super().__init__(coordinates, momenta, parameters=parameters, functions=functions, time=time)
         if not self.coordinates:
@@ -215,9 +202,9 @@ class PhaseSpace(Space):
         cls,
         n: int,
         *,
-        parameters: Mapping[str, str] | None = None,
+        parameters: Mapping[Name, str] | None = None,
         functions: Mapping[str, int] | None = None,
-        time: str | None = None,
+        time: Name | None = None,
     ) -> PhaseSpace:
         """Return the space with coordinates q1…qn and momenta p1…pn.
 
@@ -259,13 +246,43 @@ class PhaseSpace(Space):
         return f"PhaseSpace({', '.join(parts)})"
 
 
-def _names(names: str | Sequence[str]) -> list[str]:
+def _exact(number: numbers.Real) -> sp.Rational:
+    if isinstance(number, numbers.Rational):
+        return sp.Rational(int(number.numerator), int(number.denominator))
+    if not math.isfinite(number):
+        raise FormulaError(f"{number} is not a finite number; a formula is finite and real")
+    return sp.Rational(repr(float(number)))
+
+
+def _names(names: object) -> list[str]:
     if isinstance(names, str):
         return names.replace(",", " ").split()
-    listed = list(names)
-    if not all(isinstance(n, str) for n in listed):
-        raise SpaceError("names are text, for example 'q1 q2' or ['q1', 'q2']")
-    return listed
+    listed = [names] if isinstance(names, sp.Symbol) else names
+    if not isinstance(listed, Iterable) or isinstance(listed, (bytes, Mapping)):
+        raise SpaceError(f"names are text, for example 'q1 q2' or ['q1', 'q2'], not {names!r}")
+    return [_name(n) for n in listed]
+
+
+def _name(name: object) -> str:
+    if isinstance(name, sp.Symbol):
+        return str(name.name)
+    if isinstance(name, sp.core.function.UndefinedFunction):
+        return str(name.__name__)
+    if not isinstance(name, str):
+        raise SpaceError(f"names are text, for example 'q1 q2' or ['q1', 'q2'], not {name!r}")
+    return name
+
+
+def _declared(kind: str, given: Any, example: str) -> dict[str, Any]:
+    """Return what is declared by name, as plain text to its value."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise SpaceError(f"{kind} are given by name, as {kind}={example}; not {given!r}")
+    declared = {_name(name): value for name, value in given.items()}
+    if len(declared) < len(given):
+        raise SpaceError(f"two of the {kind} have the same name")
+    return declared
 
 
 def _check_name(name: str) -> None:

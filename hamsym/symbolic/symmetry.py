@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import sympy as sp
 
 from hamsym.errors import ParameterError, ShapeError, SpaceError, SymmetryError
-from hamsym.symbolic.formula import to_text
+from hamsym.symbolic.derivative import derivative
 from hamsym.symbolic.space import PhaseSpace, Space
+from hamsym.symbolic.text import shorten, to_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +51,7 @@ class Generator:
         """Return X_g = {·, g}: each variable to its rate of change along the group parameter."""
         field = {s: sp.Integer(0) for s in self.space.variables}
         for (a, b), entry in self.space.poisson_tensor.items():
-            field[a] += entry * sp.diff(self.expr, b)
+            field[a] += entry * derivative(self.expr, b)
         return {s: sp.expand(rate) for s, rate in field.items()}
 
     @property
@@ -80,7 +81,7 @@ class Generator:
         matrix = sp.Matrix([[sp.diff(field[a], b) for b in variables] for a in variables])
         if matrix.free_symbols & set(variables):
             raise SymmetryError(
-                f"the flow of g = {self.text} is not linear, so it has no exact matrix; "
+                f"the flow of g = {shorten(self.text)} is not linear, so it has no exact matrix; "
                 "integrate it with simulate(Hamiltonian(g, space), …), whose time is the group parameter"
             )
         origin = dict.fromkeys(variables, 0)

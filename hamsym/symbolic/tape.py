@@ -281,10 +281,9 @@ def _other_products(a: list[arb]) -> list[arb]:
 
 
 _NAMES: dict[type, str] = {
-    sp.exp: "exp", sp.log: "log", sp.Abs: "abs", sp.sign: "sign", sp.sin: "sin", sp.cos: "cos", sp.tan: "tan",
+    sp.exp: "exp", sp.log: "log", sp.Abs: "abs", sp.sin: "sin", sp.cos: "cos", sp.tan: "tan",
     sp.cot: "cot", sp.sinh: "sinh", sp.cosh: "cosh", sp.tanh: "tanh", sp.coth: "coth", sp.asin: "asin",
-    sp.acos: "acos", sp.atan: "atan", sp.atan2: "atan2", sp.sec: "sec", sp.csc: "csc", sp.asinh: "asinh",
-    sp.sech: "sech", sp.csch: "csch",
+    sp.acos: "acos", sp.atan: "atan", sp.atan2: "atan2",
 }  # fmt: skip
 
 _FORWARD = {
@@ -301,23 +300,17 @@ _FORWARD = {
     "exp": _unary(arb.exp),
     "log": _unary(lambda x: _positive(x).log()),
     "abs": _unary(lambda x: abs(_nonzero(x))),
-    "sign": _unary(lambda x: _nonzero(x) / abs(x)),
     "sin": _unary(arb.sin),
     "cos": _unary(arb.cos),
     "tan": _unary(arb.tan),
     "cot": _unary(arb.cot),
-    "sec": _unary(lambda x: 1 / _nonzero(x.cos())),
-    "csc": _unary(lambda x: 1 / _nonzero(x.sin())),
     "sinh": _unary(arb.sinh),
     "cosh": _unary(arb.cosh),
     "tanh": _unary(arb.tanh),
     "coth": _unary(lambda x: _nonzero(x).coth()),
-    "sech": _unary(lambda x: 1 / x.cosh()),
-    "csch": _unary(lambda x: 1 / _nonzero(x).sinh()),
     "asin": _unary(lambda x: _inside(x).asin()),
     "acos": _unary(lambda x: _inside(x).acos()),
     "atan": _unary(arb.atan),
-    "asinh": _unary(arb.asinh),
     "atan2": lambda a, extra, point, functions: _off_cut(a[0], a[1]),
 }
 
@@ -333,23 +326,17 @@ _BACKWARD = {
     "exp": lambda a, v, extra, functions: [v],
     "log": lambda a, v, extra, functions: [1 / a[0]],
     "abs": lambda a, v, extra, functions: [v / a[0]],
-    "sign": lambda a, v, extra, functions: [arb(0)],
     "sin": lambda a, v, extra, functions: [a[0].cos()],
     "cos": lambda a, v, extra, functions: [-a[0].sin()],
     "tan": lambda a, v, extra, functions: [1 + v * v],
     "cot": lambda a, v, extra, functions: [-1 - v * v],
-    "sec": lambda a, v, extra, functions: [v * a[0].tan()],
-    "csc": lambda a, v, extra, functions: [-v * a[0].cot()],
     "sinh": lambda a, v, extra, functions: [a[0].cosh()],
     "cosh": lambda a, v, extra, functions: [a[0].sinh()],
     "tanh": lambda a, v, extra, functions: [1 - v * v],
     "coth": lambda a, v, extra, functions: [1 - v * v],
-    "sech": lambda a, v, extra, functions: [-v * a[0].tanh()],
-    "csch": lambda a, v, extra, functions: [-v * a[0].coth()],
     "asin": lambda a, v, extra, functions: [1 / (1 - a[0] * a[0]).sqrt()],
     "acos": lambda a, v, extra, functions: [-1 / (1 - a[0] * a[0]).sqrt()],
     "atan": lambda a, v, extra, functions: [1 / (1 + a[0] * a[0])],
-    "asinh": lambda a, v, extra, functions: [1 / (1 + a[0] * a[0]).sqrt()],
     "atan2": lambda a, v, extra, functions: [
         a[1] / (a[0] * a[0] + a[1] * a[1]),
         -a[0] / (a[0] * a[0] + a[1] * a[1]),

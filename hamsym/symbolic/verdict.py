@@ -13,7 +13,7 @@ import sympy as sp
 
 from hamsym.errors import UndecidedError
 from hamsym.symbolic.evaluation import DIGITS, Value, concrete, evaluate
-from hamsym.symbolic.formula import to_text
+from hamsym.symbolic.text import to_text
 from hamsym.symbolic.witness import Point, points
 
 #: Points at which a proof is checked, and how many are tried for that.

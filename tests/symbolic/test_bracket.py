@@ -237,22 +237,6 @@ def test_proofs_on_a_part_of_space_come_with_a_point_of_it(partial):
 # -- what cannot be decided ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("strange", "word"),
-    [
-        (sp.gamma(Q1), "gamma"),
-        (sp.Max(Q1, Q2) - Q1, "Max"),
-        (sp.Heaviside(Q1), "Heaviside"),
-        (sp.Integral(sp.exp(Q1**2), (Q1, 0, Q1)), "Integral"),
-        (sp.Piecewise((Q1, Q1 > 0), (0, True)), "Piecewise"),
-    ],
-    ids=str,
-)
-def test_what_is_not_covered_is_undecided_and_named(strange, word):
-    verdict = is_zero(strange, SPACE, budget=2.0)
-    assert verdict.status == "undecided" and word in verdict.reason
-
-
 def test_a_budget_overrun_is_undecided():
     q = PhaseSpace.standard(8)
     total = sum(q.variables, sp.Integer(1))

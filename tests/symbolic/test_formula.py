@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hamsym import PhaseSpace
 from hamsym.errors import FormulaError, HamsymError, SpaceError
-from hamsym.symbolic.formula import to_text
+from hamsym.symbolic.text import to_text
 
 SPACE = PhaseSpace(
     "x y", "px py", parameters={"m": "positive", "k": "real"}, functions={"V": 1, "W": 2}, time="t"

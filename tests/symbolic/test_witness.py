@@ -44,7 +44,7 @@ def test_gradients_contain_sympys_derivatives(e, seed):
             assert value.is_negligible
 
 
-NAMES = "exp log sin cos tan cot sec csc sinh cosh tanh coth sech csch asin acos atan asinh"
+NAMES = "exp log sin cos tan cot sinh cosh tanh coth asin acos atan"
 
 
 @pytest.mark.parametrize("name", NAMES.split())
@@ -66,7 +66,7 @@ def test_more_bits_give_smaller_balls():
     "e",
     [
         sp.sqrt(Q1), sp.log(Q1), Q1 ** sp.Rational(1, 3), Q1**A, 1 / (Q1 + 1), sp.sqrt(Q1 + 1), sp.Abs(Q1 + 1),
-        sp.asin(Q1 - 1), sp.acos(2 * Q1), sp.atan2(Q1 + 1, Q1), sp.coth(Q1 + 1), sp.sign(1 + Q1),
+        sp.asin(Q1 - 1), sp.acos(2 * Q1), sp.atan2(Q1 + 1, Q1), sp.coth(Q1 + 1),
     ],
     ids=str,
 )  # fmt: skip

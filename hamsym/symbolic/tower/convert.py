@@ -178,12 +178,8 @@ def carried_out(e: sp.Expr) -> sp.Expr:
     return done
 
 
-def _sign(tower: Tower, a: fmpq_mpoly) -> fmpq_mpoly:
-    return tower.ring.mul(tower.absolute(a), tower.inverse(a))
-
-
-_EXPONENTIAL = (sp.exp, sp.sinh, sp.cosh, sp.tanh, sp.coth, sp.sech, sp.csch)
-_CIRCULAR = (sp.sin, sp.cos, sp.tan, sp.cot, sp.sec, sp.csc)
+_EXPONENTIAL = (sp.exp, sp.sinh, sp.cosh, sp.tanh, sp.coth)
+_CIRCULAR = (sp.sin, sp.cos, sp.tan, sp.cot)
 
 
 def _quotient(tower: Tower, a: fmpq_mpoly, b: fmpq_mpoly) -> fmpq_mpoly:
@@ -219,19 +215,14 @@ def _acos(tower: Tower, a: fmpq_mpoly) -> fmpq_mpoly:
 
 _RULES: dict[type, Callable[..., fmpq_mpoly]] = {
     sp.exp: Tower.exp,
-    sp.sign: _sign,
     sp.sin: lambda tower, a: tower.angles.sin_cos(a)[0],
     sp.cos: lambda tower, a: tower.angles.sin_cos(a)[1],
     sp.tan: _tan,
     sp.cot: _cot,
-    sp.sec: lambda tower, a: tower.inverse(tower.angles.sin_cos(a)[1]),
-    sp.csc: lambda tower, a: tower.inverse(tower.angles.sin_cos(a)[0]),
     sp.sinh: lambda tower, a: _hyperbolic(tower, a)[0],
     sp.cosh: lambda tower, a: _hyperbolic(tower, a)[1],
     sp.tanh: _tanh,
     sp.coth: _coth,
-    sp.sech: lambda tower, a: tower.inverse(_hyperbolic(tower, a)[1]),
-    sp.csch: lambda tower, a: tower.inverse(_hyperbolic(tower, a)[0]),
     sp.asin: lambda tower, a: tower.primitive("asin", a),
     sp.acos: _acos,
     sp.atan: lambda tower, a: tower.primitive("atan", a),

@@ -1,0 +1,40 @@
+"""The language of formulas: which functions and constants it has, and which names can be declared."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Callable
+
+import sympy as sp
+
+#: Functions a formula may call, with their number of arguments.
+FUNCTIONS: dict[str, tuple[Callable[..., sp.Expr], int]] = {
+    "sqrt": (sp.sqrt, 1), "exp": (sp.exp, 1), "log": (sp.log, 1),
+    "sin": (sp.sin, 1), "cos": (sp.cos, 1), "tan": (sp.tan, 1), "cot": (sp.cot, 1),
+    "sinh": (sp.sinh, 1), "cosh": (sp.cosh, 1), "tanh": (sp.tanh, 1), "coth": (sp.coth, 1),
+    "asin": (sp.asin, 1), "acos": (sp.acos, 1), "atan": (sp.atan, 1), "atan2": (sp.atan2, 2),
+}  # fmt: skip
+#: Constants by name; Euler's number is written exp(1).
+CONSTANTS: dict[str, sp.Expr] = {"pi": sp.pi}
+#: Names that cannot be declared: they mean something else or nothing finite and real.
+RESERVED = frozenset({*CONSTANTS, "nan", "oo", "zoo", "inf", "I"})
+#: Names of what is no finite number.
+NOT_FINITE = frozenset({"nan", "oo", "zoo", "inf", "NaN", "Infinity"})
+#: Functions that have no derivative somewhere, where brackets with them are not defined.
+NOT_SMOOTH = frozenset(
+    {
+        *("abs", "Abs", "sign", "Heaviside", "DiracDelta", "Piecewise", "Max", "Min", "max", "min"),
+        *("floor", "ceiling", "frac", "Mod"),
+    }
+)
+
+
+def is_identifier(name: str) -> bool:
+    """Tell whether a name can be declared: ASCII letters, digits, underscores; not a Python keyword.
+
+    Example:
+        >>> is_identifier("q1"), is_identifier("2q"), is_identifier("lambda")
+        (True, False, False)
+    """
+    return re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) is not None and not keyword.iskeyword(name)

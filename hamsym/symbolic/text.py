@@ -1,0 +1,50 @@
+"""Expressions back to text that can be parsed, or that fits in a message."""
+
+from __future__ import annotations
+
+import sympy as sp
+from sympy.printing.precedence import PRECEDENCE
+from sympy.printing.str import StrPrinter
+
+
+def to_text(expression: sp.Expr) -> str:
+    """Return the formula's text, such that parsing it gives the expression back.
+
+    Example:
+        >>> x = sp.Symbol("x", real=True)
+        >>> to_text(sp.exp(1)*x + sp.Abs(x) + x**sp.Rational(2, 3))
+        'x**(2/3) + exp(1)*x + sqrt((x)**2)'
+    """
+    return _FormulaPrinter().doprint(expression)
+
+
+class _FormulaPrinter(StrPrinter):
+    def _print_Exp1(self, expr: sp.Expr) -> str:
+        return "exp(1)"
+
+    def _print_Mul(self, expr: sp.Expr) -> str:
+        """Factors one by one: ``3/7/(x + 1)``, since sympy would distribute 7 over a sum when it is read back."""
+        coefficient, factors = expr.as_coeff_mul()
+        size = abs(coefficient)
+        top, bottom = ([str(n)] if n != 1 else [] for n in (size.p, size.q))
+        for factor in factors:
+            divides = isinstance(factor, sp.Pow) and factor.exp.is_Rational and factor.exp.is_negative
+            if divides:
+                bottom.append(self.parenthesize(1 / factor, PRECEDENCE["Mul"]))
+            else:
+                top.append(self.parenthesize(factor, PRECEDENCE["Mul"]))
+        sign = "-" if coefficient.is_negative else ""
+        return sign + "/".join(["*".join(top) or "1", *bottom])
+
+    def _print_Abs(self, expr: sp.Expr) -> str:
+        return f"sqrt(({self._print(expr.args[0])})**2)"
+
+
+def shorten(text: str, width: int = 120) -> str:
+    """Return the text, cut to so many characters if it is longer.
+
+    Example:
+        >>> shorten("p1**2/2 + p2**2/2", 12)
+        'p1**2/2 + …'
+    """
+    return text if len(text) <= width else text[: width - 2].rstrip() + " …"
