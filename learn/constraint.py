@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import sympy as sp
 import torch
 from torch import Tensor
 
@@ -17,6 +18,9 @@ from hamsym.symbolic.symmetry import Generator
 from learn.symmetry import Hamiltonians, TensorGenerator, as_generators
 
 SAMPLING = ("base", "data", "trajectory")
+#: λ moves per step at most as it does in a training of this many steps: in a shorter one the weights have no time to
+#: follow, and λ would only run away.
+SHORTEST = 600
 
 
 class BracketConstraint:
@@ -36,7 +40,8 @@ class BracketConstraint:
             (the state that each Hamiltonian of the chain sees on its way from data to base).
         batch: number of states per step.
         initial: first value of every λ.
-        pace: η summed over the training: λ changes by at most exp(pace) from the first step to the last.
+        pace: η summed over the training: λ changes by at most exp(pace) from the first step to the last, and by at
+            most exp(pace/600) in one step, so that it cannot run away from the weights in a short training.
         loose: first goal in units of κ.
         tightening: share of the training after which the goal is the final one.
         margin: share of κ kept in reserve, so that fresh states satisfy the constraint too.
@@ -81,13 +86,39 @@ class BracketConstraint:
         self._tensor_generators: list[TensorGenerator] | None = None
         self.reset()
 
+    @property
+    def formulas(self) -> list[str]:
+        """The generators as text.
+
+        Example:
+            >>> BracketConstraint(["p1", "q1*p2 - q2*p1"]).formulas
+            ['p1', 'q1*p2 - q2*p1']
+        """
+        return [g.text if isinstance(g, Generator) else str(g) for g in self.generators]
+
     def reset(self) -> None:
-        """Set every multiplier to its first value and forget the running means."""
+        """Set every multiplier to its first value and forget the running means.
+
+        Example:
+            >>> constraint = BracketConstraint("p1")
+            >>> constraint.update([1e6], 1, 10)
+            >>> constraint.reset()
+            >>> constraint.multipliers == [constraint.initial], constraint.means
+            (True, None)
+        """
         self.multipliers = [self.initial] * len(self.generators)
         self.means: list[float] | None = None
 
     def bind(self, dim: int) -> None:
-        """Read the generators on ``dim`` coordinates and differentiate them, once."""
+        """Read the generators on ``dim`` coordinates and differentiate them, once.
+
+        Raises:
+            SymmetryError: if a generator lives on another number of coordinates.
+            FormulaError: if a formula is none in q1…qn, p1…pn.
+
+        Example:
+            >>> BracketConstraint("q1*p2 - q2*p1").bind(2)
+        """
         if not self._tensor_generators:
             self._tensor_generators = [TensorGenerator(g) for g in as_generators(self.generators, dim)]
 
@@ -96,6 +127,19 @@ class BracketConstraint:
 
         Arguments:
             states: one (Hamiltonian, q, p) for each member of the chain, q and p of shape (batch, dim).
+
+        Returns:
+            The means over states, averaged over the chain.
+
+        Raises:
+            ShapeError: if q and p differ in shape, or the chain is empty.
+
+        Example:
+            >>> from learn.flow import HamiltonianFlow
+            >>> flow = HamiltonianFlow(2, hamiltonians=2, width=4, symmetry="exact", generators="q1*p2 - q2*p1")
+            >>> q, p = torch.randn(2, 50, 2)
+            >>> bool(BracketConstraint("q1*p2 - q2*p1").residuals([(h, q, p) for h in flow.chain]) < 1e-9)
+            True
         """
         if not states or states[0][1].shape != states[0][2].shape:
             raise ShapeError("q and p must have the same shape (batch, dim), and the chain must not be empty")
@@ -112,46 +156,93 @@ class BracketConstraint:
         return torch.stack(means)
 
     def penalty(self, residuals: Tensor) -> Tensor:
-        """Return Σ_k λ_k (E{g_k, H}² − κ)."""
+        """Return Σ_k λ_k (E{g_k, H}² − κ), a scalar, from residuals of shape (generators,).
+
+        Example:
+            >>> BracketConstraint("p1", tolerance=0.5, initial=2.0).penalty(torch.tensor([1.5]))
+            tensor(2.)
+        """
         return (residuals.new_tensor(self.multipliers) * (residuals - self.tolerance)).sum()
 
     def goal(self, progress: float) -> float:
-        """Return κ', what the residuals should be when a share ``progress`` of the training is done."""
+        """Return κ', what the residuals should be when a share ``progress`` in [0, 1] of the training is done.
+
+        Example:
+            >>> constraint = BracketConstraint("p1", tolerance=1.0, loose=100.0, margin=0.0)
+            >>> constraint.goal(0.0), constraint.goal(1.0)
+            (100.0, 1.0)
+        """
         left = max(0.0, 1 - progress / self.tightening) if self.tightening else 0.0
         return (1 - self.margin) * self.tolerance * self.loose**left
 
     def update(self, residuals: Sequence[float], step: int, steps: int) -> None:
-        """Move the multipliers after step number ``step`` of ``steps``, in which E{g_k, H}² was measured."""
+        """Move the multipliers after a step.
+
+        Arguments:
+            residuals: E{g_k, H}² measured in the step, one value per generator.
+            step: its number, from 1.
+            steps: length of the training.
+
+        Example:
+            >>> constraint = BracketConstraint("p1", tolerance=1e-3, initial=1.0)
+            >>> constraint.update([1e3], 1, 1000)  # far above the goal: λ grows at full pace
+            >>> constraint.multipliers[0] == math.exp(constraint.pace / 1000)
+            True
+        """
         old = self.means or list(residuals)
         self.means = [0.9 * m + 0.1 * r for m, r in zip(old, residuals, strict=True)]
         goal = self.goal(step / steps)
         pulls = [min(max(math.log(max(m / goal, 1e-30)), -1.0), 1.0) for m in self.means]
         floor = 0.01 * self.initial  # from deeper down λ would not be back in time when the goal tightens
         self.multipliers = [
-            min(max(lam * math.exp(self.pace / steps * c), floor), 1e9)
+            min(max(lam * math.exp(self.pace / max(steps, SHORTEST) * c), floor), 1e9)
             for lam, c in zip(self.multipliers, pulls, strict=True)
         ]
 
     @property
     def satisfied(self) -> bool:
-        """Whether the running mean of every residual is within the tolerance."""
+        """Whether the running mean of every residual is within the tolerance; False before the first update.
+
+        Example:
+            >>> BracketConstraint("p1").satisfied
+            False
+        """
         return self.means is not None and all(m <= self.tolerance for m in self.means)
 
     def state(self) -> dict[str, list[float]]:
-        """Return what a resumed run needs."""
+        """Return what a resumed run needs: multipliers and running means, plain numbers.
+
+        Example:
+            >>> BracketConstraint("p1", initial=0.5).state()
+            {'multipliers': [0.5], 'means': []}
+        """
         return {"multipliers": list(self.multipliers), "means": list(self.means or [])}
 
     def restore(self, state: dict[str, list[float]]) -> None:
-        """Take up the state of an interrupted run."""
+        """Take up the state of an interrupted run.
+
+        Arguments:
+            state: what :meth:`state` returned.
+
+        Raises:
+            KeyError: if it is something else.
+
+        Example:
+            >>> constraint = BracketConstraint("p1")
+            >>> constraint.restore({"multipliers": [7.0], "means": [0.1]})
+            >>> constraint.multipliers
+            [7.0]
+        """
         self.multipliers, self.means = list(state["multipliers"]), list(state["means"]) or None
 
     def __repr__(self) -> str:
-        texts = [g.text if isinstance(g, Generator) else str(g) for g in self.generators]
-        return f"BracketConstraint({texts}, tolerance={self.tolerance}, sampling={self.sampling!r})"
+        return f"BracketConstraint({self.formulas}, tolerance={self.tolerance}, sampling={self.sampling!r})"
 
 
 def _listed(generators: Any) -> list[Any]:
-    listed = [generators] if isinstance(generators, (str, Generator)) else list(generators)
+    if generators is None:
+        generators = ()
+    listed = [generators] if isinstance(generators, (str, Generator, sp.Expr)) else list(generators)
     if not listed:
         raise SymmetryError("a constraint needs at least one generator, for example 'q1*p2 - q2*p1'")
     return listed

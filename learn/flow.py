@@ -15,12 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hamsym.errors import NonFiniteError, ParameterError, ShapeError, SymmetryError
+from hamsym.errors import ParameterError, ShapeError, SymmetryError
 from hamsym.symbolic.bracket import verify
 from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.space import PhaseSpace
 from learn.encoder import FrameEncoder, GaussianEncoder, Moments
 from learn.leapfrog import SeparableHamiltonian, leapfrog
+from learn.points import as_points, require_finite
 from learn.potentials import Features, RidgePotential
 from learn.storage import write
 from learn.symmetry import as_generators, measure_brackets, rotation_blocks
@@ -55,9 +56,10 @@ class HamiltonianFlow(nn.Module):
         steps: leapfrog steps of each.
         width: units in each potential and in the encoder.
         symmetry: None; "penalty" (the paper's: free potentials and a fixed time step, so that a BracketConstraint
-            given to ``fit`` has a meaning); "features" (the same, with the lengths of the rotated blocks as further
-            inputs); "exact" (potentials of the invariants only, so {H, g} = 0 whatever the weights).
-        generators: hamsym generators, or formulas in q1…qn, p1…pn; needed by "features" and "exact".
+            has a meaning; ``fit`` uses ``BracketConstraint(generators)`` if it is given no other); "features" (the same
+            potentials with the lengths of the rotated blocks as further inputs; constrained only if ``fit`` is given
+            a constraint); "exact" (potentials of the invariants only, so {H, g} = 0 whatever the weights).
+        generators: hamsym generators, or formulas in q1…qn, p1…pn; every mode but None needs them.
         dt: first value of each time step.
         seed: of the first weights; the global state of torch if None, which is left alone otherwise.
 
@@ -99,9 +101,9 @@ class HamiltonianFlow(nn.Module):
         self.symmetry, self.first_dt = symmetry, float(dt)
         self.generators = as_generators(generators, dim)
         self.blocks: tuple[tuple[int, ...], ...] = ()
+        if symmetry is not None and not self.generators:
+            raise SymmetryError(f"symmetry={symmetry!r} needs generators, for example 'q1*p2 - q2*p1'")
         if symmetry in ("features", "exact"):
-            if not self.generators:
-                raise SymmetryError(f"symmetry={symmetry!r} needs generators, for example 'q1*p2 - q2*p1'")
             self.blocks = rotation_blocks(self.generators, dim)
         with torch.random.fork_rng(devices=[], enabled=seed is not None):
             if seed is not None:
@@ -140,6 +142,18 @@ class HamiltonianFlow(nn.Module):
 
         This is a canonical change of variables, one number for all coordinates, so it keeps every rotation and
         needs no Jacobian.  ``fit`` calls it once with the root mean square of the data, before the first step.
+
+        Arguments:
+            length: in the unit of the data.
+
+        Raises:
+            ParameterError: if it is not a positive number.
+
+        Example:
+            >>> flow = HamiltonianFlow(1, hamiltonians=1, width=4)
+            >>> flow.set_unit(3.0)
+            >>> [round(scale.item(), 3) for scale in flow.base_scales]
+            [3.0, 0.333]
         """
         if not 0 < length < math.inf:
             raise ParameterError(f"a unit of length is a positive number, not {length!r}")
@@ -159,14 +173,47 @@ class HamiltonianFlow(nn.Module):
     # -- the map ---------------------------------------------------------------------------------------------
 
     def push_forward(self, q0: Tensor, p0: Tensor) -> tuple[Tensor, Tensor]:
-        """Carry base states to data states; both of shape (batch, dim)."""
+        """Carry base states to data states, by leapfrog through the chain.
+
+        Arguments:
+            q0, p0: states of shape (batch, dim).
+
+        Returns:
+            (q, p), each of shape (batch, dim), differentiable in the states and in the weights.
+
+        Raises:
+            ShapeError: if the states have another shape.
+
+        Example:
+            >>> flow = HamiltonianFlow(2, hamiltonians=2, width=4, seed=0).double()
+            >>> q0, p0 = flow.sample_base(5)
+            >>> q, p = flow.push_forward(q0, p0)
+            >>> torch.allclose(flow.pull_back(q, p)[0], q0)
+            True
+        """
         q, p = self._states(q0, p0)
         for h in self.chain:
             q, p = leapfrog(h, q, p, steps=self.steps)
         return q, p
 
     def pull_back(self, q: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
-        """Carry data states to base states, the exact inverse of :meth:`push_forward`."""
+        """Carry data states to base states, the exact inverse of :meth:`push_forward`.
+
+        Arguments:
+            q, p: states of shape (batch, dim).
+
+        Returns:
+            (q₀, p₀), each of shape (batch, dim), differentiable in the states and in the weights.
+
+        Raises:
+            ShapeError: if the states have another shape.
+
+        Example:
+            >>> flow = HamiltonianFlow(1, hamiltonians=1, width=4, seed=0)
+            >>> q0, p0 = flow.pull_back([[0.5]], [[1.0]])
+            >>> torch.allclose(torch.cat(flow.push_forward(q0, p0)), torch.tensor([[0.5], [1.0]]))
+            True
+        """
         q, p = self._states(q, p)
         for h in reversed(self.chain):
             q, p = leapfrog(h, q, p, steps=self.steps, inverse=True)
@@ -176,6 +223,21 @@ class HamiltonianFlow(nn.Module):
         """Return (H, q, p) for each member of the chain: the data-side state that it meets on the way to the base.
 
         The list runs from the data to the base, in the order of :meth:`pull_back`.
+
+        Arguments:
+            q, p: data states of shape (batch, dim).
+
+        Returns:
+            One (Hamiltonian, q, p) for each member of the chain.
+
+        Raises:
+            ShapeError: if the states have another shape.
+
+        Example:
+            >>> flow = HamiltonianFlow(1, hamiltonians=3, width=4)
+            >>> met = flow.trajectory([[0.5]], [[1.0]])
+            >>> len(met), met[0][0] is flow.chain[-1], float(met[0][1])
+            (3, True, 0.5)
         """
         q, p = self._states(q, p)
         met = []
@@ -187,20 +249,61 @@ class HamiltonianFlow(nn.Module):
     # -- densities -------------------------------------------------------------------------------------------
 
     def log_base(self, q0: Tensor, p0: Tensor) -> Tensor:
-        """Return log π(q₀, p₀) in nats, shape (batch,)."""
+        """Return log π(q₀, p₀) in nats, shape (batch,), of the isotropic Gaussian base.
+
+        Arguments:
+            q0, p0: base states of shape (batch, dim).
+
+        Example:
+            >>> flow = HamiltonianFlow(1, hamiltonians=1, width=4)
+            >>> q0 = p0 = torch.zeros(1, 1)
+            >>> bool(torch.isclose(flow.log_base(q0, p0).exp(), torch.tensor(1 / (2 * math.pi))))
+            True
+        """
         a, b = self.base_scales
         square = (q0 / a).square().sum(-1) + (p0 / b).square().sum(-1)
         # the unit of length cancels: it enters q and p inversely
         return -0.5 * square - self.dim * (self.log_scale.sum() + math.log(2 * math.pi))
 
     def log_joint(self, q: Tensor, p: Tensor) -> Tensor:
-        """Return log p(q, p) = log π(pull_back(q, p)) in nats, shape (batch,)."""
+        """Return log p(q, p) = log π(pull_back(q, p)) in nats, shape (batch,).
+
+        Volume is preserved, so there is no determinant.
+
+        Arguments:
+            q, p: states of shape (batch, dim).
+
+        Raises:
+            ShapeError: if the states have another shape.
+
+        Example:
+            >>> flow = HamiltonianFlow(2, hamiltonians=2, width=4, seed=0)
+            >>> q0, p0 = flow.sample_base(3)
+            >>> torch.allclose(flow.log_joint(*flow.push_forward(q0, p0)), flow.log_base(q0, p0), atol=1e-4)
+            True
+        """
         return self.log_base(*self.pull_back(q, p))
 
     def elbo(self, q: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         """Return a one-sample estimate of the evidence lower bound, shape (batch,), differentiable.
 
-        The bound lies below log p(q) by the divergence from f(p|q) to p(p|q); it is not a likelihood.
+        The bound is E_f[log p(q, p) − log f(p|q)]; it lies below log p(q) by the divergence from f(p|q) to
+        p(p|q), and is not a likelihood.
+
+        Arguments:
+            q: points of shape (batch, dim).
+            generator: of the encoder's noise; the global state of torch if None.
+
+        Raises:
+            ShapeError: if the points have another shape.
+            NonFiniteError: if a point is not finite.
+
+        Example:
+            >>> flow = HamiltonianFlow(2, hamiltonians=1, width=4, seed=0)
+            >>> loss = -flow.elbo(torch.randn(16, 2)).mean()
+            >>> loss.backward()
+            >>> bool(flow.log_scale.grad.isfinite().all())
+            True
         """
         q = require_finite(self._points(q), "q")
         p, log_f = self._encode(self.encoder.moments(q), 1, generator)
@@ -209,7 +312,18 @@ class HamiltonianFlow(nn.Module):
     def log_prob(self, q: Tensor, samples: int = 100, *, seed: int | None = None) -> Tensor:
         """Return the importance-weighted bound on log p(q) with K = ``samples``, shape (batch,), without gradient.
 
-        In expectation it lies between the ELBO (K = 1) and log p(q), and rises to the latter with K.
+        In expectation it lies between the ELBO (K = 1) and log p(q), and rises to the latter with K (Burda, Grosse,
+        Salakhutdinov, arXiv 1509.00519, theorem 1).
+
+        Arguments:
+            q: points of shape (batch, dim).
+            samples: K, draws from the encoder for each point.
+            seed: of these draws; the global state of torch if None.
+
+        Raises:
+            ShapeError: if the points have another shape.
+            NonFiniteError: if a point is not finite.
+            ParameterError: if ``samples`` is not a positive integer.
 
         Example:
             >>> flow = HamiltonianFlow(1, hamiltonians=1, width=4, seed=0)
@@ -224,6 +338,22 @@ class HamiltonianFlow(nn.Module):
         """Return the bound of :meth:`log_prob` with its standard error and effective sample size.
 
         Points are taken in chunks, so memory does not grow with batch × samples.
+
+        Arguments:
+            q: points of shape (batch, dim).
+            samples: K, draws from the encoder for each point.
+            seed: of these draws; the global state of torch if None.
+
+        Raises:
+            ShapeError: if the points have another shape.
+            NonFiniteError: if a point is not finite.
+            ParameterError: if ``samples`` is not a positive integer.
+
+        Example:
+            >>> flow = HamiltonianFlow(1, hamiltonians=1, width=4, seed=0)
+            >>> estimate = flow.estimate_log_prob([[0.0], [1.0]], 200, seed=0)
+            >>> bool((estimate.standard_error < 0.2).all()), bool((estimate.effective_samples > 20).all())
+            (True, True)
         """
         if not isinstance(samples, int) or samples < 1:
             raise ParameterError(f"samples is a positive integer, not {samples!r}")
@@ -257,7 +387,17 @@ class HamiltonianFlow(nn.Module):
 
     @torch.no_grad()
     def sample_base(self, n: int, *, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Draw n states (q₀, p₀) from π, without gradient."""
+        """Draw n states (q₀, p₀) from π, each of shape (n, dim), without gradient.
+
+        Arguments:
+            n: number of states.
+            generator: of torch; the global state if None.
+
+        Example:
+            >>> q0, p0 = HamiltonianFlow(2, hamiltonians=1, width=4).sample_base(7)
+            >>> q0.shape, p0.shape
+            (torch.Size([7, 2]), torch.Size([7, 2]))
+        """
         noise = torch.randn(
             2, n, self.dim, dtype=self.unit.dtype, device=self.unit.device, generator=generator
         )
@@ -271,6 +411,14 @@ class HamiltonianFlow(nn.Module):
         Arguments:
             n: number of points.
             seed: for the same points again; or a ``generator`` of torch; the global state if neither is given.
+
+        Raises:
+            ParameterError: if n is not a non-negative integer.
+
+        Example:
+            >>> flow = HamiltonianFlow(2, hamiltonians=1, width=4)
+            >>> flow.sample(3, seed=1).shape, torch.equal(flow.sample(3, seed=1), flow.sample(3, seed=1))
+            (torch.Size([3, 2]), True)
         """
         if not isinstance(n, int) or isinstance(n, bool) or n < 0:
             raise ParameterError(f"the number of points is a non-negative integer, not {n!r}")
@@ -288,12 +436,21 @@ class HamiltonianFlow(nn.Module):
         """Return what is known about {H, g} = 0 for the generators of the flow.
 
         In exact mode: hamsym verdicts, for each generator g one for the potentials, one for the kinetic energies
-        and one for the base density.  Potentials enter as an *undefined* function V of the invariants, so a proof
+        and one for the base density; the ``question`` of each names g and the part.  Potentials enter as an *undefined* function V of the invariants, so a proof
         holds for every value of the weights.  Leapfrog commutes with a linear point action whenever K and U do,
         hence the density of the flow has the symmetry too.
 
         In every other mode nothing is proved, and the measured residuals on base states are returned
         (:class:`learn.symmetry.BracketResidual`, one per generator).
+
+        Arguments:
+            budget: seconds for each verdict.
+            states: number of base states for the residuals.
+
+        Example:
+            >>> flow = HamiltonianFlow(2, hamiltonians=1, width=4, symmetry="exact", generators="q1*p2 - q2*p1")
+            >>> print(flow.prove_symmetry()[0].question)
+            {g, U} = 0 for g = -p1*q2 + p2*q1, U = V(q1**2 + q2**2) for every V
         """
         if self.symmetry != "exact":
             device = self.unit.device
@@ -310,23 +467,53 @@ class HamiltonianFlow(nn.Module):
             q, p, parameters={first: "positive", second: "positive"}, functions={function: n_invariants}
         )
 
+        def square(names: Sequence[str]) -> str:
+            return " + ".join(f"{name}**2" for name in names)
+
         def invariant_function(names: list[str]) -> str:
-            lengths = ["+".join(f"{names[i]}**2" for i in block) for block in self.blocks]
+            lengths = [square([names[i] for i in block]) for block in self.blocks]
             kept = [names[i] for i in range(self.dim) if i not in rotated]
             return f"{function}({', '.join([*lengths, *kept])})"
 
-        base = "+".join(f"{first}*{a}**2 + {second}*{b}**2" for a, b in zip(q, p, strict=True))
-        formulas = [invariant_function(q), invariant_function(p), base]
-        return [verify(Hamiltonian(text, space), g.text, budget=budget) for text in formulas]
+        parts = {
+            "U": (invariant_function(q), f"for every {function}"),
+            "K": (invariant_function(p), f"for every {function}"),
+            "-log π": (f"{first}*({square(q)}) + {second}*({square(p)})", f"for every {first}, {second} > 0"),
+        }
+        verdicts = []
+        for name, (text, scope) in parts.items():
+            verdict = verify(Hamiltonian(text, space), g.text, budget=budget)
+            verdict.question = f"{{g, {name}}} = 0 for g = {g.text}, {name} = {text} {scope}"
+            verdicts.append(verdict)
+        return verdicts
 
     # -- the rest --------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
-        """Write the flow into the directory ``path`` (safetensors and json), atomically; ``learn.load`` reads it."""
+        """Write the flow into the directory ``path`` (safetensors and json), atomically; ``learn.load`` reads it.
+
+        Arguments:
+            path: made if it is not there; a flow saved there before is replaced.
+
+        Raises:
+            CheckpointError: if the directory cannot be written.
+
+        Example:
+            >>> import tempfile
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     HamiltonianFlow(2, hamiltonians=1, width=4).save(folder)
+            ...     sorted(file.suffix for file in Path(folder).iterdir())
+            ['.json', '.safetensors']
+        """
         write(path, "model", self.state_dict(), {"flow": self.config()})
 
     def config(self) -> dict[str, Any]:
-        """Return the plain values that rebuild the flow without its weights."""
+        """Return the plain values that rebuild the flow without its weights.
+
+        Example:
+            >>> HamiltonianFlow(2, hamiltonians=1, width=4).config()["symmetry"] is None
+            True
+        """
         spaces = [{"q": [s.name for s in g.space.coordinates], "p": [s.name for s in g.space.momenta]}
                   for g in self.generators]  # fmt: skip
         return {
@@ -370,38 +557,6 @@ class HamiltonianFlow(nn.Module):
                 f"q and p must have the same shape (batch, {self.dim}), not {(*q.shape,)} and {(*p.shape,)}"
             )
         return q, p
-
-
-def as_points(q: Any, dim: int, like: Tensor) -> Tensor:
-    """Return points of shape (batch, dim) in the dtype and on the device of ``like``; arrays are converted.
-
-    Raises:
-        ShapeError: if the shape is another, or the input is not numeric.
-        NonFiniteError: if a value is NaN or infinite.
-    """
-    try:
-        q = torch.as_tensor(q)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ShapeError(f"points are a numeric array of shape (batch, {dim}): {error}") from error
-    if q.ndim != 2 or q.shape[1] != dim or q.is_complex():
-        raise ShapeError(f"points have shape (batch, {dim}) and are real, not {(*q.shape,)} of {q.dtype}")
-    if q.dtype != like.dtype or q.device != like.device:
-        q = q.to(like)
-    return q
-
-
-def require_finite(q: Tensor, what: str) -> Tensor:
-    """Return ``q`` if every value is finite.
-
-    Raises:
-        NonFiniteError: naming the first row that is not.
-    """
-    if not torch.isfinite(q).all():
-        row = int(torch.isfinite(q).all(-1).logical_not().nonzero()[0])
-        raise NonFiniteError(
-            f"{what}: row {row} is {q[row].tolist()}; remove or repair such rows first", index=row
-        )
-    return q
 
 
 def _fresh_names(taken: list[str], wanted: list[str]) -> list[str]:

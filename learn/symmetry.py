@@ -34,6 +34,10 @@ class Hamiltonians(Protocol):
 def as_generators(generators: Any, dim: int) -> tuple[Generator, ...]:
     """Return the generators as a tuple, text being read in the names q1…qn, p1…pn.
 
+    Arguments:
+        generators: one or several formulas, expressions or hamsym generators; None means none.
+        dim: number of coordinates.
+
     Raises:
         SymmetryError: if one is neither text nor a Generator, or lives on another number of coordinates.
 
@@ -41,7 +45,9 @@ def as_generators(generators: Any, dim: int) -> tuple[Generator, ...]:
         >>> as_generators("q1*p2 - q2*p1", 2)[0].is_point_action
         True
     """
-    if isinstance(generators, (str, Generator)):
+    if generators is None:
+        return ()
+    if isinstance(generators, (str, Generator, sp.Expr)):
         generators = (generators,)
     if not isinstance(generators, Iterable):
         raise SymmetryError(f"generators are formulas or hamsym.Generator objects, not {generators!r}")

@@ -218,6 +218,9 @@ def test_sizes_are_positive_integers(name, value):
     [
         ({"symmetry": "average"}, "'exact'"),
         ({"symmetry": "exact"}, "needs generators"),
+        ({"symmetry": "features"}, "needs generators"),
+        ({"symmetry": "penalty"}, "needs generators"),
+        ({"symmetry": "penalty", "generators": None}, "needs generators"),
         ({"symmetry": "exact", "generators": "p1"}, "rotations only"),
         ({"symmetry": "exact", "generators": "q1*p2"}, "rotations only"),
         ({"symmetry": "exact", "generators": "q1*p2 - q2*p1 + p1"}, "rotations only"),
@@ -250,6 +253,27 @@ def test_exact_mode_is_proved_for_every_weight(case):
     verdicts = make(case).prove_symmetry()
     assert len(verdicts) == 3 * len(make(case).generators)
     assert all(v.status == "proved" and v.check() for v in verdicts)
+
+
+def test_each_verdict_says_which_part_of_which_generator_it_is_about():
+    flow = make("exact, so(3)")
+    questions = [v.question for v in flow.prove_symmetry()]
+    assert len(set(questions)) == 6
+    for g, part in zip(flow.generators, (questions[:3], questions[3:]), strict=True):
+        assert all(f"for g = {g.text}, " in q for q in part)
+        assert part[0].startswith("{g, U} = 0") and part[0].endswith(
+            "U = V(q1**2 + q2**2 + q3**2) for every V"
+        )
+        assert part[1].startswith("{g, K} = 0") and part[1].endswith(
+            "K = V(p1**2 + p2**2 + p3**2) for every V"
+        )
+        assert part[2].startswith("{g, -log π} = 0") and part[2].endswith("for every a, b > 0")
+    verdict = flow.prove_symmetry()[0]
+    assert verdict.question in str(verdict) and verdict.to_dict()["question"] == verdict.question
+
+
+def test_no_generators_may_be_none():
+    assert HamiltonianFlow(2, hamiltonians=1, width=4, generators=None).generators == ()
 
 
 def test_other_modes_never_say_proved():

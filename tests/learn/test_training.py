@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import signal
+import threading
+import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -13,6 +17,7 @@ from hamsym.errors import CheckpointError, HamsymError, NonFiniteError, Paramete
 from learn.checkpoint import load
 from learn.constraint import BracketConstraint
 from learn.flow import HamiltonianFlow
+from learn.points import as_points
 from learn.training import fit
 
 
@@ -67,25 +72,21 @@ def test_same_seed_same_weights(symmetry):
     assert all(torch.equal(runs[0][1][k], runs[1][1][k]) for k in runs[0][1])
 
 
-class Stop(KeyboardInterrupt):
-    pass
-
-
 @pytest.mark.parametrize("constrained", [False, True])
 @pytest.mark.parametrize("kind", ["interrupted", "killed"])
 def test_resumed_run_ends_like_an_uninterrupted_one(tmp_path, constrained, kind, dtype):
     def run(out, **more):
-        flow = small(symmetry="penalty").to(dtype)
+        flow = small(symmetry="penalty" if constrained else None, generators=ROTATION).to(dtype)
         constraint = BracketConstraint(ROTATION, tolerance=0.05, batch=32) if constrained else None
         settings = {"steps": 40, "constraint": constraint, "out": out, "save_every": 10, "validate_every": 5}
         return flow, quiet(flow, q_valid=points(50, 1), **settings, **more)
 
     def stop(step, result):
         if step == 23:
-            raise Stop if kind == "interrupted" else RuntimeError("killed")
+            raise KeyboardInterrupt if kind == "interrupted" else RuntimeError("killed")
 
     whole_flow, whole = run(tmp_path / "whole")
-    with pytest.raises((Stop, RuntimeError)):
+    with pytest.raises((KeyboardInterrupt, RuntimeError)):
         run(tmp_path / "parts", callback=stop)
     flow, result = run(tmp_path / "parts", resume=True)
     for column in ("step", "loss", "elbo", "lambda", "residual"):
@@ -99,6 +100,108 @@ def test_resumed_run_ends_like_an_uninterrupted_one(tmp_path, constrained, kind,
     assert all(
         torch.equal(w, load(tmp_path / "parts").state_dict()[k]) for k, w in again.state_dict().items()
     )
+
+
+def _raise_in(monkeypatch, place, at=23):
+    """Make Ctrl-C arrive inside step ``at``: after the noise was drawn, amid the update, or in the look that follows."""
+    calls = 0
+
+    def interrupted(function, applies):
+        def called(*args, **kwargs):
+            nonlocal calls
+            value = function(*args, **kwargs)
+            calls += applies()
+            if calls == at and applies():
+                calls += 1  # once
+                if place == "signal":
+                    signal.raise_signal(signal.SIGINT)
+                else:
+                    raise KeyboardInterrupt
+            return value
+
+        return called
+
+    owner, name, applies = {
+        "signal": (HamiltonianFlow, "elbo", torch.is_grad_enabled),
+        "noise": (HamiltonianFlow, "elbo", torch.is_grad_enabled),
+        "backward": (torch.Tensor, "backward", torch.is_grad_enabled),
+        "optimiser": (torch.optim.Adam, "step", lambda: True),
+        "multipliers": (BracketConstraint, "update", lambda: True),
+        "validation": (HamiltonianFlow, "elbo", lambda: not torch.is_grad_enabled()),
+    }[place]
+    monkeypatch.setattr(owner, name, interrupted(getattr(owner, name), applies))
+
+
+@pytest.mark.parametrize(
+    ("place", "at"),
+    [
+        ("signal", 23),
+        ("signal", 40),
+        ("noise", 1),
+        ("noise", 23),
+        ("backward", 23),
+        ("optimiser", 3),
+        ("optimiser", 23),
+        ("multipliers", 23),
+        ("validation", 5),
+    ],
+)
+def test_a_run_stopped_inside_a_step_resumes_to_the_bit(tmp_path, monkeypatch, place, at):
+    def run(out, **more):
+        flow = small(symmetry="penalty", generators=ROTATION)
+        constraint = BracketConstraint(ROTATION, tolerance=50.0, batch=32)
+        settings = {"steps": 40, "constraint": constraint, "save_every": 10, "validate_every": 5}
+        return flow, quiet(flow, q_valid=points(50, 1), out=out, **settings, **more)
+
+    whole_flow, whole = run(tmp_path / "whole")
+    assert whole.best_step > 0 and len(whole.validation) == 8
+    with monkeypatch.context() as patch:
+        _raise_in(patch, place, at)
+        with pytest.raises(KeyboardInterrupt, match=r"after step \d+ of 40.*parts.*resume=True"):
+            run(tmp_path / "parts")
+    flow, result = run(tmp_path / "parts", resume=True)
+    for column in ("step", "loss", "elbo", "lambda", "residual"):
+        assert result.history[column] == whole.history[column]
+    assert (result.best_step, result.validation) == (whole.best_step, whole.validation)
+    assert all(torch.equal(w, flow.state_dict()[k]) for k, w in whole_flow.state_dict().items())
+
+
+def test_ctrl_c_waits_for_the_end_of_the_step_and_gives_the_handler_back(tmp_path):
+    seen = []
+
+    def press(step, result):
+        seen.append(step)
+        if step == 3:
+            signal.raise_signal(signal.SIGINT)
+            seen.append("the step went on")
+
+    with pytest.raises(KeyboardInterrupt, match="after step 3 of 9 and nothing was saved; give out="):
+        quiet(small(), steps=9, callback=press)
+    assert seen == [1, 2, 3, "the step went on"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_handler_of_somebody_else_stays(tmp_path):
+    heard = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    try:
+        quiet(small(), steps=2, callback=lambda step, result: signal.raise_signal(signal.SIGINT))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert heard == [signal.SIGINT] * 2
+
+
+def test_training_runs_in_a_thread():
+    lengths = []
+    worker = threading.Thread(target=lambda: lengths.append(len(quiet(small(), steps=2).history["step"])))
+    worker.start()
+    worker.join()
+    assert lengths == [2]
+
+
+def test_bar_is_not_drawn_into_a_pipe(capfd):
+    fit(small(), points(), steps=2, batch=8, progress=True)
+    assert capfd.readouterr().err == ""
 
 
 def test_resume_without_a_run_starts_one_and_other_settings_are_refused(tmp_path):
@@ -192,6 +295,113 @@ def test_a_loss_that_leaves_the_numbers_stops_and_keeps_the_batch(tmp_path):
     assert tensors["q"].shape == (32, 2) and values["step"] == 4
 
 
-def test_constant_data_do_not_break_the_unit():
-    result = quiet(small(), torch.zeros(10, 2), steps=3)
-    assert all(map(math.isfinite, result.history["loss"]))
+@pytest.mark.parametrize("value", [0.0, 0.1, -1e9])
+def test_constant_data_are_refused(value):
+    with pytest.raises(ParameterError, match=r"q_train: all 10 points are the same.*differ"):
+        quiet(small(), torch.full((10, 2), value), steps=3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda q: q + 100, r"away from the origin.*q - q.mean"),
+        (lambda q: q * torch.tensor([1e-3, 1.0]), "one unit of length.*divide each coordinate"),
+        (lambda q: q * torch.tensor([0.0, 1.0]), "in no way"),
+        (lambda q: q @ torch.tensor([[1.0, 0.999], [0.0, 0.001]]), "one unit of length"),
+    ],
+)
+def test_data_that_one_unit_cannot_serve_are_warned_of(change, message):
+    with pytest.warns(UserWarning, match=message) as caught:
+        quiet(small(), change(points()), steps=1)
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("change", [lambda q: q, lambda q: q + 3, lambda q: 1e-6 * q, lambda q: 1e6 * q])
+def test_ordinary_data_are_not(change):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        quiet(small(), change(points()), steps=1)
+
+
+EXACT_POINTS = np.array([[1.0, 2.0], [3.0, 4.0], [-5.0, 0.0]])
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda q: q[::-1][::-1],
+        lambda q: np.flip(np.flip(q, 1).copy(), 1),
+        lambda q: q.astype(">f8"),
+        lambda q: q.astype(">i2"),
+        lambda q: q.astype(np.float16),
+        lambda q: q.astype(np.longdouble),
+        lambda q: np.asfortranarray(q),
+        lambda q: np.repeat(q, 2, axis=0)[::2],
+        lambda q: q.astype(object),
+        lambda q: [[Fraction(int(x)) for x in row] for row in q],
+        lambda q: [tuple(int(x) for x in row) for row in q],
+        lambda q: list(torch.tensor(q)),
+        lambda q: np.frombuffer(q.tobytes()).reshape(3, 2),
+        lambda q: torch.tensor(q, dtype=torch.float16),
+        lambda q: torch.tensor(q).int(),
+    ],
+)
+def test_points_are_read_from_whatever_holds_real_numbers(kind, dtype):
+    like = torch.zeros(1, dtype=dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read = as_points(kind(EXACT_POINTS), 2, like)
+    assert read.dtype == dtype and read.tolist() == EXACT_POINTS.tolist()
+    read += 1  # memory of its own, or at least memory that may be written to
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (EXACT_POINTS * 1j, "complex numbers"),
+        (torch.tensor(EXACT_POINTS).to(torch.complex64), "real numbers"),
+        ([["1.5", "2.5"]], "text"),
+        (np.array([["1.5", 2.5]], dtype=object), "'1.5'"),
+        (np.array([[None, 2.5]], dtype=object), "None"),
+        ([[1.0, None]], "None"),
+        (None, "None"),
+        ([[1j, 2]], "complex"),
+        (np.array([[1j, 2]], dtype=object), "1j"),
+        ([[1.0, 2.0], [3.0]], "do not fit together"),
+        (np.zeros((2, 2), dtype="datetime64[s]"), "dates"),
+        ({"q": 1}, "'q'"),
+    ],
+)
+def test_what_holds_no_real_numbers_is_refused_in_our_words(bad, message):
+    with pytest.raises(ShapeError, match=message):
+        as_points(bad, 2, torch.zeros(1))
+
+
+def test_penalty_without_a_constraint_gets_that_of_its_generators():
+    def losses(symmetry, **settings):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            flow = small(symmetry=symmetry, generators=[ROTATION])
+            return quiet(flow, steps=5, **settings)
+
+    default = losses("penalty")
+    assert (
+        default.history["loss"] == losses("penalty", constraint=BracketConstraint(ROTATION)).history["loss"]
+    )
+    assert [len(v) for v in default.history["lambda"]] == [1] * 5 and default.constraint_satisfied is False
+    for symmetry in (None, "features"):
+        free = losses(symmetry)
+        assert free.history["lambda"] == [[]] * 5 and free.constraint_satisfied is None
+
+
+def test_a_missed_constraint_is_said_with_its_size_and_the_remedy():
+    flow = small(symmetry="penalty", generators=ROTATION)
+    with pytest.warns(
+        UserWarning, match=r"missed after 3 steps.*times the tolerance κ = 1e-06.*'exact'"
+    ) as caught:
+        result = quiet(flow, steps=3, constraint=BracketConstraint(ROTATION, tolerance=1e-6))
+    assert result.constraint_satisfied is False and caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        easy = BracketConstraint(ROTATION, tolerance=1e6)
+        assert quiet(flow, steps=3, constraint=easy).constraint_satisfied is True

@@ -1,0 +1,143 @@
+"""Points as a user gives them, made into tensors that a flow can take, or refused with the reason."""
+
+from __future__ import annotations
+
+import numbers
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hamsym.errors import NonFiniteError, ParameterError, ShapeError
+
+#: Beyond these one isotropic unit of length no longer serves the data.
+FAR = 5.0
+ANISOTROPIC = 30.0
+
+
+def as_points(q: Any, dim: int, like: Tensor) -> Tensor:
+    """Return points of shape (batch, dim) in the dtype and on the device of ``like``.
+
+    Arguments:
+        q: a tensor, or anything numpy reads as real numbers: lists, integers, any precision, byte order or strides,
+            objects that are real numbers (fractions, for example).  A tensor of the right kind is returned as it is.
+        dim: number of coordinates.
+        like: a tensor with the wanted dtype and device.
+
+    Raises:
+        ShapeError: if the shape is another, or the input is not made of real numbers.
+
+    Example:
+        >>> as_points([[1, 2], [3, 4]], 2, torch.zeros(1))
+        tensor([[1., 2.],
+                [3., 4.]])
+        >>> as_points(np.arange(4.0, dtype=">f8").reshape(2, 2)[::-1], 2, torch.zeros(1))
+        tensor([[2., 3.],
+                [0., 1.]])
+    """
+    if not isinstance(q, Tensor):
+        q = _from_array(q, dim, like)
+    if q.is_complex():
+        raise ShapeError(f"points are real numbers of shape (batch, {dim}), not {q.dtype}")
+    if q.ndim != 2 or q.shape[1] != dim:
+        raise ShapeError(f"points have shape (batch, {dim}), not {(*q.shape,)}")
+    if q.dtype != like.dtype or q.device != like.device:
+        q = q.to(like)
+    return q
+
+
+def _from_array(q: Any, dim: int, like: Tensor) -> Tensor:
+    wanted = f"points are a numeric array of shape (batch, {dim}), not"
+    try:
+        array = np.asarray(q)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ShapeError(f"{wanted} {type(q).__name__} whose rows do not fit together: {error}") from error
+    if array.dtype == object:
+        # numpy would read the text '1.5' as a number and None as NaN
+        wrong = [x for x in array.ravel() if not _is_real(x)]
+        if wrong:
+            raise ShapeError(f"{wanted} one that holds {wrong[0]!r}")
+    elif array.dtype.kind not in "biuf":
+        what = {"U": "text", "S": "bytes", "c": "complex numbers", "M": "dates", "m": "durations"}
+        raise ShapeError(f"{wanted} {what.get(array.dtype.kind, str(array.dtype))}")
+    dtype = np.float64 if like.dtype == torch.float64 else np.float32
+    try:
+        with np.errstate(over="ignore"):  # what becomes infinite is refused by row later
+            # a tensor needs native byte order, positive strides and memory that it may write to
+            array = np.require(array, dtype, ["C", "W"])
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ShapeError(f"{wanted} one that numpy cannot turn into {dtype.__name__}: {error}") from error
+    return torch.from_numpy(array)
+
+
+def _is_real(x: Any) -> bool:
+    # sympy's numbers are registered or convertible; text and None are not numbers whatever float() says
+    if isinstance(x, numbers.Real):
+        return True
+    return not isinstance(x, (str, bytes, numbers.Complex)) and hasattr(x, "__float__")
+
+
+def require_finite(q: Tensor, what: str) -> Tensor:
+    """Return ``q`` of shape (batch, dim) if every value is finite.
+
+    Arguments:
+        q: the points.
+        what: their name in the message.
+
+    Raises:
+        NonFiniteError: naming the first row that is not.
+
+    Example:
+        >>> require_finite(torch.zeros(1, 2), "q")
+        tensor([[0., 0.]])
+    """
+    if not torch.isfinite(q).all():
+        row = int(torch.isfinite(q).all(-1).logical_not().nonzero()[0])
+        raise NonFiniteError(
+            f"{what}: row {row} is {q[row].tolist()}; remove or repair such rows first", index=row
+        )
+    return q
+
+
+def look_at(q: Tensor, what: str, *, stacklevel: int = 2) -> None:
+    """Warn where one isotropic unit of length cannot serve the points, refuse points that are all the same.
+
+    Arguments:
+        q: finite points of shape (batch, dim), two or more.
+        what: their name in the message.
+        stacklevel: of the warning, counted from the caller.
+
+    Raises:
+        ParameterError: if all points are the same.
+
+    Example:
+        >>> look_at(torch.zeros(3, 2), "q")
+        Traceback (most recent call last):
+        hamsym.errors.ParameterError: q: all 3 points are the same, [0.0, 0.0]; a density needs points that differ
+    """
+    if bool((q == q[:1]).all()):
+        raise ParameterError(
+            f"{what}: all {len(q)} points are the same, {q[0].tolist()}; a density needs points that differ"
+        )
+    x = q.detach().double()
+    mean = x.mean(0)
+    spread = float((x - mean).square().mean().sqrt())
+    distance = float(mean.norm())
+    if distance > FAR * spread:
+        warnings.warn(
+            f"{what} lies {distance / spread:.3g} times its spread ({spread:.3g}) away from the origin, where a flow "
+            "starts and about which rotations turn; train on q - q.mean(0) and add the mean back to the samples",
+            stacklevel=stacklevel + 1,
+        )
+    variances = torch.linalg.eigvalsh((x - mean).T @ (x - mean) / len(x)).clamp(min=0)
+    smallest, largest = float(variances[0].sqrt()), float(variances[-1].sqrt())
+    if largest > ANISOTROPIC * smallest:
+        ratio = "in no way" if smallest == 0 else f"{largest / smallest:.3g} times less"
+        warnings.warn(
+            f"{what} spreads over {largest:.3g} in one direction and {ratio} in another, but a flow has one unit of "
+            "length for all coordinates, so that it keeps rotations; divide each coordinate by its standard "
+            "deviation (and leave out coordinates that do not vary), or whiten the points, before training",
+            stacklevel=stacklevel + 1,
+        )

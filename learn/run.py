@@ -1,0 +1,284 @@
+"""The state of one training run: what a step changes, what is saved, and what the run says when it is over."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hamsym.errors import CheckpointError, NonFiniteError
+from learn.constraint import BracketConstraint
+from learn.flow import HamiltonianFlow
+from learn.storage import read, write
+
+WARM_UP = 100
+LAST_RATE = 0.02
+CLIP = 1.0
+JUDGED = 8192  # states on which the finished flow is held against the constraint
+
+
+@dataclass
+class FitResult:
+    """What a training run did.
+
+    Attributes:
+        history: lists of equal length, one entry per step: ``step`` (from 1), ``loss``, ``elbo`` (mean over the batch,
+            nats), ``lambda`` and ``residual`` (one value per generator: λ_k and E{g_k, H}²), ``seconds``.
+        validation: list of (step, mean ELBO of the validation points).
+        best_step: the step whose weights the flow now has: the best on the validation points, else the last.
+        constraint_satisfied: whether every E{g_k, H}² of those weights is within κ, measured on fresh states when the
+            training was over; None without a constraint.
+
+    Example:
+        >>> from learn.training import fit
+        >>> flow = HamiltonianFlow(1, hamiltonians=1, width=4, seed=0)
+        >>> result = fit(flow, torch.randn(100, 1), torch.randn(50, 1), steps=4, validate_every=2, progress=False)
+        >>> [step for step, _ in result.validation], result.constraint_satisfied
+        ([2, 4], None)
+    """
+
+    history: dict[str, list[Any]] = field(default_factory=dict)
+    validation: list[tuple[int, float]] = field(default_factory=list)
+    best_step: int = 0
+    constraint_satisfied: bool | None = None
+
+    def __repr__(self) -> str:
+        if not self.history.get("step"):
+            return "FitResult(no steps)"
+        h = self.history
+        return (
+            f"FitResult(steps={h['step'][-1]}, best_step={self.best_step}, elbo={h['elbo'][-1]:.4f}, "
+            f"lambda={h['lambda'][-1]}, constraint_satisfied={self.constraint_satisfied}, "
+            f"seconds={h['seconds'][-1]:.1f})"
+        )
+
+
+class Run:
+    """The state of one training run: weights, optimiser, random numbers, multipliers, history, best weights."""
+
+    def __init__(
+        self,
+        flow: HamiltonianFlow,
+        q_train: Tensor,
+        q_valid: Tensor | None,
+        steps: int,
+        settings: dict[str, Any],
+        constraint: BracketConstraint | None,
+    ) -> None:
+        self.flow, self.q_train, self.q_valid = flow, q_train, q_valid
+        self.steps, self.settings, self.constraint = steps, settings, constraint
+        if not flow.unit_is_set:
+            rms = float(q_train.square().mean().sqrt())
+            flow.set_unit(rms if rms > 0 else 1.0)
+        if constraint is not None:
+            constraint.bind(flow.dim)
+            constraint.reset()
+        self.parameters = dict(flow.named_parameters())
+        self.optimizer = torch.optim.Adam(self.parameters.values(), lr=settings["lr"], fused=True)
+        self.random = torch.Generator(q_train.device).manual_seed(settings["seed"])
+        self.result = FitResult({k: [] for k in ("step", "loss", "elbo", "lambda", "residual", "seconds")})
+        self.best: dict[str, Tensor] = {}
+        self.best_elbo = -math.inf
+        self.step, self.seconds = 0, 0.0
+        self.consistent = True
+        self.finished = False
+        self.batch_points = q_train[:0]
+
+    def advance(self, started: float) -> None:
+        """Do one step, or none: an interruption before weights change leaves the state of the step before."""
+        before = self.random.get_state()
+        try:
+            loss, elbo, residuals = self._loss()
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.parameters.values(), CLIP)
+        except BaseException:
+            self.random.set_state(before)
+            raise
+        self.consistent = False  # from here on half a step may be done, which must not be saved
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings["lr"] * _schedule(self.step, self.steps)
+        self.optimizer.step()
+        self.step += 1
+        self.seconds = time.perf_counter() - started
+        multipliers = [] if self.constraint is None else list(self.constraint.multipliers)
+        if self.constraint is not None:
+            self.constraint.update(residuals, self.step, self.steps)
+        row = (self.step, float(loss.detach()), float(elbo.detach()), multipliers, residuals, self.seconds)
+        for column, entry in zip(self.result.history.values(), row, strict=True):
+            column.append(entry)
+        self.consistent = True
+
+    def _loss(self) -> tuple[Tensor, Tensor, list[float]]:
+        """Return the loss on a fresh batch, its ELBO and the residuals of the constraint."""
+        flow, n = self.flow, len(self.q_train)
+        index = torch.randint(n, (self.settings["batch"],), generator=self.random, device=self.q_train.device)
+        q = self.batch_points = self.q_train[index]
+        elbo = flow.elbo(q, generator=self.random).mean()
+        loss, residuals = -elbo, []
+        if self.constraint is not None:
+            states = self._constraint_states(q[: self.constraint.batch], self.constraint.batch, self.random)
+            measured = self.constraint.residuals(states)
+            loss = loss + self.constraint.penalty(measured)
+            residuals = measured.tolist()
+        if not math.isfinite(value := float(loss.detach())):
+            raise NonFiniteError(
+                f"the loss became {value} at step {self.step + 1}; lower lr (now {self.settings['lr']}) or look at "
+                "the batch that did it, which is kept in out as failure.json"
+            )
+        return loss, elbo, residuals
+
+    @torch.no_grad()
+    def _constraint_states(
+        self, q: Tensor, n: int, random: torch.Generator
+    ) -> list[tuple[Any, Tensor, Tensor]]:
+        """Return (H, q, p) for each member of the chain: n base states, or those that the points q lead to."""
+        assert self.constraint is not None
+        flow = self.flow
+        if self.constraint.sampling == "base":
+            q0, p0 = flow.sample_base(n, generator=random)
+            return [(h, q0, p0) for h in flow.chain]
+        noise = torch.randn(len(q), 1, flow.dim, dtype=q.dtype, device=q.device, generator=random)
+        p = flow.encoder.moments(q).draw(noise)[0][:, 0]
+        if self.constraint.sampling == "data":
+            return [(h, q, p) for h in flow.chain]
+        return flow.trajectory(q, p)
+
+    @torch.no_grad()
+    def validate(self, every: int) -> None:
+        """If a look at the validation points is due, remember the weights if they like them best so far.
+
+        Done twice for one step it changes nothing, so that an interruption in between does no harm.
+        """
+        seen = self.result.validation[-1][0] if self.result.validation else 0
+        if self.q_valid is None or self.step == seen or (self.step % every and self.step < self.steps):
+            return
+        # the same noise every time, so that steps are compared and not draws
+        noise = torch.Generator(self.q_valid.device).manual_seed(self.settings["seed"])
+        parts = [self.flow.elbo(part, generator=noise).sum() for part in self.q_valid.split(8192)]
+        elbo = float(torch.stack(parts).sum()) / len(self.q_valid)
+        allowed = self.constraint is None or self.constraint.satisfied
+        if allowed and elbo > self.best_elbo:
+            best = {k: v.detach().clone() for k, v in self.flow.state_dict().items()}
+            self.best, self.best_elbo, self.result.best_step = best, elbo, self.step
+        self.result.validation.append((self.step, elbo))
+
+    def finish(self) -> None:
+        """Give the flow its best weights."""
+        self.finished = True
+        if self.best:
+            self.flow.load_state_dict(self.best)
+        else:
+            self.result.best_step = self.step
+
+    def stop(self, out: str | Path | None) -> str:
+        """Save what is whole, and say where the run stands."""
+        stopped = f"training stopped after step {self.step} of {self.steps}"
+        if out is None:
+            return f"{stopped} and nothing was saved; give out=… to be able to go on later"
+        if self.finished:  # the weights are those of the best step, and the run was saved before
+            return f"{stopped}; the run in {out} is complete, the same call with resume=True writes its flow"
+        if self.consistent and self.step:
+            self.save(out)
+            return f"{stopped}; the same call with out={str(out)!r} and resume=True goes on from there"
+        return (
+            f"{stopped}; the same call with out={str(out)!r} and resume=True goes on from the last checkpoint"
+        )
+
+    @torch.no_grad()
+    def judge(self) -> None:
+        """Hold the weights that the flow now has against the constraint, on fresh states, and warn if it is missed."""
+        constraint = self.constraint
+        if constraint is None:
+            return
+        random = torch.Generator(self.q_train.device).manual_seed(self.settings["seed"] + 1)
+        states = self._constraint_states(self.q_train[:JUDGED], JUDGED, random)
+        found = constraint.residuals(states).tolist()
+        self.result.constraint_satisfied = all(m <= constraint.tolerance for m in found)
+        if not self.result.constraint_satisfied:
+            worst = max(range(len(found)), key=found.__getitem__)
+            warnings.warn(
+                f"the constraint is missed after {self.steps} steps: E{{g,H}}² = {found[worst]:.3g} for "
+                f"g = {constraint.formulas[worst]}, {found[worst] / constraint.tolerance:.3g} times the tolerance "
+                f"κ = {constraint.tolerance:g}; give more steps, a larger tolerance, or, for rotations, a flow with "
+                "symmetry='exact', which has no need of a constraint",
+                stacklevel=4,  # this, the no_grad around it, fit, its caller
+            )
+
+    def summary(self) -> dict[str, str]:
+        """The line of the progress bar."""
+        h = self.result.history
+        shown = {"elbo": f"{h['elbo'][-1]:.3f}"}
+        if self.constraint is not None:
+            shown["E{g,H}²"] = f"{max(h['residual'][-1]):.2g}"
+            shown["λ"] = f"{max(h['lambda'][-1]):.3g}"
+        return shown
+
+    def save(self, out: str | Path) -> None:
+        """Write everything that a resumed run needs."""
+        tensors = {f"flow.{k}": v for k, v in self.flow.state_dict().items()}
+        tensors |= {f"best.{k}": v for k, v in self.best.items()}
+        for name, parameter in self.parameters.items():
+            for key, value in self.optimizer.state[parameter].items():
+                tensors[f"adam.{key}.{name}"] = value
+        tensors["random"] = self.random.get_state()
+        history = self.result.history
+        for key, column in history.items():
+            tensors[f"history.{key}"] = torch.tensor(column, dtype=torch.float64)
+        tensors["validation"] = torch.tensor(self.result.validation, dtype=torch.float64).reshape(-1, 2)
+        values: dict[str, Any] = {"settings": self.settings, "steps": self.steps, "step": self.step}
+        values |= {"best_step": self.result.best_step, "best_elbo": self.best_elbo if self.best else None}
+        if self.constraint is not None:
+            values["multipliers"] = self.constraint.state()
+        write(out, "training", tensors, values)
+
+    def restore(self, out: str | Path) -> None:
+        """Take up a saved run.
+
+        Raises:
+            CheckpointError: if its settings differ from this run's.
+        """
+        tensors, values = read(out, "training")
+        saved = values.get("settings")
+        if not isinstance(saved, dict) or saved != self.settings or values["steps"] > self.steps:
+            raise CheckpointError(
+                f"the run in {out} had the settings {saved} and steps={values.get('steps')}, this one has "
+                f"{self.settings} and steps={self.steps}; give the same settings, or another out"
+            )
+        try:
+            self.flow.load_state_dict(_under("flow.", tensors))
+            best = _under("best.", tensors)
+            self.best = {k: v.to(self.q_train.device) for k, v in best.items()}
+            for name, parameter in self.parameters.items():
+                state = {key: tensors[f"adam.{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")}
+                self.optimizer.state[parameter] = {k: v.to(parameter.device) for k, v in state.items()}
+            self.random.set_state(tensors["random"])
+            history = {key: tensors[f"history.{key}"].tolist() for key in self.result.history}
+            history["step"] = [int(s) for s in history["step"]]
+            validation = [(int(s), e) for s, e in tensors["validation"].tolist()]
+            self.result = FitResult(history, validation, int(values["best_step"]))
+            self.best_elbo = -math.inf if values["best_elbo"] is None else float(values["best_elbo"])
+            self.step = int(values["step"])
+            self.seconds = history["seconds"][-1] if history["seconds"] else 0.0
+            if self.constraint is not None:
+                self.constraint.restore(values["multipliers"])
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise CheckpointError(f"the run in {out} does not fit this flow: {error}") from error
+
+
+def _schedule(step: int, steps: int) -> float:
+    """Share of the largest learning rate: linear warm-up, then a cosine down to 2 %."""
+    warm = min(WARM_UP, max(1, steps // 10))
+    if step < warm:
+        return (step + 1) / warm
+    return LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
