@@ -15,6 +15,7 @@ ORDER = [
     ["hamsym.files"],
     [
         "hamsym.symbolic.language",
+        "hamsym.symbolic.constants",
         "hamsym.symbolic.text",
         "hamsym.symbolic.applied",
         "hamsym.symbolic.derivative",
@@ -28,7 +29,7 @@ ORDER = [
     ["hamsym.symbolic.bracket"],
     ["hamsym.symbolic.hamiltonian"],
     ["hamsym.symbolic.symmetry"],
-    ["hamsym.numeric.arguments", "hamsym.numeric.cache"],
+    ["hamsym.numeric.arguments", "hamsym.numeric.cache", "hamsym.numeric.progress"],
     ["hamsym.numeric.printing", "hamsym.numeric.methods"],
     ["hamsym.numeric.codegen"],
     ["hamsym.numeric.stepping", "hamsym.numeric.convergence"],

@@ -26,6 +26,7 @@ from typing import NoReturn
 import sympy as sp
 
 from hamsym.errors import FormulaError, did_you_mean
+from hamsym.symbolic.constants import UNKNOWN, combined, function_size, rational_size
 from hamsym.symbolic.language import CONSTANTS, FUNCTIONS, NOT_FINITE, NOT_SMOOTH
 
 MAX_LENGTH = 20_000
@@ -34,7 +35,7 @@ MAX_DIGITS = 400
 MAX_EXPONENT = 400
 MAX_RATIONAL_EXPONENT = 200
 MAX_ROOT = 60
-MAX_NUMBER_BITS = 20_000
+MAX_NUMBER_BITS = 13_000  # fewer digits than Python is willing to print
 MAX_TERMS = 100_000
 
 _TOKEN = re.compile(
@@ -88,13 +89,39 @@ def parse(
         >>> parse("0.5*q**2 + q/3", {"q": q})
         q**2/2 + q/3
     """
+    return parse_with_domain(text, symbols, functions, arity)[0]
+
+
+def parse_with_domain(
+    text: str,
+    symbols: Mapping[str, sp.Symbol],
+    functions: Mapping[str, Callable[..., sp.Expr]] | None = None,
+    arity: Mapping[str, int] | None = None,
+) -> tuple[sp.Expr, Domain]:
+    """Return the expression of :func:`parse` and the part of the formula's domain that the expression forgot.
+
+    Example:
+        >>> x = sp.Symbol("x", real=True)
+        >>> parse_with_domain("sqrt(x)**2", {"x": x})
+        (x, Domain(positive=(x,), nonzero=()))
+        >>> parse_with_domain("sqrt(x)", {"x": x})[1]
+        Domain(positive=(), nonzero=())
+    """
     if not isinstance(text, str):
         raise FormulaError(f"a formula is text, not {type(text).__name__}")
     if len(text) > MAX_LENGTH:
         raise FormulaError(f"the formula has {len(text)} characters; at most {MAX_LENGTH} are read")
     if not text.strip():
         raise FormulaError("the formula is empty", text, 0)
-    return _Parser(text, symbols, functions or {}, arity or {}).formula()
+    parser = _Parser(text, symbols, functions or {}, arity or {})
+    expr = parser.formula()
+    roots, logs = expr.atoms(sp.Pow), expr.atoms(sp.log)
+    kept = {r.base for r in roots if not r.exp.is_integer} | {a.args[0] for a in logs}
+    denominators = {d for r in roots if r.exp.is_negative for d in (r.base, 1 / r)}
+    return expr, Domain(
+        tuple(e for e in parser.positive if e not in kept),
+        tuple(e for e in parser.nonzero if e not in denominators),
+    )
 
 
 @dataclass(frozen=True)
@@ -106,10 +133,32 @@ class _Token:
 
 @dataclass(frozen=True)
 class _Value:
-    """A subexpression and the number of terms it would have when expanded."""
+    """A subexpression, the number of terms it would have when expanded, and its size if it is a constant."""
 
     expr: sp.Expr
     terms: int
+    size: float | None = UNKNOWN
+
+    def __neg__(self) -> _Value:
+        return _Value(-self.expr, self.terms, None if self.size is None else -self.size)
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What must hold for a formula to be real and smooth as it was written.
+
+    sympy may merge a formula to one that is defined at more points (``sqrt(x)**2`` to ``x``).
+
+    Attributes:
+        positive: expressions that must be positive: bases of roots and of symbolic powers, arguments of log.
+        nonzero: expressions that must not vanish: denominators.
+    """
+
+    positive: tuple[sp.Expr, ...] = ()
+    nonzero: tuple[sp.Expr, ...] = ()
+
+
+_HALF = _Value(sp.Rational(1, 2), 1, 0.5)
 
 
 class _Parser:
@@ -124,6 +173,8 @@ class _Parser:
         self.tokens = self._tokenize()
         self.at = 0
         self.depth = 0
+        self.positive: dict[sp.Expr, None] = {}
+        self.nonzero: dict[sp.Expr, None] = {}
 
     def formula(self) -> sp.Expr:
         value = self._sum()
@@ -137,6 +188,9 @@ class _Parser:
                 f"an operator is missing before {token.text!r}; products are written with *", token.position
             )
         self._require_finite(value.expr, 0)
+        numbers = value.expr.atoms(sp.Rational)
+        if any(max(n.p.bit_length(), n.q.bit_length()) > MAX_NUMBER_BITS for n in numbers):
+            self._fail("a number has too many digits when the formula is worked out", 0)
         return value.expr
 
     # -- tokens -----------------------------------------------------------------------------------
@@ -188,10 +242,11 @@ class _Parser:
         values = [self._product()]
         while token := self._take("+", "-"):
             value = self._product()
-            values.append(value if token.text == "+" else _Value(-value.expr, value.terms))
+            values.append(value if token.text == "+" else -value)
         if len(values) == 1:
             return values[0]
-        return self._bounded(_Value(sp.Add(*(v.expr for v in values)), sum(v.terms for v in values)), 0)
+        terms, size = sum(v.terms for v in values), combined(sum, [v.size for v in values])
+        return self._bounded(_Value(sp.Add(*(v.expr for v in values)), terms, size), 0)
 
     def _product(self) -> _Value:
         start = self.tokens[self.at].position
@@ -201,7 +256,9 @@ class _Parser:
             if token.text == "/":
                 if value.expr.is_zero:
                     self._fail("division by zero", token.position)
-                value = _Value(sp.Pow(value.expr, -1), 1)
+                if value.expr.free_symbols:
+                    self.nonzero[value.expr] = None
+                value = _Value(sp.Pow(value.expr, -1), 1, combined(lambda s: 1 / s[0], [value.size]))
             values.append(value)
         if len(values) == 1:
             return values[0]
@@ -209,7 +266,7 @@ class _Parser:
         self._check_terms(terms, start)
         expr = sp.Mul(*(v.expr for v in values))
         self._check_exponents(expr, start)
-        return _Value(expr, terms)
+        return self._bounded(_Value(expr, terms, combined(math.prod, [v.size for v in values])), start)
 
     def _signed(self) -> _Value:
         token = self._take("+", "-")
@@ -218,7 +275,7 @@ class _Parser:
         self._enter(token.position)
         value = self._signed()
         self.depth -= 1
-        return value if token.text == "+" else _Value(-value.expr, value.terms)
+        return value if token.text == "+" else -value
 
     def _power(self) -> _Value:
         base = self._atom()
@@ -228,14 +285,15 @@ class _Parser:
         self._enter(token.position)
         exponent = self._signed()
         self.depth -= 1
-        return self._raise(base, exponent.expr, token.position)
+        return self._raise(base, exponent, token.position)
 
     def _atom(self) -> _Value:
         token = self.tokens[self.at]
         self.at += 1
         if token.kind == "number":
             fraction = Fraction(token.text)
-            return _Value(sp.Rational(fraction.numerator, fraction.denominator), 1)
+            number = sp.Rational(fraction.numerator, fraction.denominator)
+            return _Value(number, 1, rational_size(number))
         if token.kind == "name":
             return self._call(token) if self._take("(") else self._name(token)
         if token.text == "(":
@@ -265,29 +323,34 @@ class _Parser:
             known = [*self.functions, *FUNCTIONS]
             self._fail(f"the function {name!r} is not known" + did_you_mean(name, known), token.position)
         self._enter(token.position)
-        arguments = [self._sum().expr]
+        values = [self._sum()]
         while self._take(","):
-            arguments.append(self._sum().expr)
+            values.append(self._sum())
+        arguments, sizes = [v.expr for v in values], [v.size for v in values]
         self.depth -= 1
         self._close(token)
         if len(arguments) != wanted:
             self._fail(f"{name} takes {wanted} argument(s), not {len(arguments)}", token.position)
         if name == "sqrt":
-            return self._raise(_Value(arguments[0], 1), sp.Rational(1, 2), token.position)
-        if name == "log" and arguments[0].is_nonpositive:
-            self._fail("log of a quantity that is never positive has no real value", token.position)
-        if name in ("asin", "acos") and arguments[0].is_number and not -1 <= arguments[0] <= 1:
+            return self._raise(_Value(arguments[0], 1, sizes[0]), _HALF, token.position)
+        if name == "log":
+            if arguments[0].is_nonpositive:
+                self._fail("log of a quantity that is never positive has no real value", token.position)
+            self._require_positive(arguments[0])
+        if name in ("asin", "acos") and sizes[0] is not None and abs(sizes[0]) > 1 + 1e-9:
             self._fail(f"{name} is real only between -1 and 1", token.position)
+        size = function_size(name, sizes)
+        self._check_size(size, None, token.position)
         expr = function(*arguments)
         self._require_finite(expr, token.position)
-        return _Value(expr, 1)
+        return _Value(expr, 1, size)
 
     def _name(self, token: _Token) -> _Value:
         name = token.text
         if name in self.symbols:
             return _Value(self.symbols[name], 1)
         if name in CONSTANTS:
-            return _Value(CONSTANTS[name], 1)
+            return _Value(CONSTANTS[name], 1, float(CONSTANTS[name]))
         if name in FUNCTIONS or name in self.functions:
             self._fail(f"{name} is a function; write {name}(…)", token.position)
         if name in NOT_FINITE:
@@ -317,8 +380,8 @@ class _Parser:
 
     # -- bounds -----------------------------------------------------------------------------------
 
-    def _raise(self, base: _Value, exponent: sp.Expr, position: int) -> _Value:
-        terms = 1
+    def _raise(self, base: _Value, power: _Value, position: int) -> _Value:
+        terms, exponent = 1, power.expr
         if isinstance(exponent, sp.Rational):
             size = abs(exponent)
             if exponent.q != 1 and (size.p > MAX_RATIONAL_EXPONENT or exponent.q > MAX_ROOT):
@@ -331,27 +394,44 @@ class _Parser:
                     self._fail("a power of a number has too many digits", position)
                 if base.expr == 0 and exponent <= 0:
                     self._fail("zero is raised to a power that is not positive", position)
-            if exponent.q != 1 and base.expr.is_negative:
-                self._fail(
-                    "a root of a quantity that is always negative has no real value; its domain is empty",
-                    position,
-                )
+            if exponent.q != 1:
+                if base.expr.is_negative:
+                    self._fail(
+                        "a root of a quantity that is always negative has no real value; its domain is empty",
+                        position,
+                    )
+                self._require_positive(base.expr)
+            elif exponent < 0 and base.expr.free_symbols:
+                self.nonzero[base.expr] = None
             if exponent.q == 1 and exponent > 1:
                 terms = math.comb(base.terms + int(exponent) - 1, int(exponent))
                 self._check_terms(terms, position)
-        elif exponent.is_number and not base.expr.is_number:
-            pass
-        elif base.expr.is_zero:
-            self._fail("zero to a symbolic power is not defined", position)
+        else:
+            if base.expr.is_zero:
+                self._fail("zero to a symbolic power is not defined", position)
+            self._require_positive(base.expr)
+        size = combined(lambda s: s[0] ** s[1], [base.size, power.size])
+        exact = isinstance(base.expr, sp.Rational) and isinstance(exponent, sp.Integer)
+        self._check_size(size, sp.Integer(0) if exact else None, position)
         expr = sp.Pow(base.expr, exponent)
         self._check_exponents(expr, position)
         self._require_finite(expr, position)
-        return _Value(expr, terms)
+        return _Value(expr, terms, size)
+
+    def _require_positive(self, expr: sp.Expr) -> None:
+        """Remember that the formula is real and smooth only where the expression is positive."""
+        if expr.free_symbols and not expr.is_positive:
+            self.positive[expr] = None
+
+    def _check_size(self, size: float | None, expr: sp.Expr | None, position: int) -> None:
+        """Refuse a constant beyond the floats, unless it is a rational number, whose digits are bounded already."""
+        if size is not None and math.isinf(size) and not isinstance(expr, sp.Rational):
+            self._fail("a constant is larger than 1e308", position)
 
     def _check_exponents(self, expr: sp.Expr, position: int) -> None:
         """Bound the exponents that sympy made by merging nested powers and equal factors."""
         for factor in sp.Mul.make_args(expr):
-            exponent = factor.as_base_exp()[1]
+            exponent = factor.exp if isinstance(factor, sp.Pow) else None
             if isinstance(exponent, sp.Rational) and (
                 abs(exponent) > MAX_EXPONENT or exponent.q > MAX_ROOT * MAX_ROOT
             ):
@@ -363,6 +443,7 @@ class _Parser:
 
     def _bounded(self, value: _Value, position: int) -> _Value:
         self._check_terms(value.terms, position)
+        self._check_size(value.size, value.expr, position)
         return value
 
     def _require_finite(self, expr: sp.Expr, position: int) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from hamsym import PhaseSpace
 from hamsym.errors import FormulaError, HamsymError, SpaceError
+from hamsym.symbolic.formula import parse_with_domain
 from hamsym.symbolic.text import to_text
 
 SPACE = PhaseSpace(
@@ -173,3 +174,47 @@ def test_names_that_cannot_stand_are_refused(arguments):
 def test_options_that_cannot_stand_are_refused(options):
     with pytest.raises(HamsymError):
         PhaseSpace("q1", "p1", **options)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sqrt(sin(exp(exp(exp(5)))))",
+        "sqrt(sin(exp(exp(exp(5)))) + x)",
+        "acos(cos(exp(10**6)))",
+        "sqrt(exp(exp(exp(exp(10)))) - x)",
+        "asin(exp(-exp(exp(exp(10)))))",
+        "exp(10**300)",
+        "x*(2**400)**49",
+        "x*(2**400)**30*(2**400)**30",
+    ],
+)
+def test_constants_that_cannot_be_evaluated_are_refused_at_once(text):
+    """sympy would evaluate each with millions of digits to learn its sign."""
+    with pytest.raises(FormulaError, match="constant is larger|too many digits"):
+        SPACE.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["asin(sin(1)**2 + cos(1)**2)", "sqrt(sin(1)**2 + cos(1)**2 - 1)", "10**400*x", "exp(700)*x"]
+)
+def test_constants_at_the_edge_are_read(text):
+    assert SPACE.parse(text) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "positive", "nonzero"),
+    [
+        ("sqrt(x)**2", "x", ""),
+        ("exp(log(x*y))", "x*y", ""),
+        ("x/x", "", "x"),
+        ("(x**(1/3))**3 + y", "x", ""),
+        ("sqrt(x) + 1/y", "", ""),
+        ("sqrt(m)**2", "", ""),
+        ("log(x)*0 + y", "x", ""),
+    ],
+)
+def test_what_merging_forgets_of_the_domain_is_kept(text, positive, nonzero):
+    domain = parse_with_domain(text, SPACE.symbols, SPACE.functions, SPACE.function_arity)[1]
+    assert domain.positive == ((SPACE.parse(positive),) if positive else ())
+    assert domain.nonzero == ((SPACE.parse(nonzero),) if nonzero else ())
