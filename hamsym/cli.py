@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hamsym.errors import FormulaError, HamsymError, ParameterError
+from hamsym.files import whole
 
 if TYPE_CHECKING:
     from hamsym.symbolic.hamiltonian import Hamiltonian
@@ -34,6 +35,10 @@ app = typer.Typer(
 
 #: Exit code of a command that was interrupted with Ctrl-C, as shells have it.
 INTERRUPTED = 130
+#: Exit code of a failure that is not the user's; sysexits.h calls it EX_SOFTWARE.
+INTERNAL = 70
+#: Kinds of figure that --plot writes.
+FIGURE_ENDINGS = (".pdf", ".png", ".svg")
 
 Coordinates = Annotated[
     str | None, typer.Option("-q", "--coordinates", help="Names of the coordinates, 'q1 q2'.")
@@ -148,6 +153,8 @@ def simulate(
         )
     if out is not None and out.suffix not in FILE_ENDINGS:
         raise ParameterError(f"{out} has no known ending; use FILE.npz or DIRECTORY.zarr")
+    if plot is not None and plot.suffix not in FIGURE_ENDINGS:
+        raise ParameterError(f"{plot} has no known ending; use FILE.png, .pdf or .svg")
     traj = hs.simulate(
         H, start[0], start[1], dt=dt, steps=steps, save_every=save_every, method=method, parameters=numbers, threads=threads,
         progress=not as_json and sys.stderr.isatty(),
@@ -155,7 +162,8 @@ def simulate(
     if out is not None:
         traj.save(out)
     if plot is not None:
-        traj.plot().figure.savefig(plot)
+        with whole(plot) as partial:
+            traj.plot().figure.savefig(partial)
     drift = abs(traj.energy_error).max()
     summary = {
         "hamiltonian": H.text, "method": method, "dt": dt, "steps": steps, "trajectories": len(traj.q),
@@ -274,10 +282,17 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         _stop(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""), 2)
+    except MemoryError:
+        _stop("not enough memory for arrays of this size; ask for fewer states, points or steps", 2)
     except Exception as error:
-        if not hasattr(error, "format_message"):  # typer's usage errors carry one; anything else is our fault
+        if hasattr(error, "format_message"):  # typer's usage errors carry one
+            _stop(error.format_message(), 2)
+        if os.environ.get("HAMSYM_DEBUG"):
             raise
-        _stop(error.format_message(), 2)
+        _stop(
+            f"internal: {type(error).__name__}: {error} (HAMSYM_DEBUG=1 shows where; please report it)",
+            INTERNAL,
+        )
     sys.exit(code if isinstance(code, int) else 0)
 
 

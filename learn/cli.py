@@ -28,7 +28,7 @@ Generators = Annotated[
     typer.Option("--generator", help="A symmetry generator, 'q1*p2 - q2*p1'; repeat for more."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of everything random.")]
 
 
 def reproduce(
@@ -64,11 +64,13 @@ def train(
     symmetry: Annotated[str, typer.Option(help="none, penalty, features or exact.")] = "none",
     generator: Generators = None,
     tolerance: Annotated[float, typer.Option(help="κ of the penalty, in units of {g,H}².")] = 0.01,
-    points: Annotated[int, typer.Option(help="Training points drawn from a named target.")] = 10_000,
-    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 3000,
-    batch: Annotated[int, typer.Option(help="Points per step.")] = 512,
-    hamiltonians: Annotated[int, typer.Option(help="Length of the chain.")] = 8,
-    width: Annotated[int, typer.Option(help="Units of each potential.")] = 64,
+    points: Annotated[
+        int, typer.Option(min=2, max=10**8, help="Training points drawn from a named target.")
+    ] = 10_000,
+    steps: Annotated[int, typer.Option(min=1, max=10**8, help="Optimiser steps.")] = 3000,
+    batch: Annotated[int, typer.Option(min=1, max=10**7, help="Points per step.")] = 512,
+    hamiltonians: Annotated[int, typer.Option(min=1, max=1000, help="Length of the chain.")] = 8,
+    width: Annotated[int, typer.Option(min=1, max=10_000, help="Units of each potential.")] = 64,
     seed: Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     as_json: AsJson = False,
@@ -114,8 +116,10 @@ def evaluate(
     model: ModelPath,
     target: TargetName,
     generator: Generators = None,
-    points: Annotated[int, typer.Option(help="Held-out points drawn from a named target.")] = 2000,
-    samples: Annotated[int, typer.Option(help="K of the importance-weighted bound.")] = 100,
+    points: Annotated[
+        int, typer.Option(min=2, max=10**7, help="Held-out points drawn from a named target.")
+    ] = 2000,
+    samples: Annotated[int, typer.Option(min=1, max=10**6, help="K of the importance-weighted bound.")] = 100,
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -154,7 +158,7 @@ def evaluate(
 def sample(
     model: ModelPath,
     out: Annotated[Path, typer.Option(help="File FILE.npy for the points, shape (n, dim).")],
-    n: Annotated[int, typer.Option("-n", help="How many points.")] = 1000,
+    n: Annotated[int, typer.Option("-n", min=1, max=10**9, help="How many points.")] = 1000,
     seed: Seed = 0,
 ) -> None:
     """Draw points from a trained flow."""
@@ -183,7 +187,7 @@ def _points(target: str, n: int, seed: int) -> np.ndarray[Any, Any]:
         return hamsym.targets[target].sample(n, seed=seed)
     try:
         points = np.load(target, allow_pickle=False)
-    except ValueError as error:
+    except (ValueError, EOFError, MemoryError) as error:
         raise ParameterError(f"{target} holds no plain array of numbers; save one with numpy.save") from error
     if points.ndim != 2 or points.dtype.kind not in "fiu":
         raise ParameterError(

@@ -60,6 +60,8 @@ def test_verify_exit_codes(arguments, code, word):
         (["simulate", "p1**2/2", "--q0", "1", "--p0", "1", "--out", "x.txt"], "ending"),
         (["simulate", "p1**2/2", "--q0", "1", "--p0", "1", "--dt", "0"], "dt"),
         (["reproduce", "efh"], "did you mean 'ehf'"),
+        (["simulate", "p1**2/2", "--q0", "1", "--p0", "1", "--plot", "x.xyz"], "ending"),
+        (["simulate", "--system", "pendulum", "--trajectories", "1000000000000"], ""),
         (["nonsense"], "nonsense"),
     ],
 )
@@ -129,6 +131,8 @@ def test_train_evaluate_sample(tmp_path):
         (["evaluate", "nowhere", "ring"], "does not exist"),
         (["sample", "nowhere", "--out", "x.npy"], "nowhere"),
         (["sample", "nowhere", "--out", "x.txt"], "ending"),
+        (["sample", "nowhere", "--out", "x.npy", "-n", str(10**12)], "less than or equal"),
+        (["train", "ring", "--out", "x", "--points", "0"], "greater than or equal"),
     ],
 )
 def test_wrong_learning_commands_are_one_line(arguments, message, tmp_path):
@@ -136,3 +140,24 @@ def test_wrong_learning_commands_are_one_line(arguments, message, tmp_path):
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
     assert message in done.stderr
+
+
+def test_a_file_without_content_is_refused(tmp_path):
+    (tmp_path / "empty.npy").touch()
+    done = run("train", "empty.npy", "--out", "x", cwd=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "holds no plain array" in done.stderr
+
+
+def test_a_failure_of_ours_is_no_verdict(monkeypatch, capsys):
+    """An unexpected exception must not exit with 1, which means refuted."""
+    from hamsym import cli
+
+    def fail(**_):
+        raise ZeroDivisionError("x")
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == cli.INTERNAL
+    assert capsys.readouterr().err.count("\n") == 1
