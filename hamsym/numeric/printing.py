@@ -25,16 +25,9 @@ _CALLS: dict[str, tuple[str, str]] = {  # sympy name: (numba, numpy)
     "sin": ("math.sin", "np.sin"), "cos": ("math.cos", "np.cos"), "tan": ("math.tan", "np.tan"),
     "sinh": ("math.sinh", "np.sinh"), "cosh": ("math.cosh", "np.cosh"), "tanh": ("math.tanh", "np.tanh"),
     "asin": ("math.asin", "np.arcsin"), "acos": ("math.acos", "np.arccos"), "atan": ("math.atan", "np.arctan"),
-    "atan2": ("math.atan2", "np.arctan2"), "Abs": ("abs", "np.abs"), "erf": ("math.erf", ""),
+    "atan2": ("math.atan2", "np.arctan2"), "Abs": ("abs", "np.abs"),
 }  # fmt: skip
-_RECIPROCALS = {
-    "cot": sp.tan,
-    "coth": sp.tanh,
-    "sec": sp.cos,
-    "csc": sp.sin,
-    "sech": sp.cosh,
-    "csch": sp.sinh,
-}
+_RECIPROCALS = {"cot": sp.tan, "coth": sp.tanh}
 
 
 class LogSumExp(sp.Function):  # type: ignore[misc]
@@ -256,10 +249,10 @@ class _Block:
         return self.name(node, f"{self._call(kind)}({', '.join(self.emit(a) for a in node.args)})")
 
     def _call(self, kind: str) -> str:
-        text = _CALLS.get(kind, ("", ""))[self.flavour == "numpy"]
-        if not text:
-            raise FormulaError(f"{kind} has no numeric form here; known: {', '.join(sorted(_CALLS))}")
-        return text
+        if kind not in _CALLS:
+            known = ", ".join(sorted([*_CALLS, *_RECIPROCALS]))
+            raise FormulaError(f"{kind} has no numeric form here; known: {known}")
+        return _CALLS[kind][self.flavour == "numpy"]
 
 
 def straight_line(

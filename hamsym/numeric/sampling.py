@@ -19,6 +19,7 @@ from hamsym.errors import ParameterError, SamplingError
 from hamsym.numeric.arguments import integer, real
 from hamsym.numeric.codegen import parameter_values
 from hamsym.numeric.convergence import effective_size, split_r_hat
+from hamsym.numeric.progress import Bar
 from hamsym.numeric.tempering import Tempering, ladder
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
@@ -78,16 +79,39 @@ class Diagnostics:
 
 
 class Samples(np.ndarray):
-    """An ordinary float64 array of shape ``(n, dof)`` that remembers how it was made.
+    """A float64 array of shape ``(n, dof)`` that remembers how it was made.
+
+    Slices and copies are Samples, in memory and pickled.  What is computed from them, by arithmetic or as a mean, is
+    no sample any more: it comes as an ordinary array or number.
 
     Attributes:
         diagnostics: the :class:`Diagnostics` of the run (also on slices, about the whole run).
+
+    Example:
+        >>> from hamsym import Hamiltonian, PhaseSpace
+        >>> q = sample_boltzmann(Hamiltonian("p1**2/2 + q1**2/2", PhaseSpace.standard(1)), 500, seed=1)
+        >>> type(q[:10]).__name__, type(q.mean(axis=0)).__name__, type(q.mean()).__name__
+        ('Samples', 'ndarray', 'float64')
     """
 
     diagnostics: Diagnostics | None
 
     def __array_finalize__(self, other: Any) -> None:
         self.diagnostics = getattr(other, "diagnostics", None)
+
+    def __array_wrap__(self, array: np.ndarray, context: Any = None, return_scalar: bool = False) -> Any:
+        """Return what a function of numpy computed as an ordinary array or number."""
+        plain = np.asarray(array)
+        return plain[()] if plain.ndim == 0 else plain
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Give the diagnostics to pickle too."""
+        rebuild, arguments, state = super().__reduce__()  # type: ignore[misc, str-unpack]
+        return rebuild, arguments, (state, self.diagnostics)
+
+    def __setstate__(self, state: Any) -> None:
+        array, self.diagnostics = state
+        super().__setstate__(array)
 
 
 def sample_boltzmann(
@@ -118,7 +142,7 @@ def sample_boltzmann(
         initial: starting points, shape ``(dof,)`` or ``(chains, dof)``; default standard normal.
         acceptance: target of the step-size adaptation, in (0, 1).
         warmup: Markov steps in each of the five rounds of warm-up.
-        progress: show a progress bar.
+        progress: show a progress bar, if the output is a terminal.
 
     Returns:
         :class:`Samples`: float64 array ``(n, dof)`` with ``.diagnostics``; rows run through the replicas first, so any
@@ -152,7 +176,7 @@ def sample_boltzmann(
     sampler.start(ladder(beta, hottest, len(H.space.coordinates)), initial)
     rows = -(-n // chains)
     kept = max(rows, 100)  # so that the estimates of convergence mean something when few draws are asked for
-    with _bar(progress) as bar:
+    with Bar(progress, unit="step", desc="sampling") as bar:
         thinning = sampler.warm_up(warmup, bar)
         q, u = sampler.run(kept, thinning, bar)
     diagnostics = _diagnose(sampler, q, u, thinning)
@@ -201,31 +225,3 @@ def _diagnose(sampler: Tempering, q: np.ndarray, u: np.ndarray, thinning: int) -
             f"β = {sampler.betas[-1]:.3g} (hottest=)? If so, raise warmup= or lower hottest=\n{diagnostics}"
         )
     return diagnostics
-
-
-class _bar:
-    """A tqdm bar over Markov steps, or nothing."""
-
-    def __init__(self, shown: bool) -> None:
-        self._shown, self._bar = shown, None
-
-    def __enter__(self) -> _bar:
-        if self._shown:
-            from tqdm import tqdm
-
-            self._bar = tqdm(unit="step", desc="sampling")
-        return self
-
-    def update(self, n: int) -> None:
-        if self._bar is not None:
-            self._bar.update(n)
-
-    def extend(self, n: int) -> None:
-        """Announce how many steps remain, which is known only after warm-up."""
-        if self._bar is not None:
-            self._bar.total = self._bar.n + n
-            self._bar.refresh()
-
-    def __exit__(self, *exc: object) -> None:
-        if self._bar is not None:
-            self._bar.close()

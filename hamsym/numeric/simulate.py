@@ -14,6 +14,7 @@ from hamsym.errors import NonFiniteError, ParameterError, ShapeError
 from hamsym.numeric.arguments import integer, points, real
 from hamsym.numeric.codegen import parameter_values
 from hamsym.numeric.methods import Method, method_named
+from hamsym.numeric.progress import Bar
 from hamsym.numeric.stepping import LANES, stepping_kernels
 from hamsym.numeric.trajectories import Trajectories
 from hamsym.symbolic.hamiltonian import Hamiltonian
@@ -47,7 +48,7 @@ def simulate(
         method: a name from :func:`hamsym.methods`.
         parameters: value of each parameter in H by name.
         threads: how many; None takes all processors for large batches.  The bits do not depend on it.
-        progress: show a progress bar.
+        progress: show a progress bar, if the output is a terminal.
 
     Returns:
         :class:`Trajectories` with ``time = steps // save_every + 1`` states each, the initial state first.
@@ -153,7 +154,7 @@ def _chunks(batch: int, workers: int) -> list[tuple[int, int]]:
 
 def _run_all(run: Any, chunks: Iterable[tuple[int, int]], workers: int, progress: bool) -> None:
     chunks = list(chunks)
-    with _Bar(chunks[-1][1] if progress else None) as bar:
+    with Bar(progress, unit="trajectory", total=chunks[-1][1]) as bar:
         if workers == 1 or len(chunks) == 1:
             for chunk in chunks:
                 bar.update(run(*chunk))
@@ -162,25 +163,3 @@ def _run_all(run: Any, chunks: Iterable[tuple[int, int]], workers: int, progress
         with ThreadPoolExecutor(workers) as pool:
             for future in as_completed([pool.submit(run, *chunk) for chunk in chunks[1:]]):
                 bar.update(future.result())
-
-
-class _Bar:
-    """A tqdm bar over trajectories, or nothing."""
-
-    def __init__(self, total: int | None) -> None:
-        self._bar: Any = None
-        if total is not None:
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=total, unit="trajectory")
-
-    def update(self, n: int) -> None:
-        if self._bar is not None:
-            self._bar.update(n)
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self._bar is not None:
-            self._bar.close()

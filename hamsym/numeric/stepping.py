@@ -16,7 +16,6 @@ from types import ModuleType
 
 import sympy as sp
 
-from hamsym.errors import NotSeparableError
 from hamsym.numeric.cache import load_generated
 from hamsym.numeric.codegen import Arguments, separable_source
 from hamsym.numeric.methods import Method
@@ -109,22 +108,12 @@ def sampling_kernels(H: Hamiltonian) -> ModuleType:
 
 def _kernels(H: Hamiltonian, kind: str, loops: Callable[[str], str]) -> ModuleType:
     def write() -> str:
-        formulas = _separable_source(H)
+        formulas = separable_source(H)
         return f"{_HEADER.replace('{lanes}', str(LANES))}{formulas}\n\n{loops(formulas)}"
 
     space = H.space
     names = [f"{n}:{s.assumptions0.get('positive')}" for n, s in space.symbols.items()]
     return load_generated((sp.srepr(H.expr), repr(space), *names, kind), write)
-
-
-def _separable_source(H: Hamiltonian) -> str:
-    try:
-        return separable_source(H)
-    except NotSeparableError as error:
-        raise NotSeparableError(
-            f"{error}. Every method of hamsym.methods() splits H into K(p) + U(q); bring H to that form by a canonical "
-            "change of variables"
-        ) from None
 
 
 def _stepping_source(formulas: str, H: Hamiltonian, method: Method) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -21,6 +20,7 @@ from hamsym.errors import SamplingError, ShapeError
 from hamsym.numeric.arguments import points
 from hamsym.numeric.codegen import scalar_value
 from hamsym.numeric.convergence import effective_size
+from hamsym.numeric.progress import Bar
 from hamsym.numeric.stepping import sampling_kernels
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
@@ -69,7 +69,7 @@ class Tempering:
                 f"U is not finite at the starting point q = {bad}; pass initial= with points where it is"
             )
 
-    def warm_up(self, n: int, bar: Any) -> int:
+    def warm_up(self, n: int, bar: Bar) -> int:
         """Fit step sizes, ladder and length in five rounds; return the thinning for nearly independent draws."""
         self.adapt_steps(n, bar)
         for _ in range(2):
@@ -83,7 +83,7 @@ class Tempering:
         times = [x.size / effective_size(x.T) for x in quantities]
         return int(np.clip(math.ceil(2 * max(times)), 1, 64))
 
-    def adapt_steps(self, n: int, bar: Any) -> None:
+    def adapt_steps(self, n: int, bar: Bar) -> None:
         """Move log(step) of each rung towards the target acceptance with decreasing gain; keep the late average."""
         late = []
         for i in range(n):
@@ -107,7 +107,7 @@ class Tempering:
         self.q, self.u = np.ascontiguousarray(self.q[:, pick]), self.u[pick]
         self.step, self.betas = self.step[nearest], np.exp(log_betas)
 
-    def choose_length(self, n: int, bar: Any) -> None:
+    def choose_length(self, n: int, bar: Bar) -> None:
         """Take the number of leapfrog steps with the least autocorrelation per cost, moves only, at all rungs."""
         best = -1.0
         for length in _LENGTHS:
@@ -129,7 +129,7 @@ class Tempering:
         """q and U of every lane, shape ``(dof + 1, rungs, chains)``."""
         return np.concatenate([self.q, self.u[None]]).reshape(-1, len(self.betas), self.chains)
 
-    def advance(self, n: int, bar: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def advance(self, n: int, bar: Bar) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Make n Markov steps; return the cold q ``(n, chains, dof)``, the cold U and the mean exchange rates."""
         q, u = np.empty((n, self.chains, len(self.mean))), np.empty((n, self.chains))
         total, count = np.zeros(len(self.betas) - 1), np.zeros(len(self.betas) - 1)
@@ -141,7 +141,7 @@ class Tempering:
             bar.update(1)
         return q, u, total / np.maximum(count, 1)
 
-    def run(self, kept: int, thinning: int, bar: Any) -> tuple[np.ndarray, np.ndarray]:
+    def run(self, kept: int, thinning: int, bar: Bar) -> tuple[np.ndarray, np.ndarray]:
         """Return ``kept`` thinned draws of every replica, recording acceptance, divergences and exchanges."""
         q, u = np.empty((kept, self.chains, len(self.mean))), np.empty((kept, self.chains))
         self.accepted, self.diverged = np.zeros(len(self.betas)), 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from hamsym.files import whole
 from hamsym.numeric.arguments import integer
 from hamsym.numeric.codegen import array_function, parameter_values
 from hamsym.symbolic.hamiltonian import Hamiltonian
-from hamsym.symbolic.text import shorten, to_text
+from hamsym.symbolic.text import shorten
 
 if TYPE_CHECKING:
     import xarray
@@ -36,8 +37,15 @@ class Trajectories:
         method: name of the integrator.
         dt: its step.
         parameters: name to value.
-        t: times, shape ``(time,)``.
+        t: times, float64, shape ``(time,)``.
         q, p: states, float64, shape ``(batch, time, dof)``.
+
+    Example:
+        >>> from hamsym import Hamiltonian, PhaseSpace, simulate
+        >>> H = Hamiltonian("p1**2/2 + q1**2/2", PhaseSpace.standard(1))
+        >>> t = simulate(H, [[1.0], [2.0]], [[0.0], [0.0]], dt=0.1, steps=20, save_every=10)
+        >>> len(t), t.q.shape, t.energy[:, 0], bool(abs(t.energy_error).max() < 0.01)
+        (2, (2, 3, 1), array([0.5, 2. ]), True)
     """
 
     hamiltonian: Hamiltonian
@@ -71,6 +79,14 @@ class Trajectories:
         Raises:
             FormulaError: if g is not a formula of this space.
             ParameterError: if g needs a parameter that had no value.
+
+        Example:
+            >>> from hamsym import simulate, systems
+            >>> kepler = systems["kepler"]
+            >>> t = simulate(kepler.hamiltonian, [1.0, 0.0], [0.0, 1.0], 0.01, 100, parameters={"k": 1.0})
+            >>> momentum = t.invariant("q1*p2 - q2*p1")
+            >>> momentum.shape, bool(abs(momentum - 1).max() < 1e-13)
+            ((1, 101), True)
         """
         space = self.hamiltonian.space
         expression = space.express(g)  # type: ignore[arg-type]
@@ -78,7 +94,11 @@ class Trajectories:
         return array_function(expression, space)(self.q, self.p, self.parameters)
 
     def require_finite(self) -> None:
-        """Raise :class:`NonFiniteError` if a trajectory left the finite numbers."""
+        """Check that every state is finite.
+
+        Raises:
+            NonFiniteError: if a trajectory left the finite numbers; names the first, and holds all as ``partial``.
+        """
         # What is not finite stays so, hence the last state tells about all.
         lost = np.flatnonzero(~np.isfinite(self.q[:, -1] + self.p[:, -1]).all(-1))
         if len(lost) == 0:
@@ -96,29 +116,65 @@ class Trajectories:
         error.partial = self
         raise error
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How the trajectories were made, in types that JSON knows: formula, names, method, step, parameters."""
+        space = self.hamiltonian.space
+        return {
+            "hamiltonian": self.hamiltonian.text,
+            "coordinates": [s.name for s in space.coordinates],
+            "momenta": [s.name for s in space.momenta],
+            "method": self.method,
+            "dt": self.dt,
+            "parameters": dict(self.parameters),
+        }
+
     def to_xarray(self) -> xarray.Dataset:
-        """Return an xarray Dataset with q, p and energy, and the run's settings as attributes."""
+        """Return an xarray Dataset with q, p and energy, and the run's settings as attributes.
+
+        Returns:
+            a Dataset with the dimensions ``trajectory``, ``time`` and ``dof``; the value of a parameter m is the
+            attribute ``parameter_m``.
+
+        Example:
+            >>> from hamsym import simulate, systems
+            >>> t = simulate(systems["henon_heiles"].hamiltonian, [0.1, 0.0], [0.0, 0.1], dt=0.1, steps=5)
+            >>> dict(t.to_xarray().sizes)
+            {'trajectory': 1, 'time': 6, 'dof': 2}
+        """
         import xarray
 
-        space = self.hamiltonian.space
+        settings = self.settings
+        names, parameters = settings.pop("coordinates"), settings.pop("parameters")
         dims = ("trajectory", "time", "dof")
         return xarray.Dataset(
             {"q": (dims, self.q), "p": (dims, self.p), "energy": (dims[:2], self.energy)},
-            coords={"time": self.t, "dof": [s.name for s in space.coordinates]},
-            attrs={
-                "hamiltonian": to_text(self.hamiltonian.expr),
-                "momenta": [s.name for s in space.momenta],
-                "method": self.method,
-                "dt": self.dt,
-                **{f"parameter_{n}": v for n, v in self.parameters.items()},
-            },
+            coords={"time": self.t, "dof": names},
+            attrs=settings | {f"parameter_{n}": v for n, v in parameters.items()},
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the trajectories to ``FILE.npz`` or, through xarray, to ``DIRECTORY.zarr``: whole or not at all.
 
+        An ``.npz`` file holds t, q, p, energy and ``settings``, one string of JSON with the formula, the names, the
+        method, the step and the parameters.  A ``.zarr`` directory holds :meth:`to_xarray`.
+
+        Arguments:
+            path: where to write; what is there is replaced.
+
+        Returns:
+            The path.
+
         Raises:
             ParameterError: for another ending.
+
+        Example:
+            >>> import json, tempfile
+            >>> from hamsym import simulate, systems
+            >>> t = simulate(systems["henon_heiles"].hamiltonian, [0.1, 0.0], [0.0, 0.1], dt=0.1, steps=5)
+            >>> with tempfile.TemporaryDirectory() as folder, np.load(t.save(Path(folder) / "run.npz")) as saved:
+            ...     saved["q"].shape, json.loads(str(saved["settings"]))["method"]
+            ((1, 6, 2), 'leapfrog')
         """
         path = Path(path)
         if path.suffix not in FILE_ENDINGS:
@@ -128,7 +184,14 @@ class Trajectories:
                 # format 3 has no settled form for the names of the degrees of freedom
                 self.to_xarray().to_zarr(partial, zarr_format=2)
             else:
-                np.savez(partial, t=self.t, q=self.q, p=self.p, energy=self.energy)
+                np.savez(
+                    partial,
+                    t=self.t,
+                    q=self.q,
+                    p=self.p,
+                    energy=self.energy,
+                    settings=json.dumps(self.settings),
+                )
         return path
 
     def plot(self, kind: str = "phase", ax: Any = None, *, trajectories: int = 20) -> Any:
@@ -139,8 +202,18 @@ class Trajectories:
             ax: axes to draw on; a new figure without.
             trajectories: draw at most this many.
 
+        Returns:
+            The axes.
+
         Raises:
             ParameterError: for another kind, or ``"configuration"`` with one degree of freedom.
+
+        Example:
+            >>> from matplotlib.figure import Figure
+            >>> from hamsym import simulate, systems
+            >>> t = simulate(systems["henon_heiles"].hamiltonian, [0.1, 0.0], [0.0, 0.1], dt=0.1, steps=5)
+            >>> t.plot("configuration", Figure().subplots()).get_xlabel()
+            'q1'
         """
         from matplotlib import pyplot
 

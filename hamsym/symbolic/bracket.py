@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from typing import Protocol, TypeAlias
 
 import sympy as sp
@@ -117,7 +118,7 @@ def _require_space(space: object) -> None:
 def _seconds(budget: object) -> float:
     if (
         isinstance(budget, bool)
-        or not isinstance(budget, (int, float))
+        or not isinstance(budget, numbers.Real)
         or not math.isfinite(budget)
         or budget <= 0
     ):

@@ -86,7 +86,8 @@ class Hamiltonian:
         if self._split is None:
             raise NotSeparableError(
                 f"H = {shorten(self.text)} is not K(p) + U(q): the term {shorten(to_text(self._mixed))} "
-                "mixes coordinates and momenta; a splitting method such as leapfrog does not apply to it"
+                "mixes coordinates and momenta. Every method of hamsym.methods() needs that form; bring H to it by "
+                "a canonical change of variables, or integrate H.equations() with a general solver"
             )
         return self._split
 

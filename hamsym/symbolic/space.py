@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import numbers
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -258,7 +258,7 @@ def _names(names: object) -> list[str]:
     if isinstance(names, str):
         return names.replace(",", " ").split()
     listed = [names] if isinstance(names, sp.Symbol) else names
-    if not isinstance(listed, Iterable) or isinstance(listed, (bytes, Mapping)):
+    if not isinstance(listed, Iterable) or isinstance(listed, (bytes, Mapping, Set)):
         raise SpaceError(f"names are text, for example 'q1 q2' or ['q1', 'q2'], not {names!r}")
     return [_name(n) for n in listed]
 

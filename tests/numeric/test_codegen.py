@@ -143,6 +143,8 @@ def test_formulas_without_a_value_are_refused():
     timed = PhaseSpace.standard(1, time="t")
     with pytest.raises(FormulaError, match="depends on the time 't'"):
         codegen.separable_source(Hamiltonian("p1**2/2 + q1*cos(t)", timed))
+    with pytest.raises(FormulaError, match=r"erf has no numeric form here; known: (?!.*erf)"):
+        straight_line([sp.erf(X)], {X: "x"})
     with pytest.raises(FormulaError, match="outside the range"):
         codegen.separable_source(Hamiltonian("p1**2/2 + 1e399*q1**2", PhaseSpace.standard(1)))
     with pytest.raises(NotSeparableError, match=r"canonical change of variables"):

@@ -1,7 +1,10 @@
 """Hamiltonian Monte Carlo: the right distribution within sampling error, and an error where there is none."""
 
+import copy
 import json
 import math
+import pickle
+import sys
 import warnings
 
 import numpy as np
@@ -122,7 +125,10 @@ def test_samples_are_an_array_with_readable_diagnostics():
     assert hs.sample_boltzmann(hamiltonian("p1**2/2 + q1**2/2"), 1, seed=4).shape == (1, 1)
 
 
-def test_progress_bar_shows(capsys):
+def test_progress_bar_shows_on_a_terminal(capsys, monkeypatch):
+    hs.sample_boltzmann(hamiltonian("p1**2/2 + q1**2/2"), 100, progress=True)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     hs.sample_boltzmann(hamiltonian("p1**2/2 + q1**2/2"), 100, progress=True)
     assert "sampling" in capsys.readouterr().err
 
@@ -152,9 +158,30 @@ def test_chains_that_cannot_leave_their_start_are_an_error():
 
 def test_positive_coordinates_start_positive():
     space = hs.PhaseSpace("x", "p", parameters={"x": "positive"})
-    q = hs.sample_boltzmann(hs.Hamiltonian("p**2/2 + 3*x - 2*log(x)", space), 8000, seed=2)
+    with pytest.warns(UserWarning, match="diverged"):  # steps across the wall at x = 0 are rejected
+        q = hs.sample_boltzmann(hs.Hamiltonian("p**2/2 + 3*x - 2*log(x)", space), 8000, seed=2)
     assert q.min() > 0
     assert abs(z_score(q[:, 0], 1.0, q.diagnostics)) < 4  # a Gamma(3) density of rate 3
+
+
+def test_samples_travel_with_their_diagnostics():
+    q = hs.sample_boltzmann(hamiltonian("(p1**2 + p2**2)/2 + q1**2 + q2**2", 2), 500, seed=1)
+    for twin in (pickle.loads(pickle.dumps(q)), copy.deepcopy(q), copy.copy(q), q.copy()):  # noqa: S301
+        assert type(twin) is type(q) and np.array_equal(twin, q)
+        assert twin.diagnostics == q.diagnostics
+    part = pickle.loads(pickle.dumps(q[:7, 0]))  # noqa: S301
+    assert part.shape == (7,) and part.diagnostics == q.diagnostics
+
+
+@pytest.mark.parametrize("reduce", [np.mean, np.std, np.sum, np.max, np.median, np.ptp, np.linalg.norm])
+def test_what_is_computed_from_samples_is_a_plain_number_or_array(reduce):
+    q = hs.sample_boltzmann(hamiltonian("(p1**2 + p2**2)/2 + q1**2 + q2**2", 2), 500, seed=1)
+    whole, columns = reduce(q), reduce(q, axis=0)
+    assert type(whole) is np.float64 and whole == reduce(np.asarray(q))
+    assert type(columns) is np.ndarray and np.array_equal(columns, reduce(np.asarray(q), axis=0))
+    assert type(q**2) is type(q + 1) is type(-q) is type(q @ np.eye(2)) is type(q > 0) is np.ndarray
+    assert type(q.mean()) is np.float64 and type(q.max()) is np.float64 and type(q[0, 0]) is np.float64
+    assert json.dumps(float(q.mean()))
 
 
 def test_few_effective_draws_are_a_loud_warning():

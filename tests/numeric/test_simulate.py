@@ -1,6 +1,8 @@
 """Trajectories: the laws of symplectic integration, independent solutions, and every kind of bad input."""
 
+import json
 import math
+import sys
 
 import matplotlib
 import numpy as np
@@ -192,10 +194,38 @@ def test_xarray_plots_and_text():
         run("pendulum", [0.1], [0.0]).plot("configuration")
 
 
-def test_progress_bar_counts_trajectories(capsys):
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_bar_counts_trajectories_on_a_terminal(capsys, monkeypatch, terminal):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     q, p = systems["henon_heiles"].initial_states(40)
     run("henon_heiles", q, p, progress=True, threads=2)
-    assert "40/40" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert "40/40" in shown if terminal else shown == ""
+
+
+def test_npz_files_say_how_they_were_made(tmp_path):
+    q, p = systems["kepler"].initial_states(3)
+    t = run("kepler", q, p, save_every=50, method="yoshida4")
+    with np.load(t.save(tmp_path / "run.npz"), allow_pickle=False) as saved:
+        settings = json.loads(str(saved["settings"]))
+        state = saved["q"][:, 0], saved["p"][:, 0], saved["t"]
+    space = hs.PhaseSpace(
+        settings["coordinates"],
+        settings["momenta"],
+        parameters=dict.fromkeys(settings["parameters"], "positive"),
+    )
+    H = hs.Hamiltonian(settings["hamiltonian"], space)
+    assert H == t.hamiltonian
+    again = hs.simulate(
+        H,
+        *state[:2],
+        settings["dt"],
+        STEPS,
+        save_every=50,
+        method=settings["method"],
+        parameters=settings["parameters"],
+    )
+    assert np.array_equal(again.q, t.q) and np.array_equal(again.t, state[2])
 
 
 def test_a_lost_trajectory_is_named_and_the_others_are_kept():
@@ -262,8 +292,9 @@ def test_bad_arguments_are_refused_with_the_remedy(change, error, message):
 
 def test_what_cannot_be_stepped_is_refused():
     pendulum = systems["double_pendulum"]
-    with pytest.raises(NotSeparableError, match="mixes coordinates and momenta"):
+    with pytest.raises(NotSeparableError, match=r"mixes coordinates and momenta.*canonical change") as caught:
         run("double_pendulum", *pendulum.initial_states(2))
+    assert len(str(caught.value)) < 560
     with pytest.raises(ParameterError, match="write Hamiltonian"):
         hs.simulate("p1**2/2", [[1.0]], [[0.0]], 0.1, 10)
     with pytest.raises(ParameterError, match="k have no value"):

@@ -61,3 +61,11 @@ def test_what_is_not_a_formula_is_refused(bad):
 def test_a_space_is_needed():
     with pytest.raises(SpaceError):
         hs.Hamiltonian("p1**2", "q1 p1")
+
+
+def test_a_long_mixed_hamiltonian_is_shortened_in_the_refusal_which_says_what_to_do():
+    H = hs.systems["double_pendulum"].hamiltonian
+    with pytest.raises(NotSeparableError) as caught:
+        _ = H.potential
+    assert len(str(caught.value)) < 560 and "…" in str(caught.value)
+    assert "canonical change of variables" in str(caught.value)
