@@ -24,6 +24,11 @@ class Moments:
         mean: shape (batch, dim).
         factor: invertible matrices, shape (batch, dim, dim).
         log_det: log |det factor|, shape (batch,).
+
+    Example:
+        >>> moments = GaussianEncoder(2, width=4).moments(torch.zeros(5, 2))
+        >>> moments.mean.shape, moments.factor.shape, moments.log_det.shape
+        (torch.Size([5, 2]), torch.Size([5, 2, 2]), torch.Size([5]))
     """
 
     mean: Tensor
@@ -31,7 +36,16 @@ class Moments:
     log_det: Tensor
 
     def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Return p and log f(p|q), of shapes (batch, samples, dim) and (batch, samples), from standard noise."""
+        """Return p and log f(p|q), of shapes (batch, samples, dim) and (batch, samples), from standard noise.
+
+        Arguments:
+            noise: standard normal numbers of shape (batch, samples, dim).
+
+        Example:
+            >>> p, log_f = GaussianEncoder(2, width=4).moments(torch.zeros(5, 2)).draw(torch.randn(5, 3, 2))
+            >>> p.shape, log_f.shape
+            (torch.Size([5, 3, 2]), torch.Size([5, 3]))
+        """
         p = self.mean[:, None] + noise @ self.factor.mT
         constant = 0.5 * noise.shape[-1] * math.log(2 * math.pi)
         return p, -0.5 * noise.square().sum(-1) - constant - self.log_det[:, None]
@@ -69,7 +83,7 @@ class GaussianEncoder(nn.Module):
         return Moments(mean / self.unit, factor / self.unit, log_sd.sum(-1) - d * self.unit.log())
 
     def forward(self, q: Tensor) -> MultivariateNormal:
-        """Return the distribution of p given q."""
+        """Return the distribution of p given q of shape (batch, dim), with batch shape (batch,)."""
         return _distribution(self.moments(q))
 
 
@@ -153,7 +167,7 @@ class FrameEncoder(nn.Module):
         return Moments(centre / self.unit, factor / self.unit, log_det)
 
     def forward(self, q: Tensor) -> MultivariateNormal:
-        """Return the distribution of p given q."""
+        """Return the distribution of p given q of shape (batch, dim), with batch shape (batch,)."""
         return _distribution(self.moments(q))
 
 

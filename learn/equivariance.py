@@ -26,6 +26,12 @@ class BracketResiduals:
 
     Attributes:
         records: one :class:`learn.symmetry.BracketResidual` per generator.
+
+    Example:
+        >>> flow = HamiltonianFlow(2, hamiltonians=1, width=4, seed=0)
+        >>> measured = bracket_residual(flow, ["q1*p2 - q2*p1", "p1"], *flow.sample_base(100))
+        >>> measured.rms == max(record.rms for record in measured.records) == float(measured)
+        True
     """
 
     records: tuple[BracketResidual, ...]
@@ -66,8 +72,13 @@ def bracket_residual(flow: HamiltonianFlow, generators: Any, q: Any, p: Any) -> 
         generators: hamsym generators, or formulas in q1…qn, p1…pn.
         q, p: states of shape (batch, dim).
 
+    Returns:
+        One record per generator, and the numbers of the worst.
+
     Raises:
-        ShapeError: if the states have another shape.
+        ShapeError: if the states have another shape, or there are none.
+        NonFiniteError: if a state is not finite.
+        SymmetryError: if no generator is named, or one lives on another number of coordinates.
 
     Example:
         >>> flow = HamiltonianFlow(2, hamiltonians=1, width=4, symmetry="exact", generators="q1*p2 - q2*p1")

@@ -33,7 +33,12 @@ _ROUND = {np.dtype(np.float32): (12582912.0, 4e3), np.dtype(np.float64): (675539
 
 
 def applies(*tensors: Tensor) -> bool:
-    """Tell whether the kernels can take these tensors: plain, on the CPU, all float32 or all float64."""
+    """Tell whether the kernels can take these tensors: plain, on the CPU, all float32 or all float64.
+
+    Example:
+        >>> applies(torch.zeros(3)), applies(torch.zeros(3), torch.zeros(3, dtype=torch.float64))
+        (True, False)
+    """
     first = tensors[0]
     return all(
         type(t) in (Tensor, torch.nn.Parameter)
@@ -45,7 +50,17 @@ def applies(*tensors: Tensor) -> bool:
 
 
 def ridge_gradient(z: Tensor, weight: Tensor, bias: Tensor, out: Tensor) -> Tensor:
-    """Return Σ_j w_j sin(W_j·z + b_j) W_j for z (batch, inputs), weight (inputs, width), bias and out (width,)."""
+    """Return Σ_j w_j sin(W_j·z + b_j) W_j for z (batch, inputs), weight (inputs, width), bias and out (width,).
+
+    Returns:
+        A tensor of the shape of z, without gradient.
+
+    Example:
+        >>> z = torch.linspace(-3, 3, 7)[:, None]
+        >>> sine = ridge_gradient(z, torch.ones(1, 1), torch.zeros(1), torch.ones(1))
+        >>> torch.allclose(sine, z.sin(), atol=1e-6)
+        True
+    """
     arrays = [_array(t) for t in (z.T, weight, bias, out * weight)]
     result = torch.zeros(z.shape[1], z.shape[0], dtype=z.dtype)
     _compiled()[0](*arrays, _constants(arrays[0].dtype), result.numpy())
@@ -55,7 +70,18 @@ def ridge_gradient(z: Tensor, weight: Tensor, bias: Tensor, out: Tensor) -> Tens
 def ridge_gradient_backward(
     z: Tensor, weight: Tensor, bias: Tensor, out: Tensor, cotangent: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return the cotangents of the four inputs of :func:`ridge_gradient`."""
+    """Return the cotangents of the four inputs of :func:`ridge_gradient`, for one of its value.
+
+    Arguments:
+        z, weight, bias, out: the inputs.
+        cotangent: of the shape of z.
+
+    Example:
+        >>> z, one = torch.tensor([[0.5]]), torch.ones(1)
+        >>> grad_z, *_ = ridge_gradient_backward(z, one[:, None], 0 * one, one, one[:, None])
+        >>> torch.allclose(grad_z, z.cos(), atol=1e-6)
+        True
+    """
     arrays = [_array(t) for t in (z.T, weight, bias, out * weight, cotangent.T)]
     grad_z = torch.zeros(z.shape[1], z.shape[0], dtype=z.dtype)
     grad_weight, grad_bias, grad_out = (torch.zeros(t.shape, dtype=z.dtype) for t in (weight, bias, out))

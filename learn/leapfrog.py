@@ -46,19 +46,19 @@ class SeparableHamiltonian(nn.Module):
         return self.log_dt.exp()
 
     def potential(self, q: Tensor) -> Tensor:
-        """Return U(q), shape (batch,)."""
+        """Return U(q), shape (batch,), for q of shape (batch, dim)."""
         return self.potential_energy.value(q)
 
     def kinetic(self, p: Tensor) -> Tensor:
-        """Return K(p), shape (batch,)."""
+        """Return K(p), shape (batch,), for p of shape (batch, dim)."""
         return self.kinetic_energy.value(p)
 
     def grad_potential(self, q: Tensor) -> Tensor:
-        """Return ∇U(q), shape (batch, dim)."""
+        """Return ∇U(q), of the shape (batch, dim) of q."""
         return self.potential_energy.gradient(q)
 
     def grad_kinetic(self, p: Tensor) -> Tensor:
-        """Return ∇K(p), shape (batch, dim): the velocity, which is not p here."""
+        """Return ∇K(p), of the shape (batch, dim) of p: the velocity, which is not p here."""
         return self.kinetic_energy.gradient(p)
 
 
@@ -77,7 +77,14 @@ def leapfrog(
         inverse: undo instead of do.
 
     Returns:
-        (q, p) after the steps.
+        (q, p) after the steps, differentiable in states and weights.
+
+    Example:
+        >>> H = SeparableHamiltonian(RidgePotential(1, 4), RidgePotential(1, 4))
+        >>> q, p = torch.zeros(1, 1), torch.ones(1, 1)
+        >>> twice = leapfrog(H, *leapfrog(H, q, p))
+        >>> torch.allclose(torch.cat(leapfrog(H, q, p, steps=2)), torch.cat(twice))
+        True
     """
     dt = -hamiltonian.dt if inverse else hamiltonian.dt
     half = 0.5 * dt

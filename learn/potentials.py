@@ -24,6 +24,10 @@ class Features(nn.Module):
         kept: indices of coordinates passed through.
         blocks: sets of coordinates of which the length is taken.
         smoothing: ε, in the unit of x; it keeps the functions smooth at the origin.
+
+    Example:
+        >>> Features(3, kept=[2], blocks=[(0, 1)], smoothing=0.0)(torch.tensor([[3.0, 4.0, 7.0]]))
+        tensor([[7., 5.]])
     """
 
     def __init__(
@@ -80,6 +84,13 @@ def closed_gradient(
     """Return ∇ of Σ_j w_j (−cos(W_j·φ(x/u) + b_j)) + k |x/u|²/2 by torch operations.
 
     Shapes: x (batch, dim), weight (inputs, width), bias and out (width,); the result is (batch, dim).
+
+    Example:
+        >>> one, zero = torch.ones(1), torch.zeros(1)
+        >>> x = torch.tensor([[0.3]])
+        >>> gradient = closed_gradient(x, torch.ones(1, 1), zero, one, torch.tensor(0.0), one, Features(1, [0]))
+        >>> torch.allclose(gradient, x.sin())
+        True
     """
     x = x / unit
     sine = (features(x).mm(weight) + bias).sin()
@@ -159,13 +170,25 @@ class RidgePotential(nn.Module):
         self.unit: Tensor
 
     def value(self, x: Tensor) -> Tensor:
-        """Return U(x)."""
+        """Return U(x), shape (batch,), for x of shape (batch, dim).
+
+        Example:
+            >>> RidgePotential(2, 8).value(torch.zeros(3, 2)).shape
+            torch.Size([3])
+        """
         x = x / self.unit
         angle = self.features(x) @ self.weight + self.bias
         return -(angle.cos() @ self.out) + 0.5 * self.curvature * x.square().sum(-1)
 
     def gradient(self, x: Tensor) -> Tensor:
-        """Return ∇U(x), in closed form."""
+        """Return ∇U(x), in closed form, of the shape (batch, dim) of x.
+
+        On the CPU in float32 and float64 by fused kernels, elsewhere by torch operations.
+
+        Example:
+            >>> RidgePotential(2, 8).gradient(torch.zeros(3, 2)).shape
+            torch.Size([3, 2])
+        """
         inputs = (x, self.weight, self.bias, self.out, self.curvature, self.unit)
         fused = kernels.applies(*inputs)
         return (

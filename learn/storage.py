@@ -29,8 +29,22 @@ MAX_JSON_BYTES = 1 << 20
 def write(path: str | Path, name: str, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
     """Write tensors and plain values as the pair ``name`` into the directory ``path``.
 
+    Arguments:
+        path: the directory, made if it is not there.
+        name: of the pair; one that was written before is replaced.
+        tensors: of any dtype and device.
+        values: plain values that json can hold.
+
     Raises:
         CheckpointError: if the directory cannot be written.
+
+    Example:
+        >>> import tempfile, torch
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write(folder, "pair", {"a": torch.tensor([1.0, 2.0])}, {"b": 3})
+        ...     tensors, values = read(folder, "pair")
+        >>> tensors["a"], values["b"]
+        (tensor([1., 2.]), 3)
     """
     folder = Path(path)
     payload = save_tensors({key: t.detach().cpu().contiguous().clone() for key, t in tensors.items()})
@@ -49,15 +63,29 @@ def write(path: str | Path, name: str, tensors: Mapping[str, Tensor], values: Ma
 
 
 def exists(path: str | Path, name: str) -> bool:
-    """Tell whether the pair ``name`` was written into ``path``."""
+    """Tell whether the pair ``name`` was written into ``path``.
+
+    Example:
+        >>> exists("nowhere", "model")
+        False
+    """
     return (Path(path) / f"{name}.json").is_file()
 
 
 def read(path: str | Path, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return (tensors, values) of the pair ``name`` in the directory ``path``.
+    """Return (tensors, values) of the pair ``name`` in the directory ``path``; no code in the files is run.
+
+    Arguments:
+        path: the directory.
+        name: of the pair.
 
     Raises:
         CheckpointError: if a file is missing, damaged, of another version, or points elsewhere.
+
+    Example:
+        >>> read("nowhere", "model")
+        Traceback (most recent call last):
+        hamsym.errors.CheckpointError: no checkpoint at nowhere: model.json cannot be read (...)
     """
     folder = Path(path)
     head = _read_head(folder, name)

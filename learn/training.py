@@ -67,7 +67,7 @@ def fit(
         save_every: steps between checkpoints.
         threads: of torch while it trains; the tensors of one step are too small for more than one to help, and
             two runs side by side each want a core.  None leaves torch as it is.
-        callback: called as ``callback(step, result)`` after every step.
+        callback: called as ``callback(step, result)`` after every step; what it raises stops the training.
 
     Returns:
         The history of the run; ``flow`` itself has the weights of ``best_step``.
