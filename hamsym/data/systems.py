@@ -12,6 +12,7 @@ from hamsym.data.catalogue import Catalogue
 from hamsym.numeric.arguments import integer
 from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.text import shorten
 
 if TYPE_CHECKING:
     from hamsym.symbolic.symmetry import Generator
@@ -55,12 +56,20 @@ class System:
 
         Returns:
             q and p, float64, shape ``(n, dof)``.
+
+        Raises:
+            ParameterError: if n is no positive or seed no natural number.
+
+        Example:
+            >>> q, p = systems["pendulum"].initial_states(3, seed=2)
+            >>> q.shape, bool((p == 0).all())
+            ((3, 1), True)
         """
         rng = np.random.default_rng(integer("seed", seed))
         return self._draw(integer("n", n, minimum=1), rng, self.parameters)
 
     def __repr__(self) -> str:
-        return f"<system {self.name}: H = {self.hamiltonian.text}>"
+        return f"<system {self.name}: H = {shorten(self.hamiltonian.text)}>"
 
 
 def _system(

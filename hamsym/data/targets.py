@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from hamsym.data.bumps import Component, Gaussian, Number, PinwheelArm, Ring, Wave
 from hamsym.data.catalogue import Catalogue
 from hamsym.errors import ParameterError
-from hamsym.numeric.arguments import integer, points
+from hamsym.numeric.arguments import integer, points, real
 from hamsym.symbolic.space import PhaseSpace
 
 if TYPE_CHECKING:
@@ -80,7 +80,23 @@ class Target:
         return Hamiltonian((p1**2 + p2**2) / 2 + self.potential, space)
 
     def component_log_prob(self, q: ArrayLike) -> np.ndarray:
-        """Return log(mass_k p_k(q)), shape ``(..., k)``, for q of shape ``(..., 2)``."""
+        """Return log(mass_k p_k(q)), the share of each component in the density, in nats.
+
+        Arguments:
+            q: points, shape ``(..., 2)``, finite.
+
+        Returns:
+            float64 array of shape ``(..., k)``; the log-sum-exp over its last axis is :meth:`log_prob`.
+
+        Raises:
+            ShapeError, NonFiniteError: for bad points.
+
+        Example:
+            >>> rings = targets["paper_rings"]
+            >>> parts = rings.component_log_prob([[2.0, 0.0], [5.1, 0.0]])
+            >>> parts.argmax(-1), bool(np.allclose(np.exp(parts).sum(-1), np.exp(rings.log_prob([[2, 0], [5.1, 0]]))))
+            (array([0, 1]), True)
+        """
         q = points("q", q, 2)
         bumps = zip(self._log_heights, self.components, strict=True)
         return np.stack([h - c.energy(q) for h, c in bumps], axis=-1)
@@ -106,10 +122,25 @@ class Target:
         return largest + np.log(np.exp(parts - largest[..., None]).sum(-1))
 
     def responsibilities(self, q: ArrayLike) -> np.ndarray:
-        """Return the probability that q came from each component, shape ``(..., k)``.
+        """Return the probability that q came from each component.
 
         Its expectation under the density is exactly ``masses``, also where components overlap; so the mean
         over samples is the unbiased estimate of the shares.
+
+        Arguments:
+            q: points, shape ``(..., 2)``, finite.
+
+        Returns:
+            float64 array of shape ``(..., k)`` whose last axis sums to 1.
+
+        Raises:
+            ShapeError, NonFiniteError: for bad points.
+
+        Source: Bishop, Pattern Recognition and Machine Learning, equation 9.13.
+
+        Example:
+            >>> targets["paper_rings"].responsibilities([5.1, 0.0]).round(6)
+            array([0., 1.])
         """
         parts = self.component_log_prob(q)
         parts = np.exp(parts - parts.max(-1, keepdims=True))
@@ -124,6 +155,14 @@ class Target:
 
         Returns:
             float64 array of shape ``(n, 2)`` in random order.
+
+        Raises:
+            ParameterError: if n is no positive or seed no natural number.
+
+        Example:
+            >>> q = targets["ring"].sample(1000, seed=1)
+            >>> q.shape, bool(abs(np.hypot(*q.T).mean() - 2) < 0.05)
+            ((1000, 2), True)
         """
         n = integer("n", n, minimum=1)
         rng = np.random.default_rng(integer("seed", seed))
@@ -184,13 +223,25 @@ class Target:
         Arguments:
             ax: axes to draw on; a new figure without.
             extent: half-width of the square shown; without, what holds the mass.
-            pixels: image width.
+            pixels: image width, at least 2.
+
+        Returns:
+            The axes.
+
+        Raises:
+            ParameterError: if pixels is below 2, or extent not positive.
+
+        Example:
+            >>> from matplotlib.figure import Figure
+            >>> targets["ring"].plot(Figure().subplots(), extent=3, pixels=20).get_title()
+            'ring'
         """
         from matplotlib import pyplot
 
-        ax = ax if ax is not None else pyplot.subplots()[1]
-        half = extent if extent is not None else 0.8 * max(abs(edge) for edge in self.box)
+        largest = max(abs(edge) for edge in self.box)
+        half = 0.8 * largest if extent is None else real("extent", extent, positive=True)
         axis = np.linspace(-half, half, integer("pixels", pixels, minimum=2))
+        ax = ax if ax is not None else pyplot.subplots()[1]
         grid = np.stack(np.meshgrid(axis, axis), axis=-1)
         ax.imshow(np.exp(self.log_prob(grid)), origin="lower", extent=(-half, half, -half, half))
         ax.set(xlabel="$q_1$", ylabel="$q_2$", title=self.name.replace("_", " "), aspect="equal")

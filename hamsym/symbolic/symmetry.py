@@ -157,7 +157,19 @@ class LinearFlow:
 
 
 def angular_momentum(space: PhaseSpace, i: int, j: int) -> Generator:
-    """Return q_i p_j − q_j p_i, the generator of rotations in the plane of coordinates i and j (from 0).
+    """Return q_i p_j − q_j p_i, the generator of rotations in the plane of coordinates i and j.
+
+    Arguments:
+        space: the phase space.
+        i, j: two different coordinates, counted from 0.
+
+    Returns:
+        The generator; its flow by an angle turns (q_i, q_j) and (p_i, p_j) alike.
+
+    Raises:
+        SpaceError: if a coordinate does not exist, or both are the same.
+
+    Source: Goldstein, Classical Mechanics, section 9.7.
 
     Example:
         >>> angular_momentum(PhaseSpace.standard(2), 0, 1).text
@@ -171,7 +183,19 @@ def angular_momentum(space: PhaseSpace, i: int, j: int) -> Generator:
 
 
 def translation(space: PhaseSpace, i: int) -> Generator:
-    """Return p_i, the generator of translations of coordinate i (from 0).
+    """Return p_i, the generator of translations of coordinate i.
+
+    Arguments:
+        space: the phase space.
+        i: the coordinate, counted from 0.
+
+    Returns:
+        The generator; its flow adds the group parameter to q_i.
+
+    Raises:
+        SpaceError: if the coordinate does not exist.
+
+    Source: Goldstein, Classical Mechanics, section 9.7.
 
     Example:
         >>> translation(PhaseSpace.standard(2), 1).flow("a").images

@@ -56,8 +56,18 @@ class Verdict(ABC):
     As a truth value it is True when proved, False when refuted, and an error when undecided.
 
     Attributes:
+        status: ``"proved"``, ``"refuted"`` or ``"undecided"``.
         question: the claim in words, for example ``"{g, H} = 0"``.
         seconds: wall time of the decision.
+
+    Raises:
+        UndecidedError: when an undecided verdict is used as a truth value.
+
+    Example:
+        >>> from hamsym import PhaseSpace, is_zero
+        >>> verdict = is_zero("sin(q1)**2 + cos(q1)**2 - 1", PhaseSpace.standard(1))
+        >>> isinstance(verdict, Verdict), verdict.status, bool(verdict), verdict.check()
+        (True, 'proved', True, True)
     """
 
     question: str
@@ -80,14 +90,22 @@ class Verdict(ABC):
 
     @abstractmethod
     def check(self) -> bool:
-        """Verify the answer again by code that shares nothing with the prover but the formula."""
+        """Verify the answer again by code that shares nothing with the prover but the formula.
+
+        Returns:
+            Whether it holds; False means that prover or checker has a bug, or that the verdict was tampered with.
+        """
 
     @abstractmethod
     def details(self) -> list[str]:
         """Return what there is to say beyond the status, one line each."""
 
     def to_dict(self) -> dict[str, object]:
-        """Return the verdict in types that JSON knows."""
+        """Return the verdict in types that JSON knows.
+
+        Returns:
+            ``status``, ``question``, ``seconds``, and what the kind of verdict adds; exact numbers as text.
+        """
         return {"status": self.status, "question": self.question, "seconds": round(self.seconds, 6)}
 
     def __str__(self) -> str:
@@ -112,6 +130,15 @@ class Proved(Verdict):
         certificate: the generators and relations that reduce the expression to zero.
         sample: a rational point at which everything is finite, so that the domain is not empty.
         functions: the polynomials that stood for undefined functions at the sample.
+
+    Example:
+        >>> from hamsym import Hamiltonian, PhaseSpace, verify
+        >>> H = Hamiltonian("(p1**2 + p2**2)/2 - 1/sqrt(q1**2 + q2**2)", PhaseSpace.standard(2))
+        >>> proof = verify(H, "q1*p2 - q2*p1")
+        >>> isinstance(proof, Proved), proof.check()
+        (True, True)
+        >>> [relation.meaning for relation in proof.certificate if relation.name.startswith("r_")]
+        [sqrt(q1**2 + q2**2)]
     """
 
     relations: Callable[[], Sequence[tuple[str, sp.Expr, sp.Expr | None]]] = Constant(())
@@ -188,6 +215,16 @@ class Refuted(Verdict):
         point: symbol to rational value.
         value: certified lower and upper bound of the expression there; both have the same sign.
         functions: the polynomials chosen for undefined functions, if there are any.
+
+    Example:
+        >>> from hamsym import PhaseSpace, is_zero
+        >>> refutation = is_zero("(q1 + 1)**2 - q1**2 - 1", PhaseSpace.standard(1))
+        >>> isinstance(refutation, Refuted), refutation.check()
+        (True, True)
+        >>> lower, upper = refutation.value
+        >>> exact = refutation.expression.xreplace(refutation.point)
+        >>> bool(lower <= exact <= upper and lower * upper > 0)
+        True
     """
 
     point: Point = field(default_factory=dict)
@@ -226,6 +263,15 @@ class Undecided(Verdict):
 
     Attributes:
         reason: what was missing.
+
+    Example:
+        >>> from hamsym import PhaseSpace, is_zero
+        >>> unknown = is_zero("sqrt(q1) + sqrt(-1 - q1)", PhaseSpace.standard(1))
+        >>> isinstance(unknown, Undecided), unknown.reason
+        (True, 'no point of the domain found: the domain is empty or tiny')
+        >>> bool(unknown)
+        Traceback (most recent call last):
+        hamsym.errors.UndecidedError: the expression is zero is undecided: no point of the domain found: ...
     """
 
     reason: str = ""

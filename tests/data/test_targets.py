@@ -127,6 +127,12 @@ def test_bad_input_is_refused_by_name():
     assert targets.get("two_ring") is None
 
 
+@pytest.mark.parametrize("extent", [0, -1, float("nan"), "3"])
+def test_a_plot_of_no_extent_is_refused(extent):
+    with pytest.raises(ParameterError, match="extent is"):
+        targets["ring"].plot(extent=extent)
+
+
 def test_plot_shows_the_density():
     import matplotlib
 

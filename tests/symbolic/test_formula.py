@@ -135,6 +135,14 @@ def test_nearly_formulas_are_read_or_refused_never_else(text):
         SPACE.parse(text)
 
 
+@pytest.mark.parametrize(
+    ("character", "shown"), [("²", "'²'"), ("π", "'π'"), ("\u200b", r"'\\u200b'"), ("\x00", r"'\\x00'")]
+)
+def test_a_foreign_character_is_shown_as_it_looks_if_it_can_be_seen(character, shown):
+    with pytest.raises(FormulaError, match=f"the character {shown} is not plain ASCII"):
+        SPACE.parse("x" + character)
+
+
 def test_unknown_name_gets_a_suggestion_and_a_position():
     with pytest.raises(FormulaError, match=r"'pxx' is not declared; did you mean 'px'\? \(at character 5\)"):
         SPACE.parse("x + pxx")
