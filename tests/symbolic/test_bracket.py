@@ -331,3 +331,14 @@ def test_verdicts_agree_with_evaluation(f, g):
     verdict = verify(Hamiltonian(g, SPACE), f)
     assert verdict.status == ("proved" if is_truly_zero(claim) else "refuted"), verdict
     assert verdict.check()
+
+
+@pytest.mark.parametrize(
+    "power", [sp.Rational(k, n) for k, n in [(-2, 3), (2, 3), (-1, 3), (3, 5), (-1, 1), (-1, 2)]]
+)
+def test_nested_roots_of_roots_of_odd_degree_are_found(power):
+    e = (2 + Q1**2) ** power
+    assert proved(sp.sqrt(e**2 + 2 + 2 * sp.sqrt(1 + e**2)) - 1 - sp.sqrt(1 + e**2)).check()
+    assert (
+        is_zero(sp.sqrt(e**2 + 2 + 2 * sp.sqrt(1 + e**2)) + 1 - sp.sqrt(1 + e**2), SPACE).status == "refuted"
+    )

@@ -66,7 +66,11 @@ formulas = st.recursive(_atoms, _extend, max_leaves=6)
 
 @given(formulas)
 def test_text_to_expression_to_text_is_the_identity(text):
-    expression = SPACE.parse(text)
+    try:
+        expression = SPACE.parse(text)
+    except FormulaError as refusal:
+        assert "larger than 1e308" in str(refusal)  # such as exp(pi**9)
+        return
     back = SPACE.parse(to_text(expression))
     # sympy distributes a number over a sum when it can, so the two may differ by that
     assert back == expression or sp.expand(back) == sp.expand(expression)

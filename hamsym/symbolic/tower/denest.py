@@ -52,7 +52,7 @@ def _nested(tower: Tower, radicand: fmpq_mpoly) -> fmpq_mpoly | None:
         a, b = coefficients[0], coefficients[1]
         square = ring.sub(ring.power(tower.gen(top), 2), top.relation)
         discriminant = tower.reduce(ring.sub(ring.power(a, 2), ring.mul(ring.power(b, 2), square)))
-        s = polynomial_square_root(discriminant)
+        s = _square_root_below(tower, discriminant)
         if s is None:
             continue
         parts = [ring.add(a, s) * fmpq(1, 2), ring.sub(a, s) * fmpq(1, 2)]
@@ -69,6 +69,26 @@ def _nested(tower: Tower, radicand: fmpq_mpoly) -> fmpq_mpoly | None:
         except NotCovered:
             continue
     return None
+
+
+def _square_root_below(tower: Tower, element: fmpq_mpoly) -> fmpq_mpoly | None:
+    """Return s with s*s = element in generators that exist; None if none is found.
+
+    Reduction may have made an odd power of a root of odd degree from an even one, such as A r from r**4 where
+    r**3 = A; so for each such root the square of A is also put in front as r**n A.
+    """
+    ring = tower.ring
+    s = polynomial_square_root(element)
+    for index in ring.support(element):
+        if s is not None:
+            break
+        root = tower.extensions[index]
+        if root.kind == "root" and root.degree % 2 and root.relation is not None:
+            power = ring.power(tower.gen(root), root.degree)
+            base = ring.sub(power, root.relation)
+            s = polynomial_square_root(ring.mul(ring.mul(element, power), base))
+            s = s if s is None else tower.reduce(ring.mul(s, tower.inverse(base)))
+    return s
 
 
 def _is_square(tower: Tower, element: fmpq_mpoly) -> bool:
