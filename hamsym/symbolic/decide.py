@@ -20,7 +20,7 @@ from hamsym.symbolic.space import Space
 from hamsym.symbolic.tape import NoTape, OutsideDomain, Polynomial, Tape
 from hamsym.symbolic.tower.certificate import relations
 from hamsym.symbolic.verdict import Proved, Refuted, Undecided, Verdict
-from hamsym.symbolic.witness import Point, choices, enclosure, points
+from hamsym.symbolic.witness import Point, choices, enclosure, is_short, nearer, points
 
 #: Bits of the first look, points of the first look.
 FIRST_BITS, FIRST_POINTS = (64, 192), 3
@@ -239,15 +239,42 @@ class _Search:
                     continue
                 self.sample = self.sample or (point, functions)
                 if not ball.contains(0):
-                    return Refuted(
-                        self.claim.question,
-                        self.claim.formula,
-                        point,
-                        enclosure(ball),
-                        _lambdas(functions),
-                        seconds=self.clock.seconds,
-                    )
+                    found = self._refuted(point, functions, ball, precision)
+                    if found is not None:
+                        return found
+                    break
             tried += 1
             if tried >= count or (stop_at_sample and self.sample):
                 break
         return None
+
+    def _refuted(
+        self, point: Point, functions: dict[str, Polynomial], ball: arb, bits: int
+    ) -> Refuted | None:
+        """Return the refutation; nearer to zero where numbers have thousands of digits, or checked at once."""
+        if self._is_short(point, functions, ball, bits):
+            return self._refutation(point, functions, ball)
+        for other in nearer(point):
+            self.clock.check()
+            try:
+                value = self.claim.value(other, functions, bits)
+            except OutsideDomain:
+                continue
+            if not value.contains(0) and self._is_short(other, functions, value, bits):
+                return self._refutation(other, functions, value)
+        found = self._refutation(point, functions, ball)
+        return found if found.check() else None
+
+    def _is_short(self, point: Point, functions: dict[str, Polynomial], ball: arb, bits: int) -> bool:
+        values = self.claim.tape.run(point, functions, bits=bits).values
+        return is_short(ball) and all(is_short(value) for value in values)
+
+    def _refutation(self, point: Point, functions: dict[str, Polynomial], ball: arb) -> Refuted:
+        return Refuted(
+            self.claim.question,
+            self.claim.formula,
+            point,
+            enclosure(ball),
+            _lambdas(functions),
+            seconds=self.clock.seconds,
+        )

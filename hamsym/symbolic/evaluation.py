@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import mpmath
 import sympy as sp
+from sympy.core.numbers import Number
 
 from hamsym.symbolic.applied import application
 
@@ -19,6 +20,10 @@ DIGITS = 100
 GUARD = 50
 #: Numbers with more digits before the point than this are not evaluated.
 LARGEST = 5_000
+#: Digits of the runs that have to agree where the value is too long for a fixed number of decimal places.
+_RISING = (150, 300, 600, 1200, 2400)
+#: Arguments of functions with a binary exponent beyond this would need as many bits to be reduced.
+_LARGEST_ARGUMENT = 20_000
 
 _FUNCTIONS = {
     sp.exp: "exp", sp.log: "log", sp.sin: "sin", sp.cos: "cos", sp.tan: "tan", sp.cot: "cot",
@@ -39,8 +44,8 @@ class Value:
         """Whether the number is no more than rounding error."""
         return bool(abs(self.number) <= self.error)
 
-    def lies_in(self, lower: sp.Rational, upper: sp.Rational) -> bool:
-        """Tell whether the number lies between two rationals, up to rounding error."""
+    def lies_in(self, lower: Number, upper: Number) -> bool:
+        """Tell whether the number lies between two rationals or floats, up to rounding error."""
         with mpmath.workdps(DIGITS + GUARD + _length(lower, upper)):
             return bool(_number(lower) - self.error <= self.number <= _number(upper) + self.error)
 
@@ -85,6 +90,41 @@ def evaluate(
         carried = digits + lost + GUARD
         if carried > LARGEST:
             break
+    return None
+
+
+def settled(
+    expression: sp.Expr,
+    point: Mapping[sp.Symbol, sp.Rational | Value],
+    functions: Mapping[str, sp.Lambda] | None = None,
+) -> Value | None:
+    """Evaluate values of any size: with more and more digits, until two runs agree in 40 of them; else None.
+
+    Arguments:
+        expression: any expression in the point's symbols.
+        point: the value of each symbol.
+        functions: what stands for undefined functions.
+
+    Example:
+        >>> x = sp.Symbol("x", real=True)
+        >>> mpmath.nstr(settled(sp.exp(sp.exp(x)), {x: sp.Integer(12)}).number, 5)
+        '3.2197e+70683'
+    """
+    if functions:
+        expression = concrete(expression, functions)
+    last = None
+    for digits in _RISING:
+        with mpmath.workdps(digits):
+            try:
+                found = _walk(expression, point)
+            except (ZeroDivisionError, ValueError, OverflowError):
+                return None
+            if found is None:
+                return None
+            number = found[0]
+            if last is not None and abs(number - last) <= abs(number) * mpmath.mpf(10) ** -40:
+                return Value(number, abs(number) * mpmath.mpf(10) ** -40)
+            last = number
     return None
 
 
@@ -146,19 +186,29 @@ def _apply(
         return mpmath.fprod(arguments)
     if e.is_Pow:
         base, exponent = arguments
+        _require_reducible([exponent])
         if e.exp.is_Integer:
             return base ** int(e.exp)
         return base**exponent
     name = _FUNCTIONS.get(e.func)
     if name is None:
         raise ValueError(f"{e.func.__name__} has no value")
+    if name not in ("log", "fabs"):
+        _require_reducible(arguments)
     return mpmath.mpmathify(getattr(mpmath, name)(*arguments))
 
 
-def _length(*values: sp.Rational) -> int:
+def _require_reducible(arguments: list[mpmath.mpf]) -> None:
+    if any(a and mpmath.mag(a) > _LARGEST_ARGUMENT for a in arguments):
+        raise OverflowError("an argument is too large")
+
+
+def _length(*values: Number) -> int:
     """Return the number of digits of the longest rational."""
-    return max(max(v.p.bit_length(), v.q.bit_length()) for v in values) * 3 // 10 + 1
+    return max(max(v.p.bit_length(), v.q.bit_length()) if v.is_Rational else 0 for v in values) * 3 // 10 + 1
 
 
-def _number(value: sp.Rational) -> mpmath.mpf:
+def _number(value: Number) -> mpmath.mpf:
+    if value.is_Float:
+        return mpmath.make_mpf(value._mpf_)
     return mpmath.mpf(int(value.p)) / int(value.q)

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import mpmath
 import sympy as sp
+from sympy.core.numbers import Number
 
 from hamsym.errors import UndecidedError
-from hamsym.symbolic.evaluation import DIGITS, Value, concrete, evaluate
+from hamsym.symbolic.evaluation import DIGITS, Value, concrete, evaluate, settled
 from hamsym.symbolic.text import to_text
 from hamsym.symbolic.witness import Point, points
 
@@ -35,8 +37,8 @@ class Relation:
     vanishing: sp.Expr | None
 
     def __str__(self) -> str:
-        text = f"{self.name} = {self.meaning}"
-        return text if self.vanishing is None else f"{text},  {self.vanishing} = 0"
+        text = f"{self.name} = {_shown(self.meaning)}"
+        return text if self.vanishing is None else f"{text},  {_shown(self.vanishing)} = 0"
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,8 @@ class Refuted(Verdict):
 
     Attributes:
         point: symbol to rational value.
-        value: certified lower and upper bound of the expression there; both have the same sign.
+        value: certified lower and upper bound of the expression there; both have the same sign.  They are rational,
+            or floats where a rational would have thousands of digits.
         functions: the polynomials chosen for undefined functions, if there are any.
 
     Example:
@@ -228,7 +231,7 @@ class Refuted(Verdict):
     """
 
     point: Point = field(default_factory=dict)
-    value: tuple[sp.Rational, sp.Rational] = (sp.Integer(0), sp.Integer(0))
+    value: tuple[Number, Number] = (sp.Integer(0), sp.Integer(0))
     functions: Mapping[str, sp.Lambda] = field(default_factory=dict)
     status = "refuted"
 
@@ -240,9 +243,16 @@ class Refuted(Verdict):
         lower, upper = self.value
         if not lower * upper > 0:
             return False
+        found = self._rational_value() or settled(self.expression, self.point, self.functions)
+        return found is not None and not found.is_negligible and found.lies_in(lower, upper)
+
+    def _rational_value(self) -> Value | None:
+        """Return the value with enough decimal places to compare it with rational bounds, if they are rational."""
+        lower, upper = self.value
+        if not (lower.is_Rational and upper.is_Rational):
+            return None
         digits = DIGITS + max(0, -int(sp.floor(sp.log(min(abs(lower), abs(upper)), 10).evalf(8))))
-        value = evaluate(self.expression, self.point, self.functions, digits=digits)
-        return value is not None and value.lies_in(lower, upper)
+        return evaluate(self.expression, self.point, self.functions, digits=digits)
 
     def details(self) -> list[str]:
         lines = [f"value in {_interval(*self.value)}" + (f" at {_at(self.point)}" if self.point else "")]
@@ -252,7 +262,7 @@ class Refuted(Verdict):
         return {
             **super().to_dict(),
             "point": _rationals(self.point),
-            "value": [str(v) for v in self.value],
+            "value": _bounds(*self.value),
             "functions": {name: str(f) for name, f in self.functions.items()},
         }
 
@@ -292,7 +302,29 @@ class Undecided(Verdict):
 
 
 def _text(expression: sp.Expr) -> str:
-    return to_text(expression)
+    try:
+        return to_text(expression)
+    except ValueError:  # Python writes no integer of more than 4300 digits
+        return "(an expression with numbers of thousands of digits)"
+
+
+def _shown(expression: sp.Expr) -> str:
+    try:
+        return str(expression)
+    except ValueError:
+        return _text(expression)
+
+
+def _bounds(lower: Number, upper: Number) -> list[str]:
+    """Write bounds exactly as rationals; or, where they are floats, in 15 decimals rounded outward."""
+    if lower.is_Rational and upper.is_Rational:
+        return [str(lower), str(upper)]
+    with mpmath.workdps(60):
+        ends = [mpmath.make_mpf(sp.Float(v)._mpf_) for v in (lower, upper)]
+        outward = [
+            end + sign * abs(end) * mpmath.mpf(10) ** -14 for end, sign in zip(ends, (-1, 1), strict=True)
+        ]
+        return [mpmath.nstr(end, 15) for end in outward]
 
 
 def _rationals(point: Mapping[sp.Symbol, sp.Rational]) -> dict[str, str]:
@@ -303,8 +335,10 @@ def _at(point: Mapping[sp.Symbol, sp.Rational]) -> str:
     return ", ".join(f"{s} = {v}" for s, v in point.items())
 
 
-def _interval(lower: sp.Rational, upper: sp.Rational) -> str:
+def _interval(lower: Number, upper: Number) -> str:
     """Write an interval in decimals, rounded outward, with as many digits as its width deserves."""
+    if not (lower.is_Rational and upper.is_Rational):
+        return "[" + ", ".join(_bounds(lower, upper)) + "]"
     width, size = upper - lower, max(abs(lower), abs(upper))
     for digits in range(6, 40):
         step = sp.Rational(10) ** (int(sp.floor(sp.log(size, 10).evalf(8))) + 1 - digits)

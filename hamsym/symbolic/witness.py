@@ -8,10 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import sympy as sp
 from flint import arb, ctx
+from mpmath.libmp import from_man_exp
+from sympy.core.numbers import Number
 
 from hamsym.symbolic.tape import Polynomial
 
 Point = dict[sp.Symbol, sp.Rational]
+
+#: Binary exponents up to which a bound is written as a rational; beyond, as a float of the same value.
+LONGEST = 6_000
+#: Decimal exponents by which a point is drawn towards zero when the value there is too long to write.
+_NEARER = (1, 3, 9, 10, 30, 100, 150, 310)
 
 #: Magnitudes of the points that are tried, in turn: generic first, then near zero, near one, far out.
 _SCALES = (
@@ -49,7 +56,8 @@ def points(symbols: Sequence[sp.Symbol], seed: int = 0) -> Iterator[Point]:
             if not symbol.is_positive and turn % 5 != 2 and generator.random() < 0.5:
                 value = -value
             point[symbol] = value * scale
-        yield point
+        far_in = turn >= 24 and turn % 6 == 5
+        yield next(itertools.islice(nearer(point), turn // 6 % len(_NEARER), None)) if far_in else point
 
 
 def choices(arity: Mapping[str, int], seed: int = 0) -> Iterator[dict[str, Polynomial]]:
@@ -85,14 +93,51 @@ def choices(arity: Mapping[str, int], seed: int = 0) -> Iterator[dict[str, Polyn
         yield chosen
 
 
-def enclosure(ball: arb) -> tuple[sp.Rational, sp.Rational]:
-    """Return rational lower and upper bounds of a ball, rounded outward to 128 bits.
+def nearer(point: Point) -> Iterator[Point]:
+    """Yield the point drawn towards zero more and more, for formulas that grow fast.
+
+    Example:
+        >>> x = sp.Symbol("x", real=True)
+        >>> next(nearer({x: sp.Integer(3)}))
+        {x: 3/10}
+    """
+    for k in _NEARER:
+        yield {symbol: value / sp.Integer(10) ** k for symbol, value in point.items()}
+
+
+def is_short(ball: arb) -> bool:
+    """Tell whether the bounds of a ball are rationals of bounded length.
+
+    Example:
+        >>> is_short(arb(2)), is_short(arb(10**6).exp())
+        (True, False)
+    """
+    return all(abs(exponent) <= LONGEST for _, exponent in _ends(ball))
+
+
+def enclosure(ball: arb) -> tuple[Number, Number]:
+    """Return lower and upper bounds of a ball, rounded outward to 128 bits.
+
+    Returns:
+        Rationals; or floats, exact too, where rationals would have thousands of digits.
 
     Example:
         >>> enclosure(arb(2))
         (2, 2)
+        >>> lower, upper = enclosure(arb(10**9).exp())
+        >>> lower.is_Float, 0 < lower < upper
+        (True, True)
     """
+    ends = _ends(ball)
+    if not all(abs(exponent) <= LONGEST for _, exponent in ends):
+        lower, upper = (sp.Float._new(from_man_exp(*end), 130) for end in ends)
+    else:
+        lower, upper = (sp.Integer(mantissa) * sp.Integer(2) ** exponent for mantissa, exponent in ends)
+    return lower, upper
+
+
+def _ends(ball: arb) -> list[tuple[int, int]]:
+    """Return mantissa and binary exponent of the lower and the upper end."""
     with ctx.workprec(128):
         ends = [end.man_exp() for end in (ball.lower(), ball.upper())]
-    lower, upper = (sp.Integer(int(mantissa)) * sp.Integer(2) ** int(exponent) for mantissa, exponent in ends)
-    return lower, upper
+    return [(int(mantissa), int(exponent)) for mantissa, exponent in ends]

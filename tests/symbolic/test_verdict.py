@@ -3,6 +3,7 @@
 import json
 import pickle
 
+import mpmath
 import pytest
 import sympy as sp
 from expressions import P1, Q1, SPACE, V
@@ -127,6 +128,49 @@ def test_json_gives_exact_numbers_back(refuted):
         s.name: v for s, v in refuted.point.items()
     }
     assert tuple(map(sp.Rational, record["value"])) == refuted.value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "exp(exp(q1**2+8))", "exp(exp(q1**2+18))", "exp(exp(q1**2+22))", "exp(-exp(q1**2+20))", "cosh(10**9*q1)",
+        "(3+q1**2)**(10**9*q2**2)", "exp(q1*10**10)", "exp(10**300*q1**2)", "1/(1+exp(exp(q1**2+8)))+1",
+        "exp(exp(exp(q1**2+2)))", "sinh(q1**(exp(1)**3))",
+    ],
+)  # fmt: skip
+def test_values_of_any_size_are_refuted_checked_and_written_in_few_digits(text):
+    verdict = is_zero(text, PhaseSpace.standard(2), budget=5.0)
+    assert verdict.status == "refuted" and verdict.check()
+    assert len(str(verdict)) < 500 and len(json.dumps(verdict.to_dict())) < 8000
+    lower, upper = verdict.value
+    assert lower <= upper and lower * upper > 0
+    assert all(len(str(v)) < 2500 for v in (*verdict.value, *verdict.point.values()))
+    copy = pickle.loads(pickle.dumps(verdict))  # noqa: S301
+    assert copy.value == verdict.value and copy.check()
+    assert not Refuted("", verdict.formula, verdict.point, (-upper, -lower)).check()
+    assert not Refuted("", verdict.formula, verdict.point, (2 * lower, 3 * upper)).check()
+
+
+def test_bounds_without_a_rational_are_written_rounded_outward():
+    verdict = is_zero("exp(exp(q1**2+22))", PhaseSpace.standard(2))
+    for low, high in (verdict.value, tuple(-v for v in reversed(verdict.value))):
+        written = Refuted("", verdict.formula, verdict.point, (low, high)).to_dict()["value"]
+        with mpmath.workdps(40):
+            ends = [mpmath.make_mpf(v._mpf_) for v in (low, high)]
+            assert mpmath.mpf(written[0]) < ends[0] <= ends[1] < mpmath.mpf(written[1])
+            assert abs(mpmath.mpf(written[0]) / ends[0] - 1) < 1e-12
+
+
+def test_a_refutation_that_no_other_route_can_check_is_not_given():
+    verdict = is_zero("sin(exp(exp(q1**2+20))) - 2", PhaseSpace.standard(1))
+    assert verdict.status == "undecided"
+
+
+def test_relations_with_endless_numbers_are_still_written():
+    relation = Relation(
+        "r", sp.sqrt(Q1 + sp.Integer(7) ** 9000), sp.Symbol("r") ** 2 - Q1 - sp.Integer(7) ** 9000
+    )
+    assert len(str(relation)) < 500
 
 
 def test_relations_read_well():
