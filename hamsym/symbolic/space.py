@@ -16,7 +16,7 @@ import sympy as sp
 
 from hamsym.errors import FormulaError, SpaceError
 from hamsym.symbolic.admission import admitted, require_formula
-from hamsym.symbolic.formula import parse
+from hamsym.symbolic.formula import parse_with_domain
 from hamsym.symbolic.language import FUNCTIONS, RESERVED, is_identifier
 
 #: A name, or a sympy symbol (or undefined function) that is taken by its name.
@@ -110,9 +110,20 @@ class Space(ABC):
             >>> PhaseSpace.standard(1).parse("p1**2/2 + 0.1*q1**4")
             p1**2/2 + q1**4/10
         """
-        expression = parse(text, self.symbols, self.functions, self.function_arity)
+        return self.parse_with_domain(text)[0]
+
+    def parse_with_domain(self, text: str) -> tuple[sp.Expr, tuple[sp.Expr, ...], tuple[sp.Expr, ...]]:
+        """Return the expression of a text, and what must be positive and nonzero for the text to be real and smooth.
+
+        Only what the expression itself does not show any more is listed: sympy merges ``sqrt(x)**2`` to ``x``.
+
+        Example:
+            >>> PhaseSpace.standard(1).parse_with_domain("sqrt(q1)**2 + q1/q1")
+            (q1 + 1, (q1,), (q1,))
+        """
+        expression, domain = parse_with_domain(text, self.symbols, self.functions, self.function_arity)
         require_formula(expression, self.symbols, self.function_arity)  # sympy may have evaluated it to more
-        return expression
+        return expression, domain.positive, domain.nonzero
 
     def express(self, expression: object) -> sp.Expr:
         """Return text, a number or a sympy expression as an expression in this space's own symbols.
