@@ -42,7 +42,7 @@ class Hamiltonian:
                 f"a Hamiltonian lives on a phase space, not on {type(space).__name__}; pass PhaseSpace('q1', 'p1')"
             )
         self.space = space
-        self.expr = space.express(expression)
+        self.expr, self.domain = space.express_with_domain(expression)
 
     @property
     def text(self) -> str:

@@ -16,7 +16,7 @@ import sympy as sp
 
 from hamsym.errors import FormulaError, SpaceError
 from hamsym.symbolic.admission import admitted, require_formula
-from hamsym.symbolic.formula import parse_with_domain
+from hamsym.symbolic.formula import Domain, parse_with_domain
 from hamsym.symbolic.language import FUNCTIONS, RESERVED, is_identifier
 
 #: A name, or a sympy symbol (or undefined function) that is taken by its name.
@@ -112,18 +112,16 @@ class Space(ABC):
         """
         return self.parse_with_domain(text)[0]
 
-    def parse_with_domain(self, text: str) -> tuple[sp.Expr, tuple[sp.Expr, ...], tuple[sp.Expr, ...]]:
-        """Return the expression of a text, and what must be positive and nonzero for the text to be real and smooth.
-
-        Only what the expression itself does not show any more is listed: sympy merges ``sqrt(x)**2`` to ``x``.
+    def parse_with_domain(self, text: str) -> tuple[sp.Expr, Domain]:
+        """Return the expression of a text, and what of the text's domain the expression does not show any more.
 
         Example:
             >>> PhaseSpace.standard(1).parse_with_domain("sqrt(q1)**2 + q1/q1")
-            (q1 + 1, (q1,), (q1,))
+            (q1 + 1, Domain(positive=(q1,), nonzero=(q1,)))
         """
         expression, domain = parse_with_domain(text, self.symbols, self.functions, self.function_arity)
         require_formula(expression, self.symbols, self.function_arity)  # sympy may have evaluated it to more
-        return expression, domain.positive, domain.nonzero
+        return expression, domain
 
     def express(self, expression: object) -> sp.Expr:
         """Return text, a number or a sympy expression as an expression in this space's own symbols.
@@ -154,6 +152,12 @@ class Space(ABC):
             f"a formula is text or a sympy expression, not {type(expression).__name__}; "
             "pass for example 'q1*p2 - q2*p1'"
         )
+
+    def express_with_domain(self, expression: object) -> tuple[sp.Expr, Domain]:
+        """Return the expression of :meth:`express`, and what it forgot of the domain of the formula as written."""
+        if isinstance(expression, str):
+            return self.parse_with_domain(expression)
+        return self.express(expression), getattr(expression, "domain", Domain())
 
     def __eq__(self, other: object) -> bool:
         return (

@@ -40,7 +40,7 @@ class Generator:
         if not isinstance(space, Space):
             raise SpaceError(f"a generator acts on a phase space, not on {type(space).__name__}")
         self.space = space
-        self.expr = space.express(expression)
+        self.expr, self.domain = space.express_with_domain(expression)
 
     @property
     def text(self) -> str:
