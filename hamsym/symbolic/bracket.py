@@ -10,6 +10,7 @@ import sympy as sp
 
 from hamsym.errors import ParameterError, SpaceError
 from hamsym.symbolic.decide import Claim, decide, formal_bracket
+from hamsym.symbolic.formula import Domain
 from hamsym.symbolic.space import Space
 from hamsym.symbolic.verdict import Verdict
 
@@ -83,7 +84,10 @@ def verify(H: OnSpace, g: Formula, budget: float = 10.0) -> Verdict:
         raise SpaceError(
             f"verify needs a Hamiltonian, not {type(H).__name__}; write Hamiltonian('p1**2/2 + q1**2/2', space)"
         )
-    return decide(Claim(H.space, H.space.express(g), H.space.express(H.expr)), _seconds(budget))
+    generator, of_g = H.space.express_with_domain(g)
+    hamiltonian, of_h = H.space.express_with_domain(H)
+    domain = Domain(of_g.positive + of_h.positive, of_g.nonzero + of_h.nonzero)
+    return decide(Claim(H.space, generator, hamiltonian, domain), _seconds(budget))
 
 
 def is_zero(expr: Formula, space: Space, budget: float = 10.0) -> Verdict:
@@ -107,7 +111,8 @@ def is_zero(expr: Formula, space: Space, budget: float = 10.0) -> Verdict:
         'refuted'
     """
     _require_space(space)
-    return decide(Claim(space, space.express(expr)), _seconds(budget))
+    expression, domain = space.express_with_domain(expr)
+    return decide(Claim(space, expression, domain=domain), _seconds(budget))
 
 
 def _require_space(space: object) -> None:

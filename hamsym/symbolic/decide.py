@@ -8,7 +8,7 @@ point at which everything is finite: on an empty domain every expression is zero
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import sympy as sp
@@ -16,11 +16,15 @@ from flint import arb, ctx, fmpq_mpoly
 
 from hamsym.symbolic import tower as tw
 from hamsym.symbolic.derivative import derivative
+from hamsym.symbolic.formula import Domain
 from hamsym.symbolic.space import Space
 from hamsym.symbolic.tape import NoTape, OutsideDomain, Polynomial, Tape
 from hamsym.symbolic.tower.certificate import relations
 from hamsym.symbolic.verdict import Proved, Refuted, Undecided, Verdict
 from hamsym.symbolic.witness import Point, choices, enclosure, is_short, nearer, points
+
+#: The domain that forbids nothing beyond what the expression itself says.
+EVERYWHERE = Domain()
 
 #: Bits of the first look, points of the first look.
 FIRST_BITS, FIRST_POINTS = (64, 192), 3
@@ -39,11 +43,13 @@ class Claim:
         space: where it lives.
         first: the expression, or g.
         second: H, or None when ``first`` itself is claimed to vanish.
+        domain: what else must be positive, or not zero, wherever the claim is made.
     """
 
     space: Space
     first: sp.Expr
     second: sp.Expr | None = None
+    domain: Domain = EVERYWHERE
 
     @property
     def question(self) -> str:
@@ -64,10 +70,14 @@ class Claim:
         parts = [self.first] if self.second is None else [self.first, self.second]
         return parts if self.second is None else [*parts, *self.space.poisson_tensor.values()]
 
+    @property
+    def _everything(self) -> list[sp.Expr]:
+        return [*self._parts, *self.domain.positive, *self.domain.nonzero]
+
     @cached_property
     def symbols(self) -> list[sp.Symbol]:
         """The symbols that occur, in the order of the space."""
-        free = set().union(*(p.free_symbols for p in self._parts))
+        free = set().union(*(p.free_symbols for p in self._everything))
         return [s for s in self.space.symbols.values() if s in free]
 
     @property
@@ -78,7 +88,7 @@ class Claim:
     @cached_property
     def arity(self) -> dict[str, int]:
         """The undefined functions that occur, with their numbers of arguments."""
-        used = set().union(*(p.atoms(sp.core.function.AppliedUndef) for p in self._parts))
+        used = set().union(*(p.atoms(sp.core.function.AppliedUndef) for p in self._everything))
         return {
             name: n
             for name, n in self.space.function_arity.items()
@@ -90,8 +100,20 @@ class Claim:
         """The compiled parts."""
         return Tape(self._parts)
 
+    @cached_property
+    def _border(self) -> Tape:
+        return Tape([*self.domain.positive, *self.domain.nonzero])
+
+    def _require_inside(self, point: Point, functions: Mapping[str, Polynomial], bits: int) -> None:
+        run, positive = self._border.run(point, functions, bits=bits), len(self.domain.positive)
+        for k in range(len(self._border.outs)):
+            ball = run.value(k)
+            if not ball > 0 and (k < positive or ball.contains(0)):
+                raise OutsideDomain
+
     def value(self, point: Point, functions: Mapping[str, Polynomial], bits: int) -> arb:
         """Return a ball that contains the value at a point."""
+        self._require_inside(point, functions, bits)
         run = self.tape.run(point, functions, bits=bits)
         if self.second is None:
             return run.value(0)
@@ -110,10 +132,11 @@ class Claim:
     def element(self, tower: tw.Tower) -> fmpq_mpoly:
         """Return the claimed zero as an element of a tower."""
         converter = tw.Converter(tower)
+        assumed = [sp.log(e, evaluate=False) for e in self.domain.positive]  # real where e is positive
         if self.second is None:
-            converter.prepare(self.first)
+            converter.prepare(self.first, *assumed)
             return converter.convert(self.first)
-        converter.prepare(self.first, self.second)
+        converter.prepare(self.first, self.second, *assumed)
         g, h = converter.convert(self.first), converter.convert(self.second)
         present = self.first.free_symbols | self.second.free_symbols
         tensor = {
@@ -173,6 +196,7 @@ def _decide(claim: Claim, clock: tw.Clock) -> Verdict:
                 partial(relations, tower, claim.space.functions),
                 point,
                 _lambdas(functions),
+                domain=claim.domain,
                 seconds=clock.seconds,
             )
     else:
@@ -199,16 +223,15 @@ def prove(claim: Claim, clock: tw.Clock) -> tuple[tw.Tower, bool, str]:
         True
     """
     tower = tw.Tower(clock, size=claim.size)
+    reason = "no proof and no certified nonzero value was found; a relation between functions may be missing"
     try:
         if tw.vanishes(tower, claim.element(tower)):
             return tower, True, ""
     except tw.ProofStopped as stop:
-        return tower, False, str(stop)
-    return (
-        tower,
-        False,
-        "no proof and no certified nonzero value was found; a relation between functions may be missing",
-    )
+        reason = str(stop)
+    if claim.domain.positive:  # what is zero on a larger domain is zero on this one
+        return prove(replace(claim, domain=Domain()), clock)
+    return tower, False, reason
 
 
 def _lambdas(functions: Mapping[str, Polynomial]) -> dict[str, sp.Lambda]:
@@ -276,5 +299,6 @@ class _Search:
             point,
             enclosure(ball),
             _lambdas(functions),
+            domain=self.claim.domain,
             seconds=self.clock.seconds,
         )

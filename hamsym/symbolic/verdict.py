@@ -15,6 +15,7 @@ from sympy.core.numbers import Number
 
 from hamsym.errors import UndecidedError
 from hamsym.symbolic.evaluation import DIGITS, Value, concrete, evaluate, settled
+from hamsym.symbolic.formula import Domain
 from hamsym.symbolic.text import to_text
 from hamsym.symbolic.witness import Point, points
 
@@ -61,6 +62,7 @@ class Verdict(ABC):
         status: ``"proved"``, ``"refuted"`` or ``"undecided"``.
         question: the claim in words, for example ``"{g, H} = 0"``.
         seconds: wall time of the decision.
+        domain: what must be positive, or not zero, besides what the expression itself says.
 
     Raises:
         UndecidedError: when an undecided verdict is used as a truth value.
@@ -75,6 +77,7 @@ class Verdict(ABC):
     question: str
     formula: Callable[[], sp.Expr]
     seconds: float = field(default=0.0, kw_only=True)
+    domain: Domain = field(default=Domain(), kw_only=True)
     status = ""
 
     def __getstate__(self) -> dict[str, object]:
@@ -167,7 +170,7 @@ class Proved(Verdict):
         seen = 0
         for point in itertools.islice(self._neighbours(), MAX_POINTS):
             value = evaluate(formula, point)
-            if value is None:
+            if value is None or not _inside(self.domain, point, self.functions):
                 continue
             seen += 1
             if not value.is_negligible or (seen == 1 and not self._relations_hold(point, meanings)):
@@ -244,7 +247,9 @@ class Refuted(Verdict):
         if not lower * upper > 0:
             return False
         found = self._rational_value() or settled(self.expression, self.point, self.functions)
-        return found is not None and not found.is_negligible and found.lies_in(lower, upper)
+        if found is None or found.is_negligible or not _inside(self.domain, self.point, self.functions):
+            return False
+        return found.lies_in(lower, upper)
 
     def _rational_value(self) -> Value | None:
         """Return the value with enough decimal places to compare it with rational bounds, if they are rational."""
@@ -299,6 +304,16 @@ class Undecided(Verdict):
 
     def to_dict(self) -> dict[str, object]:
         return {**super().to_dict(), "reason": self.reason}
+
+
+def _inside(domain: Domain, point: Point, functions: Mapping[str, sp.Lambda]) -> bool:
+    """Tell whether a point certainly lies in a domain."""
+    for expressions, signs in ((domain.positive, (1,)), (domain.nonzero, (1, -1))):
+        for expression in expressions:
+            value = evaluate(expression, point, functions) or settled(expression, point, functions)
+            if value is None or value.is_negligible or (1 if value.number > 0 else -1) not in signs:
+                return False
+    return True
 
 
 def _text(expression: sp.Expr) -> str:

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from hamsym import Generator, Hamiltonian, PhaseSpace
 from hamsym.errors import FormulaError, ParameterError, SpaceError
 from hamsym.symbolic.bracket import is_zero, poisson_bracket, verify
-from hamsym.symbolic.decide import Claim, prove
+from hamsym.symbolic.decide import Claim, decide, prove
 from hamsym.symbolic.evaluation import evaluate
+from hamsym.symbolic.formula import Domain, parse_with_domain
 from hamsym.symbolic.tower import Clock
+from hamsym.symbolic.verdict import Refuted
 from hamsym.symbolic.witness import choices, points
 
 relaxed = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
@@ -342,3 +344,56 @@ def test_nested_roots_of_roots_of_odd_degree_are_found(power):
     assert (
         is_zero(sp.sqrt(e**2 + 2 + 2 * sp.sqrt(1 + e**2)) + 1 - sp.sqrt(1 + e**2), SPACE).status == "refuted"
     )
+
+
+def _claimed(text, space):
+    expression, domain = parse_with_domain(text, space.symbols, space.functions, space.function_arity)
+    return decide(Claim(space, expression, domain=domain), 5.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sqrt(q1)**2 - sqrt(q1**2)", "exp(log(q1)) - sqrt(q1**2)", "sqrt(q1)*sqrt(q1) - sqrt(q1**2)",
+        "sqrt(q1*q2)**2 - sqrt(q1**2)*sqrt(q2**2)", "sqrt(q1 - 1)**2 + 1 - sqrt(q1**2)",
+    ],
+)  # fmt: skip
+def test_a_formula_is_decided_on_the_domain_it_was_written_for(text):
+    space = PhaseSpace.standard(2)
+    verdict = _claimed(text, space)
+    assert verdict.status != "refuted"
+    if verdict.status == "proved":
+        assert verdict.check() and all(e.subs(verdict.sample) > 0 for e in verdict.domain.positive)
+
+
+def test_a_formula_is_proved_by_the_domain_it_was_written_for():
+    assert _claimed("sqrt(q1)**2 - sqrt(q1**2)", PhaseSpace.standard(1)).status == "proved"
+
+
+def test_a_refutation_outside_of_the_domain_does_not_check():
+    q = PhaseSpace.standard(1).coordinates[0]
+    verdict = is_zero("q1 - sqrt(q1**2)", PhaseSpace.standard(1))
+    assert verdict.status == "refuted" and verdict.check()
+    for domain in (Domain(positive=(q,)), Domain(nonzero=(q - verdict.point[q],))):
+        moved = Refuted("", verdict.formula, verdict.point, verdict.value, domain=domain)
+        assert not moved.check()
+
+
+def test_witnesses_and_samples_lie_in_the_domain():
+    space = PhaseSpace.standard(1)
+    q = space.coordinates[0]
+    refuted = decide(Claim(space, q - 1, domain=Domain(positive=(q - 2,))), 5.0)
+    assert refuted.status == "refuted" and refuted.point[q] > 2 and refuted.check()
+    empty = decide(Claim(space, q - q, domain=Domain(positive=(q, -q))), 5.0)
+    assert empty.status == "undecided"
+
+
+def test_the_domain_of_a_hamiltonian_counts_in_the_bracket():
+    space = PhaseSpace.standard(1)
+    q, p = space.variables
+
+    class OnHalfLine:
+        expr, domain = p**2 / 2 + sp.Abs(q) - q, Domain(positive=(q,))
+
+    OnHalfLine.space = space
+    assert verify(OnHalfLine(), "p1").status == "proved"
