@@ -84,8 +84,8 @@ def verify(H: OnSpace, g: Formula, budget: float = 10.0) -> Verdict:
         raise SpaceError(
             f"verify needs a Hamiltonian, not {type(H).__name__}; write Hamiltonian('p1**2/2 + q1**2/2', space)"
         )
-    generator, of_g = H.space.express_with_domain(g)
-    hamiltonian, of_h = H.space.express_with_domain(H)
+    generator, of_g = _with_domain(g, H.space)
+    hamiltonian, of_h = _with_domain(H, H.space)
     domain = Domain(of_g.positive + of_h.positive, of_g.nonzero + of_h.nonzero)
     return decide(Claim(H.space, generator, hamiltonian, domain), _seconds(budget))
 
@@ -111,8 +111,15 @@ def is_zero(expr: Formula, space: Space, budget: float = 10.0) -> Verdict:
         'refuted'
     """
     _require_space(space)
-    expression, domain = space.express_with_domain(expr)
+    expression, domain = _with_domain(expr, space)
     return decide(Claim(space, expression, domain=domain), _seconds(budget))
+
+
+def _with_domain(f: Formula, space: Space) -> tuple[sp.Expr, Domain]:
+    """Return an expression and the domain of the formula as written, both in the space's own symbols."""
+    expression, domain = space.express_with_domain(f)
+    positive, nonzero = (tuple(space.express(e) for e in some) for some in (domain.positive, domain.nonzero))
+    return expression, Domain(positive, nonzero)
 
 
 def _require_space(space: object) -> None:

@@ -113,8 +113,13 @@ class Verdict(ABC):
         """
         return {"status": self.status, "question": self.question, "seconds": round(self.seconds, 6)}
 
+    def _lines(self) -> list[str]:
+        conditions = [f"{_shown(e)} > 0" for e in self.domain.positive]
+        conditions += [f"{_shown(e)} != 0" for e in self.domain.nonzero]
+        return [*(["where " + ", ".join(conditions)] if conditions else []), *self.details()]
+
     def __str__(self) -> str:
-        lines = [f"{self.status}: {self.question}", *("  " + line for line in self.details())]
+        lines = [f"{self.status}: {self.question}", *("  " + line for line in self._lines())]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -122,7 +127,7 @@ class Verdict(ABC):
 
     def _repr_html_(self) -> str:
         colour = {"proved": "#1a7f37", "refuted": "#cf222e"}.get(self.status, "#9a6700")
-        rows = "".join(f"<div style='margin-left:1.5em'>{html.escape(line)}</div>" for line in self.details())
+        rows = "".join(f"<div style='margin-left:1.5em'>{html.escape(line)}</div>" for line in self._lines())
         head = f"<b style='color:{colour}'>{self.status}</b>: {html.escape(self.question)}"
         return f"<div>{head} <small>({1e3 * self.seconds:.1f} ms)</small>{rows}</div>"
 

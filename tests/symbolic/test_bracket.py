@@ -397,3 +397,10 @@ def test_the_domain_of_a_hamiltonian_counts_in_the_bracket():
 
     OnHalfLine.space = space
     assert verify(OnHalfLine(), "p1").status == "proved"
+
+
+def test_the_domain_travels_to_a_space_with_other_assumptions_and_is_told():
+    one, other = PhaseSpace.standard(1), PhaseSpace.standard(1, parameters={"q1": "positive"})
+    verdict = is_zero(Generator("sqrt(q1)**2*p1", one), other)
+    assert verdict.status == "refuted" and verdict.check()
+    assert "where q1 > 0" in str(is_zero("sqrt(q1)**2 - sqrt(q1**2)", one))
