@@ -14,9 +14,11 @@ import os
 import platform
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from threading import Lock
 from types import ModuleType
+from typing import Any
 
 from hamsym.files import whole
 
@@ -39,6 +41,9 @@ def cache_folder() -> Path:
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return base / "hamsym"
+
+
+_MENDING = Lock()
 
 
 def load_generated(key: tuple[str, ...], write: Callable[[], str]) -> ModuleType:
@@ -66,6 +71,40 @@ def load_generated(key: tuple[str, ...], write: Callable[[], str]) -> ModuleType
         exec(compile(write(), f"<{name}>", "exec"), module.__dict__)  # noqa: S102  our own generated source
     sys.modules[name] = module
     return module
+
+
+class Kernels:
+    """The functions of a generated module, callable also when their compiled code on disk is damaged.
+
+    numba reads its own files without suspicion, so a truncated one would stop every later run.  A first call that
+    fails before anything was loaded drops the compiled code of the module, and compiles again.
+
+    Arguments:
+        key, write: as for :func:`load_generated`.
+    """
+
+    def __init__(self, key: tuple[str, ...], write: Callable[[], str]) -> None:
+        self._load = partial(load_generated, key, write)
+        #: The generated module itself.
+        self.module = self._load()
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self.module, name)
+        return partial(self._call, name) if hasattr(value, "py_func") else value
+
+    def _call(self, name: str, *arguments: Any) -> Any:
+        kernel = getattr(self.module, name)
+        try:
+            return kernel(*arguments)
+        except Exception:
+            if kernel.overloads:  # it was loaded, so the failure is its own
+                raise
+            with _MENDING:
+                sys.modules.pop(self.module.__name__, None)
+                for file in (cache_folder() / "__pycache__").glob(f"{self.module.__name__}*.nb[ic]"):
+                    file.unlink(missing_ok=True)
+                self.module = self._load()
+        return getattr(self.module, name)(*arguments)
 
 
 @cache

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from types import ModuleType
 
 import sympy as sp
 
-from hamsym.numeric.cache import load_generated
+from hamsym.numeric.cache import Kernels
 from hamsym.numeric.codegen import Arguments, separable_source
 from hamsym.numeric.methods import Method
 from hamsym.symbolic.hamiltonian import Hamiltonian
@@ -70,7 +69,7 @@ def scatter(context, out, first, stride, lanes):
 """
 
 
-def stepping_kernels(H: Hamiltonian, method: Method) -> ModuleType:
+def stepping_kernels(H: Hamiltonian, method: Method) -> Kernels:
     """Return the compiled loops of a method for a separable Hamiltonian.
 
     Arguments:
@@ -78,7 +77,7 @@ def stepping_kernels(H: Hamiltonian, method: Method) -> ModuleType:
         method: a splitting method.
 
     Returns:
-        A module with ``one(q_in, p_in, q_out, p_out, i, h, save_every, *k)`` and
+        An object with ``one(q_in, p_in, q_out, p_out, i, h, save_every, *k)`` and
         ``block(q_in, p_in, q_out, p_out, first, last, h, save_every, WIDTH, *k)``, and that ``WIDTH``: the length of
         the SIMD loop has to come at run time, because the compiler would write out one of known length as scalars.
         ``q_in`` is ``(batch, dof)``, ``q_out`` is ``(batch, time, dof)``; both fill the trajectories i, or first to
@@ -92,11 +91,11 @@ def stepping_kernels(H: Hamiltonian, method: Method) -> ModuleType:
     return _kernels(H, kind, lambda formulas: _stepping_source(formulas, H, method))
 
 
-def sampling_kernels(H: Hamiltonian) -> ModuleType:
+def sampling_kernels(H: Hamiltonian) -> Kernels:
     """Return the compiled loops of Hamiltonian Monte Carlo for a separable Hamiltonian.
 
     Returns:
-        A module with ``propose(q, p, u, h, beta, steps, *k)``, which moves every lane of ``q``, ``p`` (``(dof, lanes)``)
+        An object with ``propose(q, p, u, h, beta, steps, *k)``, which moves every lane of ``q``, ``p`` (``(dof, lanes)``)
         in place by ``steps`` leapfrog steps of size ``h[lane]`` under K + beta[lane] U and leaves U in ``u``; with
         ``steps=0`` it only evaluates U.
 
@@ -106,14 +105,14 @@ def sampling_kernels(H: Hamiltonian) -> ModuleType:
     return _kernels(H, "sampling", lambda formulas: _sampling_source(formulas, H))
 
 
-def _kernels(H: Hamiltonian, kind: str, loops: Callable[[str], str]) -> ModuleType:
+def _kernels(H: Hamiltonian, kind: str, loops: Callable[[str], str]) -> Kernels:
     def write() -> str:
         formulas = separable_source(H)
         return f"{_HEADER.replace('{lanes}', str(LANES))}{formulas}\n\n{loops(formulas)}"
 
     space = H.space
     names = [f"{n}:{s.assumptions0.get('positive')}" for n, s in space.symbols.items()]
-    return load_generated((sp.srepr(H.expr), repr(space), *names, kind), write)
+    return Kernels((sp.srepr(H.expr), repr(space), *names, kind), write)
 
 
 def _stepping_source(formulas: str, H: Hamiltonian, method: Method) -> str:
