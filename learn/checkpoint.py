@@ -72,6 +72,6 @@ def _rebuild(config: dict[str, Any], tensors: dict[str, torch.Tensor], path: str
         flow = HamiltonianFlow(
             **sizes, symmetry=config["symmetry"], generators=generators, dt=float(config["dt"]), seed=0
         )
-    except (HamsymError, KeyError, TypeError, ValueError) as error:
+    except (HamsymError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"the description of the flow in {path} cannot be used: {error}") from error
     return flow.to(dtype)

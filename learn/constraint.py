@@ -6,7 +6,7 @@ Source: Rezende, Racanière, Higgins, Toth, *Equivariant Hamiltonian Flows*, arX
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sympy as sp
@@ -15,12 +15,15 @@ from torch import Tensor
 
 from hamsym.errors import ParameterError, ShapeError, SymmetryError
 from hamsym.symbolic.symmetry import Generator
+from learn.arguments import integer, real, shown
 from learn.symmetry import Hamiltonians, TensorGenerator, as_generators
 
 SAMPLING = ("base", "data", "trajectory")
 #: λ moves per step at most as it does in a training of this many steps: in a shorter one the weights have no time to
 #: follow, and λ would only run away.
 SHORTEST = 600
+MAX_MULTIPLIER = 1e9
+MAX_BATCH = 10**7  # some states more than memory would hold are a slip of the pen
 
 
 class BracketConstraint:
@@ -68,22 +71,24 @@ class BracketConstraint:
         tightening: float = 0.8,
         margin: float = 0.3,
     ) -> None:
-        if sampling not in SAMPLING:
+        if not isinstance(sampling, str) or sampling not in SAMPLING:
             raise ParameterError(f"sampling is one of {', '.join(SAMPLING)}, not {sampling!r}")
-        for name, value in {"tolerance": tolerance, "initial": initial, "pace": pace, "batch": batch}.items():
-            if not value > 0 or value == float("inf"):
-                raise ParameterError(f"{name} is a positive number, not {value!r}")
-        if not loose >= 1 or not 0 <= tightening <= 1:
+        self.sampling, self.batch = sampling, integer("batch", batch, most=MAX_BATCH)
+        self.tolerance = real("tolerance", tolerance, above=1e-300)
+        self.initial = real("initial", initial, most=MAX_MULTIPLIER)
+        self.pace = real("pace", pace, most=1e4)
+        self.loose = real("loose", loose, above=-math.inf, most=1e30)
+        self.tightening = real("tightening", tightening, above=-math.inf)
+        self.margin = real("margin", margin, above=-math.inf)
+        if not self.loose >= 1 or not 0 <= self.tightening <= 1:
             raise ParameterError(
                 f"loose is at least 1 and tightening lies in [0, 1], not {loose!r} and {tightening!r}"
             )
-        if not 0 <= margin < 1:
+        if not 0 <= self.margin < 1:
             raise ParameterError(f"margin lies in [0, 1), not {margin!r}")
         self.generators = _listed(generators)
-        self.tolerance, self.sampling, self.batch = float(tolerance), sampling, int(batch)
-        self.initial, self.pace, self.margin = float(initial), float(pace), float(margin)
-        self.loose, self.tightening = float(loose), float(tightening)
-        self._tensor_generators: list[TensorGenerator] | None = None
+        self._tensor_generators: list[TensorGenerator] = []
+        self._bound_dim: int | None = None
         self.reset()
 
     @property
@@ -110,7 +115,7 @@ class BracketConstraint:
         self.means: list[float] | None = None
 
     def bind(self, dim: int) -> None:
-        """Read the generators on ``dim`` coordinates and differentiate them, once.
+        """Read the generators on ``dim`` coordinates and differentiate them, once for each ``dim`` in a row.
 
         Raises:
             SymmetryError: if a generator lives on another number of coordinates.
@@ -119,8 +124,9 @@ class BracketConstraint:
         Example:
             >>> BracketConstraint("q1*p2 - q2*p1").bind(2)
         """
-        if not self._tensor_generators:
+        if self._bound_dim != dim:
             self._tensor_generators = [TensorGenerator(g) for g in as_generators(self.generators, dim)]
+            self._bound_dim = dim
 
     def residuals(self, states: Sequence[tuple[Hamiltonians, Tensor, Tensor]]) -> Tensor:
         """Return E{g_k, H}² of shape (generators,), differentiable in the weights of the Hamiltonians.
@@ -144,7 +150,6 @@ class BracketConstraint:
         if not states or states[0][1].shape != states[0][2].shape:
             raise ShapeError("q and p must have the same shape (batch, dim), and the chain must not be empty")
         self.bind(states[0][1].shape[-1])
-        assert self._tensor_generators is not None
         gradients = [(h.grad_potential(q), h.grad_kinetic(p), q, p) for h, q, p in states]
         means = []
         for g in self._tensor_generators:
@@ -195,7 +200,7 @@ class BracketConstraint:
         pulls = [min(max(math.log(max(m / goal, 1e-30)), -1.0), 1.0) for m in self.means]
         floor = 0.01 * self.initial  # from deeper down λ would not be back in time when the goal tightens
         self.multipliers = [
-            min(max(lam * math.exp(self.pace / max(steps, SHORTEST) * c), floor), 1e9)
+            min(max(lam * math.exp(self.pace / max(steps, SHORTEST) * c), floor), MAX_MULTIPLIER)
             for lam, c in zip(self.multipliers, pulls, strict=True)
         ]
 
@@ -225,7 +230,8 @@ class BracketConstraint:
             state: what :meth:`state` returned.
 
         Raises:
-            KeyError: if it is something else.
+            KeyError: if something is missing.
+            ValueError: if it holds other than one finite positive multiplier, and one mean or none, per generator.
 
         Example:
             >>> constraint = BracketConstraint("p1")
@@ -233,7 +239,23 @@ class BracketConstraint:
             >>> constraint.multipliers
             [7.0]
         """
-        self.multipliers, self.means = list(state["multipliers"]), list(state["means"]) or None
+        multipliers, means = state["multipliers"], state["means"]
+        n = len(self.generators)
+        if not (_are_numbers(multipliers, n) and all(m > 0 for m in multipliers)):
+            raise ValueError(f"{shown(multipliers)} is not one multiplier for each of {n} generator(s)")
+        if means != [] and not (_are_numbers(means, n) and all(m >= 0 for m in means)):
+            raise ValueError(f"{shown(means)} is not one mean residual for each of {n} generator(s)")
+        self.multipliers, self.means = [float(m) for m in multipliers], [float(m) for m in means] or None
+
+    def settings(self) -> dict[str, Any]:
+        """Return everything that the constraint was made with, as plain values.
+
+        Example:
+            >>> BracketConstraint("p1", tolerance=0.5).settings()["tolerance"]
+            0.5
+        """
+        names = ("tolerance", "sampling", "batch", "initial", "pace", "loose", "tightening", "margin")
+        return {"generators": self.formulas} | {name: getattr(self, name) for name in names}
 
     def __repr__(self) -> str:
         return f"BracketConstraint({self.formulas}, tolerance={self.tolerance}, sampling={self.sampling!r})"
@@ -242,7 +264,16 @@ class BracketConstraint:
 def _listed(generators: Any) -> list[Any]:
     if generators is None:
         generators = ()
+    if not isinstance(generators, (str, Generator, sp.Expr, Iterable)):
+        raise SymmetryError(f"generators are formulas or hamsym.Generator objects, not {shown(generators)}")
     listed = [generators] if isinstance(generators, (str, Generator, sp.Expr)) else list(generators)
     if not listed:
         raise SymmetryError("a constraint needs at least one generator, for example 'q1*p2 - q2*p1'")
     return listed
+
+
+def _are_numbers(values: Any, n: int) -> bool:
+    if not isinstance(values, list) or len(values) != n:
+        return False
+    # a json number may have any number of digits, and no float may be infinite
+    return all(type(v) in (int, float) and abs(v) < 1e300 for v in values)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
 
+from learn.points import as_points, require_finite
 from learn.potentials import Features
 
 #: Standard deviations are kept within e^±6 of the momentum unit.
@@ -83,8 +84,16 @@ class GaussianEncoder(nn.Module):
         return Moments(mean / self.unit, factor / self.unit, log_sd.sum(-1) - d * self.unit.log())
 
     def forward(self, q: Tensor) -> MultivariateNormal:
-        """Return the distribution of p given q of shape (batch, dim), with batch shape (batch,)."""
-        return _distribution(self.moments(q))
+        """Return the distribution of p given q of shape (batch, dim), with batch shape (batch,).
+
+        Arguments:
+            q: points of shape (batch, dim), whatever holds real numbers.
+
+        Raises:
+            ShapeError: if the points have another shape.
+            NonFiniteError: if a point, or what the network makes of it, is not finite.
+        """
+        return _distribution(self.moments(require_finite(as_points(q, self.dim, self.unit), "q")))
 
 
 class FrameEncoder(nn.Module):
@@ -167,8 +176,16 @@ class FrameEncoder(nn.Module):
         return Moments(centre / self.unit, factor / self.unit, log_det)
 
     def forward(self, q: Tensor) -> MultivariateNormal:
-        """Return the distribution of p given q of shape (batch, dim), with batch shape (batch,)."""
-        return _distribution(self.moments(q))
+        """Return the distribution of p given q of shape (batch, dim), with batch shape (batch,).
+
+        Arguments:
+            q: points of shape (batch, dim), whatever holds real numbers.
+
+        Raises:
+            ShapeError: if the points have another shape.
+            NonFiniteError: if a point, or what the network makes of it, is not finite.
+        """
+        return _distribution(self.moments(require_finite(as_points(q, self.dim, self.unit), "q")))
 
 
 def _direction(x: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
@@ -201,5 +218,7 @@ def _triangle(diagonal: Tensor, off: Tensor, below: Tensor) -> Tensor:
 
 
 def _distribution(moments: Moments) -> MultivariateNormal:
+    require_finite(moments.mean, "the mean of p")
+    require_finite(moments.factor, "the factor of p")
     covariance = moments.factor @ moments.factor.mT
     return MultivariateNormal(moments.mean, scale_tril=torch.linalg.cholesky(covariance), validate_args=False)

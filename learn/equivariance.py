@@ -13,7 +13,8 @@ from torch import Tensor
 
 from hamsym.errors import ParameterError, ShapeError, SymmetryError
 from hamsym.symbolic.symmetry import Generator
-from learn.flow import HamiltonianFlow
+from learn.arguments import integer, real, seed_number
+from learn.flow import OVERFLOW, HamiltonianFlow
 from learn.points import as_points, require_finite
 from learn.symmetry import BracketResidual, as_generators, measure_brackets
 
@@ -77,7 +78,7 @@ def bracket_residual(flow: HamiltonianFlow, generators: Any, q: Any, p: Any) -> 
 
     Raises:
         ShapeError: if the states have another shape, or there are none.
-        NonFiniteError: if a state is not finite.
+        NonFiniteError: if a state or its bracket is not finite.
         SymmetryError: if no generator is named, or one lives on another number of coordinates.
 
     Example:
@@ -212,7 +213,7 @@ def density_invariance(
         SymmetryError: if a generator mixes coordinates with momenta or does not act linearly.
         ParameterError: for settings out of range, and quadrature in more than two dimensions.
         ShapeError: if the points have another shape, or there are none.
-        NonFiniteError: if a point is not finite.
+        NonFiniteError: if a point or its density is not finite.
 
     Example:
         >>> flow = HamiltonianFlow(2, hamiltonians=1, width=4, symmetry="exact", generators="q1*p2 - q2*p1", seed=0)
@@ -220,13 +221,13 @@ def density_invariance(
         >>> value < 1e-12 < noise_floor
         True
     """
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise ParameterError(f"method is one of {', '.join(METHODS)}, not {method!r}")
     if method == "quadrature" and flow.dim > 2:
         raise ParameterError("quadrature over p is for one or two dimensions; use method='importance'")
-    for name, number in {"elements": elements, "samples": samples}.items():
-        if not isinstance(number, int) or number < 2:
-            raise ParameterError(f"{name} is an integer of at least 2, not {number!r}")
+    elements = integer("elements", elements, least=2, most=10**6)
+    samples = integer("samples", samples, least=2, most=2**24)
+    extent, seed = real("extent", extent, above=-math.inf), seed_number(seed)
     exact = copy.deepcopy(flow).double()
     q = require_finite(as_points(q, flow.dim, exact.unit), "q")
     if not len(q):
@@ -235,8 +236,10 @@ def density_invariance(
 
     def log_p(points: Tensor, noise_seed: int, turn: Tensor | None = None) -> Tensor:
         if method == "quadrature":
-            return quadrature_log_prob(exact, points, shift_seed=noise_seed, turn=turn)
-        return _sobol_log_prob(exact, points, samples, noise_seed, turn)
+            values = quadrature_log_prob(exact, points, shift_seed=noise_seed, turn=turn)
+        else:
+            values = _sobol_log_prob(exact, points, samples, noise_seed, turn)
+        return require_finite(values, "log p(q)", OVERFLOW)
 
     measured = []
     for g in _at_least_one(generators, flow.dim):
@@ -274,7 +277,7 @@ def _sobol_log_prob(
     results = []
     for points in q.split(max(1, (1 << 15) // samples)):
         p, log_f = flow.encoder.moments(points).draw(noise.expand(len(points), -1, -1))
-        log_p = flow.log_joint(points.repeat_interleave(samples, 0), p.flatten(0, 1)).view_as(log_f)
+        log_p = flow._log_joint(points.repeat_interleave(samples, 0), p.flatten(0, 1)).view_as(log_f)
         results.append((log_p - log_f).logsumexp(-1) - math.log(samples))
     return torch.cat(results)
 
@@ -322,7 +325,7 @@ def quadrature_log_prob(
     """
     if flow.dim > 2:
         raise ParameterError("quadrature over p is for one or two dimensions; use log_prob")
-    q = as_points(q, flow.dim, flow.unit)
+    q = require_finite(as_points(q, flow.dim, flow.unit), "q")
     shift = (
         0.0
         if shift_seed is None
@@ -350,7 +353,7 @@ def _trapezoid(
     for points in q.split(max(1, (1 << 15) // len(grid))):
         moments = flow.encoder.moments(points)
         p = moments.mean[:, None] + grid @ moments.factor.mT
-        log_p = flow.log_joint(points.repeat_interleave(len(grid), 0), p.flatten(0, 1)).view(len(points), -1)
+        log_p = flow._log_joint(points.repeat_interleave(len(grid), 0), p.flatten(0, 1)).view(len(points), -1)
         results.append(log_p.logsumexp(-1) + moments.log_det + d * math.log(spacing))
     return torch.cat(results)
 

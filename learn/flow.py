@@ -19,12 +19,19 @@ from hamsym.errors import ParameterError, ShapeError, SymmetryError
 from hamsym.symbolic.bracket import verify
 from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.space import PhaseSpace
+from learn.arguments import integer, real, seed_number, shown
 from learn.encoder import FrameEncoder, GaussianEncoder, Moments
 from learn.leapfrog import SeparableHamiltonian, leapfrog
 from learn.points import as_points, require_finite
 from learn.potentials import Features, RidgePotential
 from learn.storage import write
 from learn.symmetry import as_generators, measure_brackets, rotation_blocks
+
+MAX_WEIGHTS = 10**8
+MAX_LENGTH = 10**4  # Hamiltonians, and steps of each
+MAX_UNIT = 1e30
+MAX_NUMBERS = 10**9  # in what one call returns
+OVERFLOW = "the states or the weights are too large for this precision; use smaller ones or flow.double()"
 
 MODES = (None, "penalty", "features", "exact")
 _CHUNK = 1 << 15  # states moved at once when a likelihood is estimated: about 50 MB
@@ -70,7 +77,8 @@ class HamiltonianFlow(nn.Module):
 
     Raises:
         SymmetryError: for an unknown mode, or generators that the mode cannot use.
-        ParameterError: for sizes that are not positive integers.
+        ParameterError: for sizes that are not positive integers, more than 10⁴ Hamiltonians or steps, or more
+            than 10⁸ weights.
 
     Example:
         >>> flow = HamiltonianFlow(2, hamiltonians=2, width=8, symmetry="exact", generators="q1*p2 - q2*p1", seed=0)
@@ -93,17 +101,24 @@ class HamiltonianFlow(nn.Module):
         seed: int | None = None,
     ) -> None:
         super().__init__()
-        for name, size in {"dim": dim, "hamiltonians": hamiltonians, "steps": steps, "width": width}.items():
-            if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-                raise ParameterError(f"{name} is a positive integer, not {size!r}")
-        if not 0 < dt < math.inf:
-            raise ParameterError(f"dt is a positive number, not {dt!r}")
-        if symmetry not in MODES:
+        dim, width = integer("dim", dim), integer("width", width)
+        hamiltonians = integer("hamiltonians", hamiltonians, most=MAX_LENGTH)
+        steps = integer("steps", steps, most=MAX_LENGTH)
+        weights = _count_weights(dim, hamiltonians, width)
+        if weights > MAX_WEIGHTS:
+            raise ParameterError(
+                f"dim={dim}, hamiltonians={hamiltonians} and width={width} make {weights:.3g} weights, more than "
+                f"the {MAX_WEIGHTS:.0e} that are allowed; choose a smaller width or fewer Hamiltonians"
+            )
+        dt = real("dt", dt)
+        if seed is not None:
+            seed = seed_number(seed)
+        if not (symmetry is None or isinstance(symmetry, str)) or symmetry not in MODES:
             raise SymmetryError(
-                f"symmetry={symmetry!r} is not available; the modes are {', '.join(map(repr, MODES))}"
+                f"symmetry={shown(symmetry)} is not available; the modes are {', '.join(map(repr, MODES))}"
             )
         self.dim, self.hamiltonians, self.steps, self.width = dim, hamiltonians, steps, width
-        self.symmetry, self.first_dt = symmetry, float(dt)
+        self.symmetry, self.first_dt = symmetry, dt
         self.generators = as_generators(generators, dim)
         self.blocks: tuple[tuple[int, ...], ...] = ()
         if symmetry is not None and not self.generators:
@@ -152,7 +167,7 @@ class HamiltonianFlow(nn.Module):
             length: in the unit of the data.
 
         Raises:
-            ParameterError: if it is not a positive number.
+            ParameterError: if it is not a number between 1e-30 and 1e30, so that its inverse is one too.
 
         Example:
             >>> flow = HamiltonianFlow(1, hamiltonians=1, width=4)
@@ -160,8 +175,7 @@ class HamiltonianFlow(nn.Module):
             >>> [round(scale.item(), 3) for scale in flow.base_scales]
             [3.0, 0.333]
         """
-        if not 0 < length < math.inf:
-            raise ParameterError(f"a unit of length is a positive number, not {length!r}")
+        length = real("a unit of length", length, above=1 / MAX_UNIT, most=MAX_UNIT)
         for h in self.chain:
             h.potential_energy.unit.fill_(length)
             h.kinetic_energy.unit.fill_(1 / length)
@@ -193,6 +207,7 @@ class HamiltonianFlow(nn.Module):
 
         Raises:
             ShapeError: if the states have another shape.
+            NonFiniteError: if a state is not finite, before or after.
 
         Example:
             >>> flow = HamiltonianFlow(2, hamiltonians=2, width=4, seed=0).double()
@@ -204,7 +219,7 @@ class HamiltonianFlow(nn.Module):
         q, p = self._states(q0, p0)
         for h in self.chain:
             q, p = leapfrog(h, q, p, steps=self.steps)
-        return q, p
+        return require_finite(q, "q", OVERFLOW), require_finite(p, "p", OVERFLOW)
 
     def pull_back(self, q: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
         """Carry data states to base states, the exact inverse of :meth:`push_forward`.
@@ -217,6 +232,7 @@ class HamiltonianFlow(nn.Module):
 
         Raises:
             ShapeError: if the states have another shape.
+            NonFiniteError: if a state is not finite, before or after.
 
         Example:
             >>> flow = HamiltonianFlow(1, hamiltonians=1, width=4, seed=0)
@@ -224,7 +240,10 @@ class HamiltonianFlow(nn.Module):
             >>> torch.allclose(torch.cat(flow.push_forward(q0, p0)), torch.tensor([[0.5], [1.0]]))
             True
         """
-        q, p = self._states(q, p)
+        q0, p0 = self._pull_back(*self._states(q, p))
+        return require_finite(q0, "q₀", OVERFLOW), require_finite(p0, "p₀", OVERFLOW)
+
+    def _pull_back(self, q: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
         for h in reversed(self.chain):
             q, p = leapfrog(h, q, p, steps=self.steps, inverse=True)
         return q, p
@@ -242,6 +261,7 @@ class HamiltonianFlow(nn.Module):
 
         Raises:
             ShapeError: if the states have another shape.
+            NonFiniteError: if a state is not finite; what they lead to is not looked at.
 
         Example:
             >>> flow = HamiltonianFlow(1, hamiltonians=3, width=4)
@@ -285,6 +305,7 @@ class HamiltonianFlow(nn.Module):
 
         Raises:
             ShapeError: if the states have another shape.
+            NonFiniteError: if a state or its density is not finite, as for states of 1e20 in float32.
 
         Example:
             >>> flow = HamiltonianFlow(2, hamiltonians=2, width=4, seed=0)
@@ -292,7 +313,10 @@ class HamiltonianFlow(nn.Module):
             >>> torch.allclose(flow.log_joint(*flow.push_forward(q0, p0)), flow.log_base(q0, p0), atol=1e-4)
             True
         """
-        return self.log_base(*self.pull_back(q, p))
+        return require_finite(self._log_joint(*self._states(q, p)), "log p(q, p)", OVERFLOW)
+
+    def _log_joint(self, q: Tensor, p: Tensor) -> Tensor:
+        return self.log_base(*self._pull_back(q, p))
 
     def elbo(self, q: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         """Return a one-sample estimate of the evidence lower bound, shape (batch,), differentiable.
@@ -306,7 +330,7 @@ class HamiltonianFlow(nn.Module):
 
         Raises:
             ShapeError: if the points have another shape.
-            NonFiniteError: if a point is not finite.
+            NonFiniteError: if a point or its bound is not finite, as for points of 1e20 in float32.
 
         Example:
             >>> flow = HamiltonianFlow(2, hamiltonians=1, width=4, seed=0)
@@ -316,8 +340,22 @@ class HamiltonianFlow(nn.Module):
             True
         """
         q = require_finite(self._points(q), "q")
+        return require_finite(self.training_elbo(q, generator), "the bound on log p(q)", OVERFLOW)
+
+    def training_elbo(self, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return :meth:`elbo` without a look at points or result: ``fit`` looks at its data once and at each loss.
+
+        Arguments:
+            q: finite points of shape (batch, dim), in the precision and on the device of the flow.
+            generator: of the encoder's noise.
+
+        Example:
+            >>> flow = HamiltonianFlow(2, hamiltonians=1, width=4, seed=0)
+            >>> flow.training_elbo(torch.zeros(3, 2)).shape
+            torch.Size([3])
+        """
         p, log_f = self._encode(self.encoder.moments(q), 1, generator)
-        return self.log_joint(q, p[:, 0]) - log_f[:, 0]
+        return self._log_joint(q, p[:, 0]) - log_f[:, 0]
 
     def log_prob(self, q: Tensor, samples: int = 100, *, seed: int | None = None) -> Tensor:
         """Return the importance-weighted bound on log p(q) with K = ``samples``, shape (batch,), without gradient.
@@ -365,12 +403,11 @@ class HamiltonianFlow(nn.Module):
             >>> bool((estimate.standard_error < 0.2).all()), bool((estimate.effective_samples > 20).all())
             (True, True)
         """
-        if not isinstance(samples, int) or samples < 1:
-            raise ParameterError(f"samples is a positive integer, not {samples!r}")
+        samples = integer("samples", samples)
         q = require_finite(self._points(q), "q")
         if not len(q):
             return LogProbEstimate(*[q.new_zeros(0)] * 3)
-        generator = None if seed is None else torch.Generator(q.device).manual_seed(seed)
+        generator = None if seed is None else torch.Generator(q.device).manual_seed(seed_number(seed))
         first, second = [], []
         # each point carries running sums of its weights and squared weights, in logarithms
         for points in q.split(max(1, _CHUNK // min(samples, _CHUNK))):
@@ -381,14 +418,14 @@ class HamiltonianFlow(nn.Module):
             while left:
                 k = min(left, max(1, _CHUNK // len(points)))
                 p, log_f = self._encode(moments, k, generator)
-                log_p = self.log_joint(points.repeat_interleave(k, 0), p.flatten(0, 1)).view(-1, k)
+                log_p = self._log_joint(points.repeat_interleave(k, 0), p.flatten(0, 1)).view(-1, k)
                 log_w = log_p - log_f
                 log_sum = torch.logaddexp(log_sum, log_w.logsumexp(-1))
                 log_square = torch.logaddexp(log_square, (2 * log_w).logsumexp(-1))
                 left -= k
             first.append(log_sum)
             second.append(log_square)
-        total, square = torch.cat(first), torch.cat(second)
+        total, square = require_finite(torch.cat(first), "log p(q)", OVERFLOW), torch.cat(second)
         effective = (2 * total - square).exp()
         error = (1 / effective - 1 / samples).clamp(min=0).sqrt()
         return LogProbEstimate(total - math.log(samples), error, effective)
@@ -403,11 +440,15 @@ class HamiltonianFlow(nn.Module):
             n: number of states.
             generator: of torch; the global state if None.
 
+        Raises:
+            ParameterError: if n is not a non-negative integer, or too large.
+
         Example:
             >>> q0, p0 = HamiltonianFlow(2, hamiltonians=1, width=4).sample_base(7)
             >>> q0.shape, p0.shape
             (torch.Size([7, 2]), torch.Size([7, 2]))
         """
+        n = integer("the number of states", n, least=0, most=MAX_NUMBERS // self.dim)
         noise = torch.randn(
             2, n, self.dim, dtype=self.unit.dtype, device=self.unit.device, generator=generator
         )
@@ -423,17 +464,17 @@ class HamiltonianFlow(nn.Module):
             seed: for the same points again; or a ``generator`` of torch; the global state if neither is given.
 
         Raises:
-            ParameterError: if n is not a non-negative integer.
+            ParameterError: if n is not a non-negative integer, or too large.
+            NonFiniteError: if a sample is not finite.
 
         Example:
             >>> flow = HamiltonianFlow(2, hamiltonians=1, width=4)
             >>> flow.sample(3, seed=1).shape, torch.equal(flow.sample(3, seed=1), flow.sample(3, seed=1))
             (torch.Size([3, 2]), True)
         """
-        if not isinstance(n, int) or isinstance(n, bool) or n < 0:
-            raise ParameterError(f"the number of points is a non-negative integer, not {n!r}")
+        n = integer("the number of points", n, least=0, most=MAX_NUMBERS // self.dim)
         if seed is not None:
-            generator = torch.Generator(self.unit.device).manual_seed(seed)
+            generator = torch.Generator(self.unit.device).manual_seed(seed_number(seed))
         parts = [
             self.push_forward(*self.sample_base(min(_CHUNK, n - start), generator=generator))[0]
             for start in range(0, n, _CHUNK)
@@ -566,7 +607,15 @@ class HamiltonianFlow(nn.Module):
             raise ShapeError(
                 f"q and p must have the same shape (batch, {self.dim}), not {(*q.shape,)} and {(*p.shape,)}"
             )
-        return q, p
+        return require_finite(q, "q"), require_finite(p, "p")
+
+
+def _count_weights(dim: int, hamiltonians: int, width: int) -> int:
+    """The number of weights, or a little more: invariants are at most as many as coordinates and their blocks."""
+    inputs = dim + dim // 2
+    potential = (inputs + 2) * width + 1
+    encoder = (inputs + 1) * width + (width + 1) * width + (width + 1) * (2 * dim + dim * (dim + 1) // 2)
+    return hamiltonians * (2 * potential + 1) + encoder
 
 
 def _fresh_names(taken: list[str], wanted: list[str]) -> list[str]:

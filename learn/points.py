@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from hamsym.errors import NonFiniteError, ParameterError, ShapeError
+from learn.arguments import shown
 
 #: Beyond these one isotropic unit of length no longer serves the data.
 FAR = 5.0
@@ -39,6 +40,20 @@ def as_points(q: Any, dim: int, like: Tensor) -> Tensor:
     """
     if not isinstance(q, Tensor):
         q = _from_array(q, dim, like)
+    # what holds no values, or not all of them, cannot be looked at; sparse and quantised tensors lack most operations
+    odd = (
+        "nested"
+        if q.is_nested
+        else "quantised"
+        if q.is_quantized
+        else "without values (meta)"
+        if q.is_meta
+        else ""
+    )
+    if odd or q.layout != torch.strided:
+        raise ShapeError(
+            f"points are an ordinary dense tensor of shape (batch, {dim}), not one that is {odd or q.layout}"
+        )
     if q.is_complex():
         raise ShapeError(f"points are real numbers of shape (batch, {dim}), not {q.dtype}")
     if q.ndim != 2 or q.shape[1] != dim:
@@ -79,12 +94,15 @@ def _is_real(x: Any) -> bool:
     return not isinstance(x, (str, bytes, numbers.Complex)) and hasattr(x, "__float__")
 
 
-def require_finite(q: Tensor, what: str) -> Tensor:
-    """Return ``q`` of shape (batch, dim) if every value is finite.
+def require_finite(
+    q: Tensor, what: str, remedy: str = "remove or repair such rows first, or use float64 for such sizes"
+) -> Tensor:
+    """Return ``q`` of shape (batch, ...) if every value is finite.
 
     Arguments:
-        q: the points.
+        q: the points, or numbers that belong to them row by row.
         what: their name in the message.
+        remedy: the end of the message.
 
     Raises:
         NonFiniteError: naming the first row that is not.
@@ -93,10 +111,19 @@ def require_finite(q: Tensor, what: str) -> Tensor:
         >>> require_finite(torch.zeros(1, 2), "q")
         tensor([[0., 0.]])
     """
-    if not torch.isfinite(q).all():
-        row = int(torch.isfinite(q).all(-1).logical_not().nonzero()[0])
+    try:
+        finite = bool(torch.isfinite(q).all())
+    except RuntimeError:  # under torch.func.vmap nobody may look at the values
+        return q
+    if not finite:
+        row = int(
+            torch.isfinite(q).flatten(1).all(-1).logical_not().nonzero()[0]
+            if q.ndim > 1
+            else torch.isfinite(q).logical_not().nonzero()[0]
+        )
+        precision = str(q.dtype).removeprefix("torch.")
         raise NonFiniteError(
-            f"{what}: row {row} is {q[row].tolist()}; remove or repair such rows first", index=row
+            f"{what}: row {row} is {shown(q[row].tolist())} in {precision}; {remedy}", index=row
         )
     return q
 

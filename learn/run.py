@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hamsym.errors import CheckpointError, NonFiniteError
+from hamsym.errors import CheckpointError, NonFiniteError, ParameterError
+from learn.arguments import integer, real, shown
 from learn.constraint import BracketConstraint
 from learn.flow import HamiltonianFlow
 from learn.storage import read, write
@@ -20,6 +23,7 @@ from learn.storage import read, write
 WARM_UP = 100
 LAST_RATE = 0.02
 CLIP = 1.0
+ADAM = ("step", "exp_avg", "exp_avg_sq")
 JUDGED = 8192  # states on which the finished flow is held against the constraint
 
 
@@ -120,7 +124,7 @@ class Run:
         flow, n = self.flow, len(self.q_train)
         index = torch.randint(n, (self.settings["batch"],), generator=self.random, device=self.q_train.device)
         q = self.batch_points = self.q_train[index]
-        elbo = flow.elbo(q, generator=self.random).mean()
+        elbo = flow.training_elbo(q, self.random).mean()
         loss, residuals = -elbo, []
         if self.constraint is not None:
             states = self._constraint_states(q[: self.constraint.batch], self.constraint.batch, self.random)
@@ -161,7 +165,7 @@ class Run:
             return
         # the same noise every time, so that steps are compared and not draws
         noise = torch.Generator(self.q_valid.device).manual_seed(self.settings["seed"])
-        parts = [self.flow.elbo(part, generator=noise).sum() for part in self.q_valid.split(8192)]
+        parts = [self.flow.training_elbo(part, noise).sum() for part in self.q_valid.split(8192)]
         elbo = float(torch.stack(parts).sum()) / len(self.q_valid)
         allowed = self.constraint is None or self.constraint.satisfied
         if allowed and elbo > self.best_elbo:
@@ -242,34 +246,95 @@ class Run:
         """Take up a saved run.
 
         Raises:
-            CheckpointError: if its settings differ from this run's.
+            CheckpointError: if its settings differ from this run's, or it holds what no run writes; the flow is
+                then as it was.
         """
         tensors, values = read(out, "training")
         saved = values.get("settings")
-        if not isinstance(saved, dict) or saved != self.settings or values["steps"] > self.steps:
+        if not isinstance(saved, dict) or saved != self.settings:
+            saved = saved if isinstance(saved, dict) else {}
+            other = sorted(k for k in {*saved, *self.settings} if saved.get(k) != self.settings.get(k))
             raise CheckpointError(
-                f"the run in {out} had the settings {saved} and steps={values.get('steps')}, this one has "
-                f"{self.settings} and steps={self.steps}; give the same settings, or another out"
+                f"the run in {out} had other settings than this one: {', '.join(map(shown, other))}; give the same "
+                "settings and data, another out, or resume=False to start afresh"
             )
         try:
-            self.flow.load_state_dict(_under("flow.", tensors))
-            best = _under("best.", tensors)
-            self.best = {k: v.to(self.q_train.device) for k, v in best.items()}
-            for name, parameter in self.parameters.items():
-                state = {key: tensors[f"adam.{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")}
-                self.optimizer.state[parameter] = {k: v.to(parameter.device) for k, v in state.items()}
-            self.random.set_state(tensors["random"])
-            history = {key: tensors[f"history.{key}"].tolist() for key in self.result.history}
-            history["step"] = [int(s) for s in history["step"]]
-            validation = [(int(s), e) for s, e in tensors["validation"].tolist()]
-            self.result = FitResult(history, validation, int(values["best_step"]))
-            self.best_elbo = -math.inf if values["best_elbo"] is None else float(values["best_elbo"])
-            self.step = int(values["step"])
-            self.seconds = history["seconds"][-1] if history["seconds"] else 0.0
-            if self.constraint is not None:
-                self.constraint.restore(values["multipliers"])
-        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            steps = integer("steps", values["steps"])
+            if steps > self.steps:
+                raise CheckpointError(
+                    f"the run in {out} had the settings steps={steps}, this one has steps={self.steps}; give as many "
+                    "steps or more, or another out"
+                )
+            self._take_up(tensors, values, integer("step", values["step"], most=steps))
+        except CheckpointError:
+            raise
+        except (KeyError, RuntimeError, TypeError, ValueError, OverflowError, ParameterError) as error:
             raise CheckpointError(f"the run in {out} does not fit this flow: {error}") from error
+
+    def _take_up(self, tensors: dict[str, Tensor], values: dict[str, Any], step: int) -> None:
+        """Check everything that was saved, then take it up."""
+        weights, best = _under("flow.", tensors), _under("best.", tensors)
+        _require_like(state := self.flow.state_dict(), weights, "weights")
+        if best:
+            _require_like(state, best, "best weights")
+        moments: dict[str, dict[str, Tensor]] = {key: _under(f"adam.{key}.", tensors) for key in ADAM}
+        for key in ("exp_avg", "exp_avg_sq"):
+            _require_like(self.parameters, moments[key], f"Adam's {key}")
+        _require_like({name: torch.tensor(0.0) for name in self.parameters}, moments["step"], "Adam's step")
+        if any(bool((t < 0).any()) for key in ("step", "exp_avg_sq") for t in moments[key].values()):
+            raise ValueError("Adam's step and exp_avg_sq are not negative")
+        best_step = integer("best_step", values["best_step"], least=0, most=step)
+        best_elbo = values["best_elbo"]
+        if (best_elbo is None) == bool(best):
+            raise ValueError("best_elbo and the best weights belong together")
+        n = 0 if self.constraint is None else len(self.constraint.generators)
+        wide = {"lambda": (step, n), "residual": (step, n)}
+        shapes = {f"history.{key}": wide.get(key, (step,)) for key in self.result.history}
+        table = tensors["validation"]
+        shapes["validation"] = (len(table) if table.ndim else 0, 2)
+        for name, shape in shapes.items():
+            if tuple(tensors[name].shape) != shape or not bool(torch.isfinite(tensors[name]).all()):
+                raise ValueError(f"{name} is not a table of {shape} finite numbers")
+        history = {key: tensors[f"history.{key}"].tolist() for key in self.result.history}
+        history["step"] = [int(s) for s in history["step"]]
+        if history["step"] != list(range(1, step + 1)):
+            raise ValueError(f"the history is not that of {step} steps")
+        best_elbo = -math.inf if best_elbo is None else real("best_elbo", best_elbo, above=-math.inf)
+        if self.constraint is not None:
+            self.constraint.restore(values["multipliers"])
+        self.random.set_state(tensors["random"])
+        self.flow.load_state_dict(weights)
+        self.best = {k: v.to(self.q_train.device) for k, v in best.items()}
+        for name, parameter in self.parameters.items():
+            self.optimizer.state[parameter] = {key: moments[key][name].to(parameter.device) for key in ADAM}
+        validation = [(int(s), e) for s, e in table.tolist()]
+        self.result, self.best_elbo = FitResult(history, validation, best_step), best_elbo
+        self.step, self.seconds = step, history["seconds"][-1]
+
+
+def _require_like(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor], what: str) -> None:
+    """Refuse tensors of other names, shapes or precision than wanted, and those that are not finite."""
+    if {k: (t.shape, t.dtype) for k, t in wanted.items()} != {
+        k: (t.shape, t.dtype) for k, t in found.items()
+    }:
+        raise ValueError(f"the {what} have other names, shapes or precision")
+    for name, t in found.items():
+        if not bool(torch.isfinite(t).all()):
+            raise ValueError(f"the {what} are not finite, first in {name}")
+
+
+def fingerprint(q: Tensor | None) -> str | None:
+    """Return the SHA-256 of points, their shape and their precision; None for none.
+
+    Example:
+        >>> fingerprint(torch.zeros(2, 1))[:8], fingerprint(torch.zeros(1, 2)) == fingerprint(torch.zeros(2, 1))
+        ('2635359c', False)
+    """
+    if q is None:
+        return None
+    digest = hashlib.sha256(f"{q.dtype} {tuple(q.shape)} ".encode())
+    digest.update(q.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _schedule(step: int, steps: int) -> float:

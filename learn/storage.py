@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from hamsym.files import whole
 FORMAT = "hamsym.learn"
 VERSION = 1
 MAX_JSON_BYTES = 1 << 20
+MAX_WEIGHTS_BYTES = (
+    1 << 32
+)  # of the largest flow there is, four times over: weights, best weights, two moments
 
 
 def write(path: str | Path, name: str, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
@@ -58,7 +62,7 @@ def write(path: str | Path, name: str, tensors: Mapping[str, Tensor], values: Ma
         for old in folder.glob(f"{name}-*.safetensors"):
             if old.name != weights and _is_weights(name, old.name):
                 old.unlink(missing_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a path with a NUL in it is a ValueError
         raise CheckpointError(f"cannot write the checkpoint {folder / name}: {error}") from error
 
 
@@ -70,6 +74,27 @@ def exists(path: str | Path, name: str) -> bool:
         False
     """
     return (Path(path) / f"{name}.json").is_file()
+
+
+def remove(path: str | Path, name: str) -> None:
+    """Remove the pair ``name`` from the directory ``path``, if it is there; the json goes first.
+
+    Raises:
+        CheckpointError: if it cannot be removed.
+
+    Example:
+        >>> remove("nowhere", "model")
+    """
+    folder = Path(path)
+    try:
+        (folder / f"{name}.json").unlink(missing_ok=True)
+        for old in folder.glob(f"{name}-*.safetensors"):
+            if _is_weights(name, old.name):
+                old.unlink(missing_ok=True)
+    except NotADirectoryError:
+        return  # writing will say so
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"cannot remove the older checkpoint {folder / name}: {error}") from error
 
 
 def read(path: str | Path, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -95,6 +120,7 @@ def read(path: str | Path, name: str) -> tuple[dict[str, Tensor], dict[str, Any]
             f"{folder / name}.json names {weights!r} as its weights, which is not a file of its own"
         )
     try:
+        _require_file(folder / weights, MAX_WEIGHTS_BYTES)
         payload = (folder / weights).read_bytes()
     except OSError as error:
         raise CheckpointError(
@@ -116,8 +142,7 @@ def read(path: str | Path, name: str) -> tuple[dict[str, Tensor], dict[str, Any]
 def _read_head(folder: Path, name: str) -> dict[str, Any]:
     file = folder / f"{name}.json"
     try:
-        if file.stat().st_size > MAX_JSON_BYTES:
-            raise CheckpointError(f"{file} is larger than {MAX_JSON_BYTES} bytes, so it is not a checkpoint")
+        _require_file(file, MAX_JSON_BYTES)
         head = json.loads(file.read_text("utf-8"))
     except OSError as error:
         raise CheckpointError(f"no checkpoint at {folder}: {file.name} cannot be read ({error})") from error
@@ -132,6 +157,15 @@ def _read_head(folder: Path, name: str) -> dict[str, Any]:
             f"{file} has version {head.get('version')!r}, this library reads {VERSION}; update it"
         )
     return head
+
+
+def _require_file(file: Path, largest: int) -> None:
+    # a device or a pipe would be read without end
+    status = file.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise CheckpointError(f"{file} is not a regular file, so it is not part of a checkpoint")
+    if status.st_size > largest:
+        raise CheckpointError(f"{file} is larger than {largest} bytes, so it is not part of a checkpoint")
 
 
 def _is_weights(name: str, file: str) -> bool:

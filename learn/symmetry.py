@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import reduce
@@ -11,7 +12,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from hamsym.errors import SymmetryError
+from hamsym.errors import NonFiniteError, SymmetryError
 from hamsym.symbolic.space import PhaseSpace
 from hamsym.symbolic.symmetry import Generator
 
@@ -237,6 +238,9 @@ def measure_brackets(
         generators: hamsym generators on dim coordinates.
         q, p: states of shape (batch, dim).
 
+    Raises:
+        NonFiniteError: if a square of a bracket, or their mean, is not finite.
+
     Example:
         >>> from learn.flow import HamiltonianFlow
         >>> flow = HamiltonianFlow(2, hamiltonians=3, width=4, symmetry="exact", generators="q1*p2 - q2*p1")
@@ -250,6 +254,16 @@ def measure_brackets(
             pairs = [brackets(h, tensor_generator, q, p) for h in chain]
             square = float(torch.stack([b.square().mean() for b, _ in pairs]).mean())
             scale = float(torch.stack([s.square().mean() for _, s in pairs]).mean())
+            if not math.isfinite(square + scale):
+                sizes = (
+                    torch.stack([b.square() + s.square() for b, s in pairs]).amax(0).nan_to_num(nan=math.inf)
+                )
+                row = int(sizes.eq(sizes.max()).nonzero()[0]) if len(sizes) else None
+                raise NonFiniteError(
+                    f"{{g, H}}² is not finite for g = {g.text}, first for state {row}; the states or the weights are "
+                    "too large for this precision; use smaller ones or flow.double()",
+                    index=row,
+                )
             relative = (square / scale) ** 0.5 if scale > 0 else 0.0
             measured.append(BracketResidual(g.text, square, square**0.5, relative, len(q)))
     return measured

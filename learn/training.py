@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,13 +13,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from hamsym.errors import NonFiniteError, ParameterError, ShapeError
-from learn.constraint import BracketConstraint
+from learn.arguments import integer, real, seed_number, shown
+from learn.constraint import MAX_BATCH, BracketConstraint
 from learn.flow import HamiltonianFlow
 from learn.interruption import DeferredInterrupt
 from learn.points import as_points, look_at, require_finite
 from learn.run import FitResult as FitResult
-from learn.run import Run
-from learn.storage import exists, write
+from learn.run import Run, fingerprint
+from learn.storage import exists, remove, write
 
 
 def fit(
@@ -62,7 +63,10 @@ def fit(
             trained with ``BracketConstraint(flow.generators)``, every other flow, "features" too, unconstrained.
         progress: show a bar, if the output is a terminal.
         out: directory for checkpoints (every ``save_every`` steps, at the end and on interruption).
-        resume: take up the run in ``out`` where it stopped; it then ends as if it had never stopped.
+        resume: take up the run in ``out`` where it stopped, with the same data and settings; it then ends as if it
+            had never stopped.  With more ``steps`` than before it goes on too, but on the schedules of rate and goal
+            of the longer run, so it does not end like a run of that length from the start.  Without ``resume`` an
+            older run in ``out`` is removed before the first step.
         validate_every: steps between looks at ``q_valid``.
         save_every: steps between checkpoints.
         threads: of torch while it trains; the tensors of one step are too small for more than one to help, and
@@ -89,17 +93,19 @@ def fit(
         >>> result.history["step"], result.best_step
         ([1, 2, 3], 3)
     """
-    for name, value in {
-        "threads": 1 if threads is None else threads,
-        "steps": steps,
-        "batch": batch,
-        "validate_every": validate_every,
-        "save_every": save_every,
-    }.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ParameterError(f"{name} is a positive integer, not {value!r}")
-    if not 0 < lr < math.inf:
-        raise ParameterError(f"lr is a positive number, not {lr!r}")
+    if not isinstance(flow, HamiltonianFlow):
+        raise ParameterError(f"flow is a HamiltonianFlow, not {shown(flow)}")
+    if not (constraint is None or isinstance(constraint, BracketConstraint)):
+        raise ParameterError(f"constraint is a BracketConstraint or None, not {shown(constraint)}")
+    if not (callback is None or callable(callback)):
+        raise ParameterError(f"callback is a function of (step, result) or None, not {shown(callback)}")
+    if not (out is None or isinstance(out, (str, os.PathLike))):
+        raise ParameterError(f"out is the path of a directory or None, not {shown(out)}")
+    if threads is not None:
+        threads = integer("threads", threads, most=max(1, os.cpu_count() or 1))
+    steps, batch = integer("steps", steps), integer("batch", batch, most=MAX_BATCH)
+    validate_every, save_every = integer("validate_every", validate_every), integer("save_every", save_every)
+    lr, seed = real("lr", lr, most=1e6), seed_number(seed)
     if resume and out is None:
         raise ParameterError("resume=True needs out=…, the directory of the interrupted run")
     q_train = _training_points(flow, q_train, "q_train")
@@ -111,12 +117,16 @@ def fit(
         "batch": batch,
         "lr": lr,
         "seed": seed,
-        "points": len(q_train),
-        "constraint": repr(constraint),
+        "validate_every": validate_every,
+        "q_train": fingerprint(q_train),
+        "q_valid": fingerprint(q_valid),
+        "constraint": None if constraint is None else constraint.settings(),
     }
     run = Run(flow, q_train, q_valid, steps, settings, constraint)
     if resume and exists(out, "training"):  # type: ignore[arg-type]
         run.restore(out)  # type: ignore[arg-type]
+    elif out is not None:
+        remove(out, "training")  # a run killed before its first save must not be taken up as the older one
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     # disable=None: no bar where nobody looks, in a pipe or a file
@@ -168,4 +178,4 @@ def _training_points(flow: HamiltonianFlow, q: Any, name: str) -> Tensor:
     q = as_points(q, flow.dim, flow.unit)
     if len(q) < 2:
         raise ShapeError(f"{name} has {len(q)} point(s); at least 2 are needed")
-    return require_finite(q, name)
+    return require_finite(q.detach(), name)

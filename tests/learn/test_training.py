@@ -123,12 +123,12 @@ def _raise_in(monkeypatch, place, at=23):
         return called
 
     owner, name, applies = {
-        "signal": (HamiltonianFlow, "elbo", torch.is_grad_enabled),
-        "noise": (HamiltonianFlow, "elbo", torch.is_grad_enabled),
+        "signal": (HamiltonianFlow, "training_elbo", torch.is_grad_enabled),
+        "noise": (HamiltonianFlow, "training_elbo", torch.is_grad_enabled),
         "backward": (torch.Tensor, "backward", torch.is_grad_enabled),
         "optimiser": (torch.optim.Adam, "step", lambda: True),
         "multipliers": (BracketConstraint, "update", lambda: True),
-        "validation": (HamiltonianFlow, "elbo", lambda: not torch.is_grad_enabled()),
+        "validation": (HamiltonianFlow, "training_elbo", lambda: not torch.is_grad_enabled()),
     }[place]
     monkeypatch.setattr(owner, name, interrupted(getattr(owner, name), applies))
 
