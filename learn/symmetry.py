@@ -13,13 +13,14 @@ import torch
 from torch import Tensor
 
 from hamsym.errors import NonFiniteError, SymmetryError
+from hamsym.symbolic.derivative import derivative
 from hamsym.symbolic.space import PhaseSpace
 from hamsym.symbolic.symmetry import Generator
 
 _FUNCTIONS: dict[Any, Callable[..., Tensor]] = {
     sp.exp: torch.exp, sp.log: torch.log, sp.sin: torch.sin, sp.cos: torch.cos, sp.tan: torch.tan,
     sp.sinh: torch.sinh, sp.cosh: torch.cosh, sp.tanh: torch.tanh, sp.asin: torch.asin, sp.acos: torch.acos,
-    sp.atan: torch.atan, sp.atan2: torch.atan2, sp.Abs: torch.abs, sp.sign: torch.sign,
+    sp.atan: torch.atan, sp.atan2: torch.atan2, sp.Abs: torch.abs,
 }  # fmt: skip
 
 Program = Callable[[Sequence[Tensor]], Tensor | float]
@@ -122,7 +123,7 @@ class TensorGenerator:
         variables = generator.space.variables
         place = {s: k for k, s in enumerate(variables)}
         self._value = _compile(generator.expr, place)
-        self._partials = [_compile(sp.diff(generator.expr, s), place) for s in variables]
+        self._partials = [_compile(derivative(generator.expr, s), place) for s in variables]
 
     def __call__(self, q: Tensor, p: Tensor) -> Tensor:
         """Return g(q, p) of shape (...)."""
