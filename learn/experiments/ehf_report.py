@@ -19,7 +19,8 @@ def measures(run: dict[str, Any], samples: int) -> dict[str, str]:
     return {
         "ELBO (nats)": f"{run['elbo']:.3f}",
         f"IW-{samples} bound (nats)": f"{run['log_likelihood_bound']:.3f}",
-        "KL gap (nats)": f"{run['kl_gap']:.3f}±{run['kl_gap_se']:.3f}",
+        "KL gap (nats)": f"{run['kl_gap']:.3f}",
+        "its standard error": f"{run['kl_gap_se']:.3f}",
         "κ": "–" if kappa is None else f"{kappa:g}",
         "E{g,H}² base": f"{square['base']:.1e}",
         "E{g,H}² data": f"{square['data']:.1e}",
