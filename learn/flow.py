@@ -16,14 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from hamsym.errors import ParameterError, ShapeError, SymmetryError
-from hamsym.symbolic.bracket import verify
-from hamsym.symbolic.hamiltonian import Hamiltonian
-from hamsym.symbolic.space import PhaseSpace
 from learn.arguments import integer, real, seed_number, shown
 from learn.encoder import FrameEncoder, GaussianEncoder, Moments
 from learn.leapfrog import SeparableHamiltonian, leapfrog
 from learn.points import as_points, require_finite
 from learn.potentials import Features, RidgePotential
+from learn.proof import prove_invariance
 from learn.storage import write
 from learn.symmetry import as_generators, measure_brackets, rotation_blocks
 
@@ -487,8 +485,8 @@ class HamiltonianFlow(nn.Module):
         """Return what is known about {H, g} = 0 for the generators of the flow.
 
         In exact mode: hamsym verdicts, for each generator g one for the potentials, one for the kinetic energies
-        and one for the base density; the ``question`` of each names g and the part.  Potentials enter as an *undefined* function V of the invariants, so a proof
-        holds for every value of the weights.  Leapfrog commutes with a linear point action whenever K and U do,
+        and one for the base density; the ``question`` of each names g and the part.  Potentials enter as an
+        *undefined* function V of the invariants, so a proof holds for every value of the weights.  Leapfrog commutes with a linear point action whenever K and U do,
         hence the density of the flow has the symmetry too.
 
         In every other mode nothing is proved, and the measured residuals on base states are returned
@@ -507,36 +505,7 @@ class HamiltonianFlow(nn.Module):
             device = self.unit.device
             q, p = self.sample_base(states, generator=torch.Generator(device).manual_seed(0))
             return measure_brackets(self.chain, self.generators, q, p)
-        return [v for g in self.generators for v in self._proofs(g, budget)]
-
-    def _proofs(self, g: Any, budget: float) -> list[Any]:
-        rotated = {i for block in self.blocks for i in block}
-        n_invariants = self.dim - len(rotated) + len(self.blocks)
-        q, p = ([s.name for s in symbols] for symbols in (g.space.coordinates, g.space.momenta))
-        function, first, second = _fresh_names([*q, *p], ["V", "a", "b"])
-        space = PhaseSpace(
-            q, p, parameters={first: "positive", second: "positive"}, functions={function: n_invariants}
-        )
-
-        def square(names: Sequence[str]) -> str:
-            return " + ".join(f"{name}**2" for name in names)
-
-        def invariant_function(names: list[str]) -> str:
-            lengths = [square([names[i] for i in block]) for block in self.blocks]
-            kept = [names[i] for i in range(self.dim) if i not in rotated]
-            return f"{function}({', '.join([*lengths, *kept])})"
-
-        parts = {
-            "U": (invariant_function(q), f"for every {function}"),
-            "K": (invariant_function(p), f"for every {function}"),
-            "-log π": (f"{first}*({square(q)}) + {second}*({square(p)})", f"for every {first}, {second} > 0"),
-        }
-        verdicts = []
-        for name, (text, scope) in parts.items():
-            verdict = verify(Hamiltonian(text, space), g.text, budget=budget)
-            verdict.question = f"{{g, {name}}} = 0 for g = {g.text}, {name} = {text} {scope}"
-            verdicts.append(verdict)
-        return verdicts
+        return [v for g in self.generators for v in prove_invariance(g, self.blocks, budget=budget)]
 
     # -- the rest --------------------------------------------------------------------------------------------
 
@@ -616,9 +585,3 @@ def _count_weights(dim: int, hamiltonians: int, width: int) -> int:
     potential = (inputs + 2) * width + 1
     encoder = (inputs + 1) * width + (width + 1) * width + (width + 1) * (2 * dim + dim * (dim + 1) // 2)
     return hamiltonians * (2 * potential + 1) + encoder
-
-
-def _fresh_names(taken: list[str], wanted: list[str]) -> list[str]:
-    return [
-        next(n for n in (name + "_" * k for k in range(len(taken) + 1)) if n not in taken) for name in wanted
-    ]

@@ -42,7 +42,7 @@ ORDER = [
     ["learn.arguments", "learn.kernels"],
     ["learn.potentials"],
     ["learn.leapfrog"],
-    ["learn.symmetry", "learn.storage", "learn.points", "learn.interruption"],
+    ["learn.symmetry", "learn.proof", "learn.storage", "learn.points", "learn.interruption"],
     ["learn.encoder"],
     ["learn.flow"],
     ["learn.equivariance", "learn.constraint"],
