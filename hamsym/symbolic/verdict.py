@@ -109,13 +109,22 @@ class Verdict(ABC):
         """Return the verdict in types that JSON knows.
 
         Returns:
-            ``status``, ``question``, ``seconds``, and what the kind of verdict adds; exact numbers as text.
+            ``status``, ``question``, ``where`` (conditions of the formula as written that its expression does not
+            show), ``seconds``, and what the kind of verdict adds; exact numbers as text.
         """
-        return {"status": self.status, "question": self.question, "seconds": round(self.seconds, 6)}
+        return {
+            "status": self.status,
+            "question": self.question,
+            "where": self._conditions(),
+            "seconds": round(self.seconds, 6),
+        }
+
+    def _conditions(self) -> list[str]:
+        positive = [f"{_shown(e)} > 0" for e in self.domain.positive]
+        return [*positive, *(f"{_shown(e)} != 0" for e in self.domain.nonzero)]
 
     def _lines(self) -> list[str]:
-        conditions = [f"{_shown(e)} > 0" for e in self.domain.positive]
-        conditions += [f"{_shown(e)} != 0" for e in self.domain.nonzero]
+        conditions = self._conditions()
         return [*(["where " + ", ".join(conditions)] if conditions else []), *self.details()]
 
     def __str__(self) -> str:

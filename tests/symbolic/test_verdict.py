@@ -176,3 +176,10 @@ def test_relations_with_endless_numbers_are_still_written():
 def test_relations_read_well():
     assert str(Relation("r", sp.sqrt(Q1), sp.Symbol("r") ** 2 - Q1)) == "r = sqrt(q1),  -q1 + r**2 = 0"
     assert str(Undecided("x = 0", Constant(Q1), reason="no rule")) == "undecided: x = 0\n  no rule"
+
+
+def test_json_says_where_the_verdict_holds():
+    verdict = is_zero("sqrt(q1)**2 - sqrt(q1**2)", PhaseSpace.standard(1))
+    assert verdict.status == "proved"
+    assert "q1 > 0" in verdict.to_dict()["where"]
+    assert is_zero("q1 - q1", PhaseSpace.standard(1)).to_dict()["where"] == []
