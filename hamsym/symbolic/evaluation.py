@@ -77,10 +77,7 @@ def evaluate(
     carried = digits + GUARD
     for _ in range(2):
         with mpmath.workdps(carried):
-            try:
-                found = _walk(expression, point)
-            except (ZeroDivisionError, ValueError, OverflowError):
-                return None
+            found = _attempt(expression, point)
             if found is None:
                 return None
             number, scale = found
@@ -115,10 +112,7 @@ def settled(
     last = None
     for digits in _RISING:
         with mpmath.workdps(digits):
-            try:
-                found = _walk(expression, point)
-            except (ZeroDivisionError, ValueError, OverflowError):
-                return None
+            found = _attempt(expression, point)
             if found is None:
                 return None
             number = found[0]
@@ -143,6 +137,16 @@ def concrete(expression: sp.Expr, functions: Mapping[str, sp.Lambda]) -> sp.Expr
         done = expression.doit()
         return expression if done == expression else concrete(done, functions)
     return expression.func(*(concrete(a, functions) for a in expression.args))
+
+
+def _attempt(
+    expression: sp.Expr, point: Mapping[sp.Symbol, sp.Rational | Value]
+) -> tuple[mpmath.mpf, mpmath.mpf] | None:
+    """What :func:`_walk` returns; None also where mpmath gives up."""
+    try:
+        return _walk(expression, point)
+    except (ZeroDivisionError, ValueError, OverflowError):
+        return None
 
 
 def _walk(
