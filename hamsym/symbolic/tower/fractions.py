@@ -24,23 +24,27 @@ FEW = 3
 Part = tuple[int, int]
 
 
-def partial_fractions(tower: Tower, piece: fmpq_mpoly) -> list[fmpq_mpoly] | None:
-    """Return coefficients that all vanish exactly if the piece does, None if no generator x will do."""
+def partial_fractions(
+    tower: Tower, piece: fmpq_mpoly, kept: frozenset[int] = frozenset()
+) -> list[fmpq_mpoly] | None:
+    """Return coefficients that all vanish exactly if the piece does, None if no generator x that is not kept will do."""
     inverses = [i for i in tower.ring.support(piece) if tower.extensions[i].kind == "inverse"]
     if len(inverses) <= FEW:
         return None
-    chosen = _variable(tower, piece, inverses)
+    chosen = _variable(tower, piece, inverses, kept)
     if chosen is None:
         return None
     x, linear = chosen
     return _Expansion(tower, x, linear).coefficients(piece)
 
 
-def _variable(tower: Tower, piece: fmpq_mpoly, inverses: list[int]) -> tuple[int, list[int]] | None:
+def _variable(
+    tower: Tower, piece: fmpq_mpoly, inverses: list[int], kept: frozenset[int]
+) -> tuple[int, list[int]] | None:
     """Return a free generator x and the inverses that contain it, all of them linear in x."""
     ring = tower.ring
     containing: dict[int, list[int]] = {}
-    spoilt: set[int] = set()
+    spoilt: set[int] = set(kept)
     for i in ring.support(piece):
         extension = tower.extensions[i]
         if extension.kind == "inverse":

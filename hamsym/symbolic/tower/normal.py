@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from flint import fmpq_mpoly
@@ -30,28 +31,51 @@ def vanishes(tower: Tower, element: fmpq_mpoly) -> bool:
         >>> vanishes(tower, tower.ring.sub(left, right))
         True
     """
+    return next(conditions(tower, element), None) is None
+
+
+def conditions(tower: Tower, element: fmpq_mpoly, kept: frozenset[int] = frozenset()) -> Iterator[fmpq_mpoly]:
+    """Yield nonzero polynomials in the kept generators that all vanish exactly if the element does.
+
+    Arguments:
+        tower: the tower of the element.
+        element: any element.
+        kept: numbers of generators that are left as unknowns, for example parameters or a marker of columns; a
+            generator that depends on kept ones only has to be kept with them.
+
+    Example:
+        >>> from hamsym.symbolic.tower.field import Tower
+        >>> from hamsym.symbolic.tower.limits import Clock
+        >>> import sympy as sp
+        >>> tower = Tower(Clock(1.0))
+        >>> a, x = (tower.symbol(sp.Symbol(n, real=True)) for n in "ax")
+        >>> list(conditions(tower, (a - 1)*x**2 + (a + 1)*x, frozenset([tower.number(sp.Symbol("a", real=True))])))
+        [g0 - 1, g0 + 1]
+    """
     pieces = [tower.reduce(element)]
     while pieces:
         tower.clock.check()
         piece = pieces.pop()
         if piece.is_zero():
             continue
-        parts = _step(tower, piece)
-        if parts is None:
-            return False
-        pieces += parts
-    return True
+        support = [i for i in tower.ring.support(piece) if i not in kept]
+        inert = _inert(tower, support)
+        if len(inert) < len(support):
+            pieces += _parts(tower, piece, support, inert, kept)
+        elif not kept:
+            yield piece  # a nonzero polynomial in free generators
+        else:
+            for part in tower.ring.grouped(piece, inert):
+                yield tower.cleared(part)[0]
 
 
-def _step(tower: Tower, piece: fmpq_mpoly) -> list[fmpq_mpoly] | None:
-    """Return elements that must all vanish for the piece to vanish; None if it is plainly nonzero."""
-    support = tower.ring.support(piece)
-    inert = _inert(tower, support)
-    if len(inert) == len(support):
-        return None
+def _parts(
+    tower: Tower, piece: fmpq_mpoly, support: list[int], inert: list[int], kept: frozenset[int]
+) -> list[fmpq_mpoly]:
+    """Return elements that all vanish exactly if the piece does."""
     if inert:
         return sorted((tower.reduce(c) for c in tower.ring.split(piece, inert).values()), key=len)
-    separated = partial_fractions(tower, piece)
+    separated = partial_fractions(tower, piece, kept)
     if separated is not None:
         return separated
     top = tower.extensions[support[-1]]

@@ -142,6 +142,19 @@ class Ring:
             }
         return parts
 
+    def grouped(self, a: fmpq_mpoly, indices: Sequence[int]) -> list[fmpq_mpoly]:
+        """Return the coefficients of an element seen as a polynomial in several generators, in one pass."""
+        a, last = self.lift(a), self.size - 1
+        self.clock.allow(len(a))
+        places = [last - i for i in indices]
+        groups: dict[tuple[int, ...], dict[tuple[int, ...], fmpq]] = {}
+        for exponents, value in a.terms():
+            left = list(exponents)
+            for place in places:
+                left[place] = 0
+            groups.setdefault(tuple(exponents[k] for k in places), {})[tuple(left)] = value
+        return [self.context.from_dict(group) for group in groups.values()]
+
     def remainder(self, a: fmpq_mpoly, divisor: fmpq_mpoly) -> fmpq_mpoly:
         """Return a modulo a divisor whose leading term is a power of its newest generator."""
         if (terms := len(a) * len(divisor)) > SMALL:
