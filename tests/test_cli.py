@@ -151,13 +151,13 @@ def test_a_file_without_content_is_refused(tmp_path):
 
 def test_a_failure_of_ours_is_no_verdict(monkeypatch, capsys):
     """An unexpected exception must not exit with 1, which means refuted."""
-    from hamsym import cli
+    from hamsym.cli import program
 
     def fail(**_):
         raise ZeroDivisionError("x")
 
-    monkeypatch.setattr(cli, "app", fail)
+    monkeypatch.setattr(program, "app", fail)
     with pytest.raises(SystemExit) as stopped:
-        cli.main()
-    assert stopped.value.code == cli.INTERNAL
+        program.main()
+    assert stopped.value.code == program.INTERNAL
     assert capsys.readouterr().err.count("\n") == 1
