@@ -9,6 +9,7 @@ from .symbolic.bracket import is_zero as is_zero
 from .symbolic.bracket import poisson_bracket as poisson_bracket
 from .symbolic.bracket import verify as verify
 from .symbolic.hamiltonian import Hamiltonian as Hamiltonian
+from .symbolic.lie_poisson import LiePoissonSpace as LiePoissonSpace
 from .symbolic.space import PhaseSpace as PhaseSpace
 from .symbolic.symmetry import Generator as Generator
 from .symbolic.symmetry import angular_momentum as angular_momentum

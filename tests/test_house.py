@@ -12,16 +12,18 @@ ROOT = Path(__file__).parents[1]
 #: A module may import modules of its own line or of a line above it.
 ORDER = [
     ["hamsym.errors"],
-    ["hamsym.files"],
+    ["hamsym.files", "hamsym.arguments"],
     [
         "hamsym.symbolic.language",
         "hamsym.symbolic.constants",
         "hamsym.symbolic.text",
         "hamsym.symbolic.applied",
         "hamsym.symbolic.derivative",
+        "hamsym.symbolic.names",
     ],
     ["hamsym.symbolic.formula", "hamsym.symbolic.admission"],
     ["hamsym.symbolic.space"],
+    ["hamsym.symbolic.lie_poisson"],
     ["hamsym.symbolic.tape"],
     [
         "hamsym.symbolic.tower",

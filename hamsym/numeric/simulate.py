@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hamsym.arguments import integer, real
 from hamsym.errors import NonFiniteError, ParameterError, ShapeError
-from hamsym.numeric.arguments import integer, points, real
+from hamsym.numeric.arguments import points
 from hamsym.numeric.codegen import parameter_values
 from hamsym.numeric.methods import Method, method_named
 from hamsym.numeric.progress import Bar
@@ -76,6 +77,8 @@ def simulate(
         raise ParameterError(
             f"H is a hamsym.Hamiltonian, not {type(H).__name__}; write Hamiltonian(formula, space)"
         )
+    if not H.space.momenta:
+        _ = H.kinetic  # a Lie–Poisson space has no pairs (q, p) to start from; the error says what to do
     scheme = method if isinstance(method, Method) else method_named(method)
     dt, save_every = real("dt", dt), integer("save_every", save_every, minimum=1)
     if dt == 0:

@@ -83,6 +83,11 @@ class Hamiltonian:
         return self._require_split()[1]
 
     def _require_split(self) -> tuple[sp.Expr, sp.Expr]:
+        if not self.space.momenta:
+            raise NotSeparableError(
+                f"H = {shorten(self.text)} lives on a Lie–Poisson space, which has no momenta, so it is not "
+                "K(p) + U(q); integrate H.equations() with a general solver, and watch its Casimirs"
+            )
         if self._split is None:
             raise NotSeparableError(
                 f"H = {shorten(self.text)} is not K(p) + U(q): the term {shorten(to_text(self._mixed))} "

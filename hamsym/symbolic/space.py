@@ -5,22 +5,18 @@ Bracket and order are fixed once, here: q before p, and ``{f, g} = Σ ∂f/∂q�
 
 from __future__ import annotations
 
-import math
 import numbers
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, TypeAlias
 
 import sympy as sp
 
 from hamsym.errors import FormulaError, SpaceError
 from hamsym.symbolic.admission import admitted, require_formula
 from hamsym.symbolic.formula import Domain, parse_with_domain
-from hamsym.symbolic.language import FUNCTIONS, RESERVED, is_identifier
+from hamsym.symbolic.names import Name, declared, exact_number, name_list, require_declarable, shown_names
 
-#: A name, or a sympy symbol (or undefined function) that is taken by its name.
-Name: TypeAlias = str | sp.Symbol
 _ASSUMPTIONS: dict[str, dict[str, bool]] = {"real": {"real": True}, "positive": {"positive": True}}
 
 
@@ -48,21 +44,21 @@ class Space(ABC):
         functions: Mapping[str, int] | None = None,
         time: Name | None = None,
     ) -> None:
-        assumed = _declared("parameters", parameters, "{'m': 'positive'}")
+        assumed = declared("parameters", parameters, "{'m': 'positive'}")
         for name, kind in assumed.items():
             if not isinstance(kind, str) or kind not in _ASSUMPTIONS:
                 raise SpaceError(
                     f"parameter {name!r} has the assumption {kind!r}; it must be 'real' or 'positive'"
                 )
-        q_names, p_names = _names(coordinates), _names(momenta)
-        time_names = [] if time is None else _names(time)
+        q_names, p_names = name_list(coordinates), name_list(momenta)
+        time_names = [] if time is None else name_list(time)
         if len(time_names) > 1:
             raise SpaceError(f"time is one name, not {time!r}")
         parameter_names = [n for n in assumed if n not in {*q_names, *p_names, *time_names}]
-        arity = _declared("functions", functions, "{'V': 1}, the number of arguments by name")
+        arity = declared("functions", functions, "{'V': 1}, the number of arguments by name")
         seen: set[str] = set()
         for name in [*q_names, *p_names, *time_names, *parameter_names, *arity]:
-            _check_name(name)
+            require_declarable(name)
             if name in seen:
                 raise SpaceError(f"the name {name!r} is used twice")
             seen.add(name)
@@ -147,7 +143,7 @@ class Space(ABC):
         if isinstance(expression, sp.Expr):
             return admitted(expression, self.symbols, self.functions, self.function_arity)
         if isinstance(expression, numbers.Real) and not isinstance(expression, bool):
-            return _exact(expression)
+            return exact_number(expression)
         raise FormulaError(
             f"a formula is text or a sympy expression, not {type(expression).__name__}; "
             "pass for example 'q1*p2 - q2*p1'"
@@ -158,6 +154,18 @@ class Space(ABC):
         if isinstance(expression, str):
             return self.parse_with_domain(expression)
         return self.express(expression), getattr(expression, "domain", Domain())
+
+    def _options(self) -> list[str]:
+        """Return what was declared besides the variables, as it was written."""
+        parts = []
+        assumed = {n: k for n, k in self.assumptions.items() if n in self.parameters or k != "real"}
+        if assumed:
+            parts.append(f"parameters={assumed}")
+        if self.function_arity:
+            parts.append(f"functions={self.function_arity}")
+        if self.time is not None:
+            parts.append(f"time={self.time.name!r}")
+        return parts
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -246,64 +254,5 @@ class PhaseSpace(Space):
         return tensor
 
     def __repr__(self) -> str:
-        def listed(symbols: Iterable[sp.Symbol]) -> str:
-            names = [s.name for s in symbols]
-            return "(" + ", ".join(names if len(names) <= 8 else [*names[:3], "…", names[-1]]) + ")"
-
-        parts = [f"q={listed(self.coordinates)}", f"p={listed(self.momenta)}"]
-        positive = {n: k for n, k in self.assumptions.items() if n in self.parameters or k != "real"}
-        if positive:
-            parts.append(f"parameters={positive}")
-        if self.function_arity:
-            parts.append(f"functions={self.function_arity}")
-        if self.time is not None:
-            parts.append(f"time={self.time.name!r}")
+        parts = [f"q={shown_names(self.coordinates)}", f"p={shown_names(self.momenta)}", *self._options()]
         return f"PhaseSpace({', '.join(parts)})"
-
-
-def _exact(number: numbers.Real) -> sp.Rational:
-    if isinstance(number, numbers.Rational):
-        return sp.Rational(int(number.numerator), int(number.denominator))
-    if not math.isfinite(number):
-        raise FormulaError(f"{number} is not a finite number; a formula is finite and real")
-    return sp.Rational(repr(float(number)))
-
-
-def _names(names: object) -> list[str]:
-    if isinstance(names, str):
-        return names.replace(",", " ").split()
-    listed = [names] if isinstance(names, sp.Symbol) else names
-    if not isinstance(listed, Iterable) or isinstance(listed, (bytes, Mapping, Set)):
-        raise SpaceError(f"names are text, for example 'q1 q2' or ['q1', 'q2'], not {names!r}")
-    return [_name(n) for n in listed]
-
-
-def _name(name: object) -> str:
-    if isinstance(name, sp.Symbol):
-        return str(name.name)
-    if isinstance(name, sp.core.function.UndefinedFunction):
-        return str(name.__name__)
-    if not isinstance(name, str):
-        raise SpaceError(f"names are text, for example 'q1 q2' or ['q1', 'q2'], not {name!r}")
-    return name
-
-
-def _declared(kind: str, given: Any, example: str) -> dict[str, Any]:
-    """Return what is declared by name, as plain text to its value."""
-    if given is None:
-        return {}
-    if not isinstance(given, Mapping):
-        raise SpaceError(f"{kind} are given by name, as {kind}={example}; not {given!r}")
-    declared = {_name(name): value for name, value in given.items()}
-    if len(declared) < len(given):
-        raise SpaceError(f"two of the {kind} have the same name")
-    return declared
-
-
-def _check_name(name: str) -> None:
-    if not is_identifier(name):
-        raise SpaceError(f"{name!r} is not a name; use ASCII letters, digits and underscores, a letter first")
-    if name in RESERVED or name in FUNCTIONS:
-        raise SpaceError(
-            f"{name!r} is the name of a function or constant; choose another, for example {name + '_'!r}"
-        )

@@ -6,7 +6,8 @@ from pathlib import Path
 import sympy as sp
 from hypothesis import strategies as st
 
-from hamsym.symbolic.space import PhaseSpace, Space
+from hamsym.symbolic.lie_poisson import LiePoissonSpace
+from hamsym.symbolic.space import PhaseSpace
 
 CASES = json.loads((Path(__file__).parent / "data" / "conservation.json").read_text())["cases"]
 SPACE = PhaseSpace.standard(2, functions={"V": 1}, parameters={"a": "real", "m": "positive"})
@@ -14,30 +15,11 @@ Q1, Q2, P1, P2, A, M = (SPACE.symbols[n] for n in ("q1", "q2", "p1", "p2", "a", 
 V = SPACE.functions["V"]
 
 
-class RotorSpace(Space):
-    """so(3) or e(3) with coordinates L1 L2 L3 (g1 g2 g3), only as far as the cases need it."""
-
-    @property
-    def poisson_tensor(self):
-        momentum, direction = self.coordinates[:3], self.coordinates[3:]
-        tensor = {}
-        for i in range(3):
-            for j in range(3):
-                for k in range(3):
-                    e = sp.LeviCivita(i, j, k)
-                    if e != 0:
-                        tensor[momentum[i], momentum[j]] = e * momentum[k]
-                        if direction:
-                            tensor[momentum[i], direction[j]] = e * direction[k]
-                            tensor[direction[i], momentum[j]] = e * direction[k]
-        return tensor
-
-
 def case_space(case):
     options = {"parameters": case["parameters"], "functions": case["functions"], "time": case["time"]}
     if case["bracket"] == "canonical":
         return PhaseSpace(case["coordinates"], case["momenta"], **options)
-    return RotorSpace(case["coordinates"], [], **options)
+    return LiePoissonSpace(case["coordinates"], case["bracket"], **options)
 
 
 def formulas(depth=2, circular=True):
