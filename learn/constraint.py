@@ -13,9 +13,9 @@ import sympy as sp
 import torch
 from torch import Tensor
 
+from hamsym.arguments import integer, real, shown
 from hamsym.errors import ParameterError, ShapeError, SymmetryError
 from hamsym.symbolic.symmetry import Generator
-from learn.arguments import integer, real, shown
 from learn.symmetry import Hamiltonians, TensorGenerator, as_generators
 
 SAMPLING = ("base", "data", "trajectory")
@@ -73,11 +73,11 @@ class BracketConstraint:
     ) -> None:
         if not isinstance(sampling, str) or sampling not in SAMPLING:
             raise ParameterError(f"sampling is one of {', '.join(SAMPLING)}, not {sampling!r}")
-        self.sampling, self.batch = sampling, integer("batch", batch, most=MAX_BATCH)
+        self.sampling, self.batch = sampling, integer("batch", batch, maximum=MAX_BATCH, minimum=1)
         self.tolerance = real("tolerance", tolerance, above=1e-300)
-        self.initial = real("initial", initial, most=MAX_MULTIPLIER)
-        self.pace = real("pace", pace, most=1e4)
-        self.loose = real("loose", loose, above=-math.inf, most=1e30)
+        self.initial = real("initial", initial, maximum=MAX_MULTIPLIER, above=0)
+        self.pace = real("pace", pace, maximum=1e4, above=0)
+        self.loose = real("loose", loose, above=-math.inf, maximum=1e30)
         self.tightening = real("tightening", tightening, above=-math.inf)
         self.margin = real("margin", margin, above=-math.inf)
         if not self.loose >= 1 or not 0 <= self.tightening <= 1:

@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hamsym.arguments import integer, real
 from hamsym.errors import ParameterError, ShapeError, SymmetryError
 from hamsym.symbolic.symmetry import Generator
-from learn.arguments import integer, real, seed_number
+from learn.arguments import seed_number
 from learn.flow import OVERFLOW, HamiltonianFlow
 from learn.points import as_points, require_finite
 from learn.symmetry import BracketResidual, as_generators, measure_brackets
@@ -225,8 +226,8 @@ def density_invariance(
         raise ParameterError(f"method is one of {', '.join(METHODS)}, not {method!r}")
     if method == "quadrature" and flow.dim > 2:
         raise ParameterError("quadrature over p is for one or two dimensions; use method='importance'")
-    elements = integer("elements", elements, least=2, most=10**6)
-    samples = integer("samples", samples, least=2, most=2**24)
+    elements = integer("elements", elements, minimum=2, maximum=10**6)
+    samples = integer("samples", samples, minimum=2, maximum=2**24)
     extent, seed = real("extent", extent, above=-math.inf), seed_number(seed)
     exact = copy.deepcopy(flow).double()
     q = require_finite(as_points(q, flow.dim, exact.unit), "q")

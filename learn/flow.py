@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hamsym.arguments import integer, real, shown
 from hamsym.errors import ParameterError, ShapeError, SymmetryError
-from learn.arguments import integer, real, seed_number, shown
+from learn.arguments import seed_number
 from learn.encoder import FrameEncoder, GaussianEncoder, Moments
 from learn.leapfrog import SeparableHamiltonian, leapfrog
 from learn.points import as_points, require_finite
@@ -99,16 +100,17 @@ class HamiltonianFlow(nn.Module):
         seed: int | None = None,
     ) -> None:
         super().__init__()
-        dim, width = integer("dim", dim), integer("width", width)
-        hamiltonians = integer("hamiltonians", hamiltonians, most=MAX_LENGTH)
-        steps = integer("steps", steps, most=MAX_LENGTH)
+        dim = integer("dim", dim, minimum=1, maximum=MAX_NUMBERS)
+        width = integer("width", width, minimum=1, maximum=MAX_NUMBERS)
+        hamiltonians = integer("hamiltonians", hamiltonians, maximum=MAX_LENGTH, minimum=1)
+        steps = integer("steps", steps, maximum=MAX_LENGTH, minimum=1)
         weights = _count_weights(dim, hamiltonians, width)
         if weights > MAX_WEIGHTS:
             raise ParameterError(
                 f"dim={dim}, hamiltonians={hamiltonians} and width={width} make {weights:.3g} weights, more than "
                 f"the {MAX_WEIGHTS:.0e} that are allowed; choose a smaller width or fewer Hamiltonians"
             )
-        dt = real("dt", dt)
+        dt = real("dt", dt, above=0)
         if seed is not None:
             seed = seed_number(seed)
         if not (symmetry is None or isinstance(symmetry, str)) or symmetry not in MODES:
@@ -173,7 +175,7 @@ class HamiltonianFlow(nn.Module):
             >>> [round(scale.item(), 3) for scale in flow.base_scales]
             [3.0, 0.333]
         """
-        length = real("a unit of length", length, above=1 / MAX_UNIT, most=MAX_UNIT)
+        length = real("a unit of length", length, above=1 / MAX_UNIT, maximum=MAX_UNIT)
         for h in self.chain:
             h.potential_energy.unit.fill_(length)
             h.kinetic_energy.unit.fill_(1 / length)
@@ -401,7 +403,7 @@ class HamiltonianFlow(nn.Module):
             >>> bool((estimate.standard_error < 0.2).all()), bool((estimate.effective_samples > 20).all())
             (True, True)
         """
-        samples = integer("samples", samples)
+        samples = integer("samples", samples, minimum=1, maximum=MAX_NUMBERS)
         q = require_finite(self._points(q), "q")
         if not len(q):
             return LogProbEstimate(*[q.new_zeros(0)] * 3)
@@ -446,7 +448,7 @@ class HamiltonianFlow(nn.Module):
             >>> q0.shape, p0.shape
             (torch.Size([7, 2]), torch.Size([7, 2]))
         """
-        n = integer("the number of states", n, least=0, most=MAX_NUMBERS // self.dim)
+        n = integer("the number of states", n, minimum=0, maximum=MAX_NUMBERS // self.dim)
         noise = torch.randn(
             2, n, self.dim, dtype=self.unit.dtype, device=self.unit.device, generator=generator
         )
@@ -470,7 +472,7 @@ class HamiltonianFlow(nn.Module):
             >>> flow.sample(3, seed=1).shape, torch.equal(flow.sample(3, seed=1), flow.sample(3, seed=1))
             (torch.Size([3, 2]), True)
         """
-        n = integer("the number of points", n, least=0, most=MAX_NUMBERS // self.dim)
+        n = integer("the number of points", n, minimum=0, maximum=MAX_NUMBERS // self.dim)
         if seed is not None:
             generator = torch.Generator(self.unit.device).manual_seed(seed_number(seed))
         parts = [

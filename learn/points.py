@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hamsym.arguments import shown
 from hamsym.errors import NonFiniteError, ParameterError, ShapeError
-from learn.arguments import shown
 
 #: Beyond these one isotropic unit of length no longer serves the data.
 FAR = 5.0

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hamsym.arguments import integer, real, shown
 from hamsym.errors import CheckpointError, NonFiniteError, ParameterError
-from learn.arguments import integer, real, shown
 from learn.constraint import BracketConstraint
 from learn.flow import HamiltonianFlow
 from learn.storage import read, write
@@ -259,13 +259,13 @@ class Run:
                 "settings and data, another out, or resume=False to start afresh"
             )
         try:
-            steps = integer("steps", values["steps"])
+            steps = integer("steps", values["steps"], minimum=1)
             if steps > self.steps:
                 raise CheckpointError(
                     f"the run in {out} had the settings steps={steps}, this one has steps={self.steps}; give as many "
                     "steps or more, or another out"
                 )
-            self._take_up(tensors, values, integer("step", values["step"], most=steps))
+            self._take_up(tensors, values, integer("step", values["step"], maximum=steps, minimum=1))
         except CheckpointError:
             raise
         except (KeyError, RuntimeError, TypeError, ValueError, OverflowError, ParameterError) as error:
@@ -283,7 +283,7 @@ class Run:
         _require_like({name: torch.tensor(0.0) for name in self.parameters}, moments["step"], "Adam's step")
         if any(bool((t < 0).any()) for key in ("step", "exp_avg_sq") for t in moments[key].values()):
             raise ValueError("Adam's step and exp_avg_sq are not negative")
-        best_step = integer("best_step", values["best_step"], least=0, most=step)
+        best_step = integer("best_step", values["best_step"], minimum=0, maximum=step)
         best_elbo = values["best_elbo"]
         if (best_elbo is None) == bool(best):
             raise ValueError("best_elbo and the best weights belong together")

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from hamsym.arguments import integer, real, shown
 from hamsym.errors import NonFiniteError, ParameterError, ShapeError
-from learn.arguments import integer, real, seed_number, shown
+from learn.arguments import seed_number
 from learn.constraint import MAX_BATCH, BracketConstraint
 from learn.flow import HamiltonianFlow
 from learn.interruption import DeferredInterrupt
@@ -102,10 +103,13 @@ def fit(
     if not (out is None or isinstance(out, (str, os.PathLike))):
         raise ParameterError(f"out is the path of a directory or None, not {shown(out)}")
     if threads is not None:
-        threads = integer("threads", threads, most=max(1, os.cpu_count() or 1))
-    steps, batch = integer("steps", steps), integer("batch", batch, most=MAX_BATCH)
-    validate_every, save_every = integer("validate_every", validate_every), integer("save_every", save_every)
-    lr, seed = real("lr", lr, most=1e6), seed_number(seed)
+        threads = integer("threads", threads, maximum=max(1, os.cpu_count() or 1), minimum=1)
+    steps, batch = integer("steps", steps, minimum=1), integer("batch", batch, maximum=MAX_BATCH, minimum=1)
+    validate_every, save_every = (
+        integer("validate_every", validate_every, minimum=1),
+        integer("save_every", save_every, minimum=1),
+    )
+    lr, seed = real("lr", lr, maximum=1e6, above=0), seed_number(seed)
     if resume and out is None:
         raise ParameterError("resume=True needs out=…, the directory of the interrupted run")
     q_train = _training_points(flow, q_train, "q_train")

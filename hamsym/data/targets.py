@@ -16,10 +16,11 @@ import numpy as np
 import sympy as sp
 from numpy.typing import ArrayLike
 
+from hamsym.arguments import integer, real
 from hamsym.data.bumps import Component, Gaussian, Number, PinwheelArm, Ring, Wave
 from hamsym.data.catalogue import Catalogue
 from hamsym.errors import ParameterError
-from hamsym.numeric.arguments import integer, points, real
+from hamsym.numeric.arguments import points
 from hamsym.symbolic.space import PhaseSpace
 
 if TYPE_CHECKING:
@@ -239,7 +240,7 @@ class Target:
         from matplotlib import pyplot
 
         largest = max(abs(edge) for edge in self.box)
-        half = 0.8 * largest if extent is None else real("extent", extent, positive=True)
+        half = 0.8 * largest if extent is None else real("extent", extent, above=0)
         axis = np.linspace(-half, half, integer("pixels", pixels, minimum=2))
         ax = ax if ax is not None else pyplot.subplots()[1]
         grid = np.stack(np.meshgrid(axis, axis), axis=-1)

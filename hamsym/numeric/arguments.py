@@ -1,55 +1,12 @@
-"""Checks of numeric arguments, so that every function refuses the same mistakes in the same words."""
+"""Checks of arrays, so that every function refuses the same mistakes in the same words."""
 
 from __future__ import annotations
-
-import math
-import numbers
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hamsym.errors import NonFiniteError, ParameterError, ShapeError
-
-_LARGEST = 2**53  # the last whole number that a double still counts to
-
-
-def integer(name: str, value: object, *, minimum: int = 0) -> int:
-    """Return ``value`` as an int, or refuse it by name.
-
-    Raises:
-        ParameterError: if it is no integer (numpy's are, bools and 2.5 are not) or out of range.
-
-    Example:
-        >>> integer("steps", 10, minimum=1)
-        10
-    """
-    if not isinstance(value, numbers.Integral) or isinstance(value, (bool, np.bool_)):
-        raise ParameterError(f"{name} is a whole number, not {value!r}")
-    number = int(value)
-    if not minimum <= number <= _LARGEST:
-        bound = f"at least {minimum}" if number < minimum else f"at most {_LARGEST}"
-        raise ParameterError(f"{name} is {bound}, not {number}")
-    return number
-
-
-def real(name: str, value: object, *, positive: bool = False) -> float:
-    """Return ``value`` as a finite float, or refuse it by name.
-
-    Raises:
-        ParameterError: if it is not a real number, not finite, or not positive where it must be.
-
-    Example:
-        >>> real("beta", 2, positive=True)
-        2.0
-    """
-    if not isinstance(value, numbers.Real) or isinstance(value, (bool, np.bool_)):
-        raise ParameterError(f"{name} is a real number, not {value!r}")
-    number = float(value)
-    if not math.isfinite(number):
-        raise ParameterError(f"{name} is a finite number, not {value!r}")
-    if positive and number <= 0:
-        raise ParameterError(f"{name} is positive, not {value!r}")
-    return number
+from hamsym.arguments import integer as integer
+from hamsym.errors import NonFiniteError, ShapeError
 
 
 def points(name: str, value: ArrayLike, dim: int) -> np.ndarray:

@@ -5,6 +5,7 @@ With :mod:`hamsym.numeric.printing` this is the only place that turns sympy expr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,8 +14,8 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from hamsym.arguments import real
 from hamsym.errors import FormulaError, ParameterError, did_you_mean
-from hamsym.numeric.arguments import real
 from hamsym.numeric.printing import shift_exponentials, straight_line
 from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.space import Space
@@ -119,7 +120,7 @@ def parameter_values(
             f"the parameter(s) {', '.join(missing)} have no value; pass parameters={{{example}}}"
         )
     return {
-        n: real(f"parameter {n!r}", values[n], positive=bool(s.is_positive))
+        n: real(f"parameter {n!r}", values[n], above=0.0 if s.is_positive else -math.inf)
         for n, s in space.parameters.items()
         if n in values
     }

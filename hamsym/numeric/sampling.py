@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hamsym.arguments import integer, real
 from hamsym.errors import ParameterError, SamplingError
-from hamsym.numeric.arguments import integer, real
 from hamsym.numeric.codegen import parameter_values
 from hamsym.numeric.convergence import effective_size, split_r_hat
 from hamsym.numeric.progress import Bar
@@ -166,8 +166,8 @@ def sample_boltzmann(
         )
     n, chains = integer("n", n, minimum=1), integer("chains", chains, minimum=4)
     warmup = integer("warmup", warmup, minimum=20)
-    beta, hottest = real("beta", beta, positive=True), real("hottest", hottest, positive=True)
-    acceptance = real("acceptance", acceptance, positive=True)
+    beta, hottest = real("beta", beta, above=0), real("hottest", hottest, above=0)
+    acceptance = real("acceptance", acceptance, above=0)
     if hottest > 1 or acceptance >= 1:
         raise ParameterError("hottest is at most 1 and acceptance below 1")
     values = parameter_values(H.space, parameters, used=[H.expr])

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sympy as sp
 
+from hamsym.arguments import integer
 from hamsym.errors import NonFiniteError, ParameterError
 from hamsym.files import whole
-from hamsym.numeric.arguments import integer
 from hamsym.numeric.codegen import array_function, parameter_values
 from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.text import shorten

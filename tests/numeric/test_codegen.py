@@ -162,7 +162,7 @@ def test_parameters_are_checked_by_name():
         parameter_values(space, {"mas": 1.0, "k": 1.0}, used=used)
     with pytest.raises(ParameterError, match=r"mass have no value; pass parameters=\{'mass': 1.0\}"):
         parameter_values(space, {"k": 1.0}, used=used)
-    with pytest.raises(ParameterError, match="'mass' is positive"):
+    with pytest.raises(ParameterError, match="'mass' is a positive number"):
         parameter_values(space, {"k": 1.0, "mass": 0.0}, used=used)
     for bad in (math.nan, math.inf, "1", None, True, 1j):
         with pytest.raises(ParameterError, match="'k'"):

@@ -202,9 +202,9 @@ def test_few_effective_draws_are_a_loud_warning():
     [
         ({"n": 0}, ParameterError, "n is at least 1"),
         ({"n": 1.5}, ParameterError, "n is a whole number"),
-        ({"beta": 0}, ParameterError, "beta is positive"),
-        ({"beta": -1.0}, ParameterError, "beta is positive"),
-        ({"beta": math.nan}, ParameterError, "beta is a finite"),
+        ({"beta": 0}, ParameterError, "beta is a positive number"),
+        ({"beta": -1.0}, ParameterError, "beta is a positive number"),
+        ({"beta": math.nan}, ParameterError, "beta is a positive number"),
         ({"seed": -1}, ParameterError, "seed is at least 0"),
         ({"seed": None}, ParameterError, "seed is a whole"),
         ({"chains": 2}, ParameterError, "chains is at least 4"),
