@@ -200,7 +200,11 @@ def _decide(claim: Claim, clock: tw.Clock) -> Verdict:
                 seconds=clock.seconds,
             )
     else:
-        found = search.look(DEEP_POINTS, DEEP_BITS) or search.look(WIDE_POINTS, WIDE_BITS)
+        found = search.look(
+            DEEP_POINTS, DEEP_BITS
+        )  # a refutation is False as a truth value: compare with None
+        if found is None:
+            found = search.look(WIDE_POINTS, WIDE_BITS)
         if found is None and search.sample is None:
             found = search.look(DOMAIN_POINTS, WIDE_BITS)
         if found is not None:

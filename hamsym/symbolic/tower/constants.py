@@ -33,10 +33,24 @@ def constant_sign(tower: Tower, element: fmpq_mpoly) -> int | None:
     if tower.depends(element):
         return None
     with ctx.workprec(BITS):
-        value = _Balls(tower).of(element)
+        value = constant_value(tower, element)
     if value > 0:
         return 1
     return -1 if value < 0 else None
+
+
+def constant_value(tower: Tower, element: fmpq_mpoly) -> arb:
+    """Return a ball with the value of an element without symbols, at the working precision of the caller.
+
+    Example:
+        >>> from fractions import Fraction
+        >>> from hamsym.symbolic.tower.field import Tower
+        >>> from hamsym.symbolic.tower.limits import Clock
+        >>> tower = Tower(Clock(1.0))
+        >>> constant_value(tower, tower.power(tower.ring.constant(2), Fraction(1, 2))).str(4, radius=False)
+        '1.414'
+    """
+    return _Balls(tower).of(element)
 
 
 class _Balls:

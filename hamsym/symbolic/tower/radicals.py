@@ -11,7 +11,9 @@ from flint import fmpq, fmpq_mpoly, fmpz
 from hamsym.symbolic.tower.denest import denested, dependent
 from hamsym.symbolic.tower.extension import Extension
 from hamsym.symbolic.tower.limits import NotCovered
+from hamsym.symbolic.tower.products import Products
 from hamsym.symbolic.tower.ring import key
+from hamsym.symbolic.tower.surds import root_below
 
 if TYPE_CHECKING:
     from hamsym.symbolic.tower.field import Factored, Tower
@@ -36,6 +38,7 @@ class Radicals:
     def __init__(self, tower: Tower) -> None:
         self.tower = tower
         self._finest: dict[str, int] = {}
+        self._products = Products(tower)
 
     def power(self, factored: Factored, exponent: Fraction) -> fmpq_mpoly:
         """Return the principal real power of a product, whose domain is where the product is not negative.
@@ -112,15 +115,9 @@ class Radicals:
         tower, name = self.tower, key(base)
         finest = tower.extensions[self._finest[name]] if name in self._finest else None
         if finest is None:
-            square_root = denested(tower, base) if n % 2 == 0 else None
-            if square_root is not None:
-                return tower.power(square_root, Fraction(2 * p, n))
-            pair = dependent(tower, base)
-            if pair is not None:
-                product, other = pair
-                return tower.ring.mul(
-                    tower.power(product, Fraction(p, n)), self.principal(other, -Fraction(p, n))
-                )
+            known = self._in_older_ones(base, p, n)
+            if known is not None:
+                return known
         if finest is None or finest.order % n:
             order = n if finest is None else math.lcm(n, finest.order)
             below = base if finest is None else tower.gen(finest)
@@ -130,6 +127,32 @@ class Radicals:
             self._finest[name] = made.index
             finest = made
         return tower.ring.power(tower.gen(finest), p * finest.order // n)
+
+    def _in_older_ones(self, base: fmpq_mpoly, p: int, n: int) -> fmpq_mpoly | None:
+        """Return base**(p/n) if it can be written in generators that exist or lie lower."""
+        tower, exponent = self.tower, Fraction(p, n)
+        square_root = denested(tower, base) if n % 2 == 0 else None
+        if square_root is not None:
+            return tower.power(square_root, 2 * exponent)
+        below = root_below(tower, base, n)
+        if below is not None:
+            root, degree = below
+            return tower.power(root, degree * exponent)
+        pair = dependent(tower, base)
+        if pair is not None:
+            product, other = pair
+            return tower.ring.mul(tower.power(product, exponent), self.principal(other, -exponent))
+        completed = self._products.completing(base) if n % 2 == 0 else None
+        if completed is None:
+            return None
+        others, factors = completed
+        result = tower.ring.one
+        for f, m in factors:
+            power = self.principal(tower.signs.absolute_factor(f), 2 * m * exponent)
+            result = tower.ring.mul(result, power)
+        for other in others:
+            result = tower.ring.mul(result, self.principal(other, -exponent))
+        return result
 
     def unfolded(self, element: fmpq_mpoly) -> fmpq_mpoly:
         """Write generators of which roots exist as powers of their finest root, so that factors show.
