@@ -10,6 +10,7 @@ import sympy as sp
 
 from hamsym.errors import ParameterError, SpaceError
 from hamsym.symbolic.decide import Claim, decide, formal_bracket
+from hamsym.symbolic.derivative import derivative
 from hamsym.symbolic.formula import Domain
 from hamsym.symbolic.space import Space
 from hamsym.symbolic.verdict import Verdict
@@ -54,6 +55,66 @@ def poisson_bracket(f: Formula, g: Formula, space: Space) -> sp.Expr:
     return formal_bracket(space.express(f), space.express(g), space)
 
 
+def jacobiator(f: Formula, g: Formula, h: Formula, space: Space) -> sp.Expr:
+    """Return ``{f, {g, h}} + {g, {h, f}} + {h, {f, g}}``, which a Poisson bracket makes vanish.
+
+    Arguments:
+        f, g, h: text, sympy expressions or generators.
+        space: the Poisson manifold.
+
+    Returns:
+        The sum as sympy's differentiation gives it, not simplified; :func:`is_zero` proves that it vanishes.
+
+    Raises:
+        FormulaError: for formulas that are refused.
+
+    Source: Goldstein, Classical Mechanics, section 9.5 (Jacobi's identity).
+
+    Example:
+        >>> from hamsym import PhaseSpace
+        >>> space = PhaseSpace.standard(1)
+        >>> is_zero(jacobiator("q1**2*p1", "exp(q1)", "p1**3", space), space).status
+        'proved'
+    """
+    _require_space(space)
+    triple = [space.express(e) for e in (f, g, h)]
+    return sp.Add(
+        *(
+            formal_bracket(triple[i], formal_bracket(triple[i - 2], triple[i - 1], space), space)
+            for i in range(3)
+        )
+    )
+
+
+def vector_field(f: Formula, space: Space) -> dict[sp.Symbol, sp.Expr]:
+    """Return the Hamiltonian vector field X_f = {·, f}: each variable to its rate of change.
+
+    Arguments:
+        f: text, sympy expression, Hamiltonian or generator.
+        space: the Poisson manifold.
+
+    Returns:
+        variable -> ``{variable, f}``, coordinates first; for a Hamiltonian these are its equations of motion.
+
+    Raises:
+        FormulaError: if the formula is refused.
+
+    Source: Arnold, Mathematical Methods of Classical Mechanics, section 37.
+
+    Example:
+        >>> from hamsym import PhaseSpace
+        >>> vector_field("p1**2/2 + cos(q1)", PhaseSpace.standard(1))
+        {q1: p1, p1: sin(q1)}
+    """
+    _require_space(space)
+    expression = space.express(f)
+    field = {s: sp.Integer(0) for s in space.variables}
+    for (a, b), entry in space.poisson_tensor.items():
+        if expression.has(b):
+            field[a] += entry * derivative(expression, b)
+    return field
+
+
 def verify(H: OnSpace, g: Formula, budget: float = 10.0) -> Verdict:
     """Decide whether g is conserved by H: whether ``{g, H} + ∂g/∂t`` vanishes identically.
 
@@ -84,10 +145,10 @@ def verify(H: OnSpace, g: Formula, budget: float = 10.0) -> Verdict:
         raise SpaceError(
             f"verify needs a Hamiltonian, not {type(H).__name__}; write Hamiltonian('p1**2/2 + q1**2/2', space)"
         )
-    generator, of_g = _with_domain(g, H.space)
-    hamiltonian, of_h = _with_domain(H, H.space)
+    generator, of_g = with_domain(g, H.space)
+    hamiltonian, of_h = with_domain(H, H.space)
     domain = Domain(of_g.positive + of_h.positive, of_g.nonzero + of_h.nonzero)
-    return decide(Claim(H.space, generator, hamiltonian, domain), _seconds(budget))
+    return decide(Claim(H.space, generator, hamiltonian, domain), budget_seconds(budget))
 
 
 def is_zero(expr: Formula, space: Space, budget: float = 10.0) -> Verdict:
@@ -111,11 +172,11 @@ def is_zero(expr: Formula, space: Space, budget: float = 10.0) -> Verdict:
         'refuted'
     """
     _require_space(space)
-    expression, domain = _with_domain(expr, space)
-    return decide(Claim(space, expression, domain=domain), _seconds(budget))
+    expression, domain = with_domain(expr, space)
+    return decide(Claim(space, expression, domain=domain), budget_seconds(budget))
 
 
-def _with_domain(f: Formula, space: Space) -> tuple[sp.Expr, Domain]:
+def with_domain(f: Formula, space: Space) -> tuple[sp.Expr, Domain]:
     """Return an expression and the domain of the formula as written, both in the space's own symbols."""
     expression, domain = space.express_with_domain(f)
     positive, nonzero = (tuple(space.express(e) for e in some) for some in (domain.positive, domain.nonzero))
@@ -127,7 +188,7 @@ def _require_space(space: object) -> None:
         raise SpaceError(f"a phase space is needed, not {type(space).__name__}; pass PhaseSpace('q1', 'p1')")
 
 
-def _seconds(budget: object) -> float:
+def budget_seconds(budget: object) -> float:
     if (
         isinstance(budget, bool)
         or not isinstance(budget, numbers.Real)

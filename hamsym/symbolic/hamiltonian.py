@@ -7,7 +7,7 @@ from functools import cached_property
 import sympy as sp
 
 from hamsym.errors import NotSeparableError, SpaceError
-from hamsym.symbolic.bracket import is_zero
+from hamsym.symbolic.bracket import is_zero, vector_field
 from hamsym.symbolic.derivative import derivative
 from hamsym.symbolic.space import Space
 from hamsym.symbolic.text import shorten, to_text
@@ -54,10 +54,7 @@ class Hamiltonian:
 
         Source: Goldstein, Classical Mechanics, section 9.6.
         """
-        velocity = {s: sp.Integer(0) for s in self.space.variables}
-        for (a, b), entry in self.space.poisson_tensor.items():
-            velocity[a] += entry * derivative(self.expr, b)
-        return velocity
+        return vector_field(self.expr, self.space)
 
     @property
     def is_separable(self) -> bool:

@@ -5,10 +5,12 @@ Bracket and order are fixed once, here: q before p, and ``{f, g} = Σ ∂f/∂q�
 
 from __future__ import annotations
 
+import copy
 import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Self
 
 import sympy as sp
 
@@ -44,12 +46,7 @@ class Space(ABC):
         functions: Mapping[str, int] | None = None,
         time: Name | None = None,
     ) -> None:
-        assumed = declared("parameters", parameters, "{'m': 'positive'}")
-        for name, kind in assumed.items():
-            if not isinstance(kind, str) or kind not in _ASSUMPTIONS:
-                raise SpaceError(
-                    f"parameter {name!r} has the assumption {kind!r}; it must be 'real' or 'positive'"
-                )
+        assumed = _assumed(parameters)
         q_names, p_names = name_list(coordinates), name_list(momenta)
         time_names = [] if time is None else name_list(time)
         if len(time_names) > 1:
@@ -67,7 +64,7 @@ class Space(ABC):
                 raise SpaceError(f"function {name!r} needs a positive number of arguments, not {n!r}")
 
         def symbol(name: str) -> sp.Symbol:
-            return sp.Symbol(name, **_ASSUMPTIONS[assumed.get(name, "real")])
+            return _symbol(name, assumed.get(name, "real"))
 
         self.coordinates = tuple(symbol(n) for n in q_names)
         self.momenta = tuple(symbol(n) for n in p_names)
@@ -92,6 +89,30 @@ class Space(ABC):
     @abstractmethod
     def poisson_tensor(self) -> dict[tuple[sp.Symbol, sp.Symbol], sp.Expr]:
         """Nonzero entries J[a, b] with ``{f, g} = Σ J[a, b] ∂f/∂a ∂g/∂b``."""
+
+    def with_parameters(self, parameters: Mapping[Name, str]) -> Self:
+        """Return the same space with more parameters.
+
+        Arguments:
+            parameters: name to ``"real"`` or ``"positive"``.
+
+        Raises:
+            SpaceError: for names that are taken or cannot be declared.
+
+        Example:
+            >>> PhaseSpace.standard(1).with_parameters({"a": "positive"})
+            PhaseSpace(q=(q1), p=(p1), parameters={'a': 'positive'})
+        """
+        more = _assumed(parameters)
+        for name in more:
+            require_declarable(name)
+            if name in self.symbols or name in self.function_arity:
+                raise SpaceError(f"the name {name!r} is used twice")
+        space = copy.copy(self)
+        space.__dict__.pop("symbols", None)  # computed from what changes now
+        space.parameters = self.parameters | {n: _symbol(n, kind) for n, kind in more.items()}
+        space.assumptions = self.assumptions | more
+        return space
 
     def parse(self, text: str) -> sp.Expr:
         """Turn text into an expression in the names of this space, without running any code.
@@ -256,3 +277,17 @@ class PhaseSpace(Space):
     def __repr__(self) -> str:
         parts = [f"q={shown_names(self.coordinates)}", f"p={shown_names(self.momenta)}", *self._options()]
         return f"PhaseSpace({', '.join(parts)})"
+
+
+def _assumed(parameters: Mapping[Name, str] | None) -> dict[str, str]:
+    assumed = declared("parameters", parameters, "{'m': 'positive'}")
+    for name, kind in assumed.items():
+        if not isinstance(kind, str) or kind not in _ASSUMPTIONS:
+            raise SpaceError(
+                f"parameter {name!r} has the assumption {kind!r}; it must be 'real' or 'positive'"
+            )
+    return assumed
+
+
+def _symbol(name: str, kind: str) -> sp.Symbol:
+    return sp.Symbol(name, **_ASSUMPTIONS[kind])

@@ -1,4 +1,4 @@
-"""Generators of symmetries: their vector fields and their finite action.
+"""Generators of symmetries: their vector fields, their finite action, the densities that they keep.
 
 A function g on phase space moves a state along its own Hamiltonian vector field X_g = {·, g}.  It generates a
 symmetry of H when {H, g} = 0 (Noether's theorem in Hamiltonian form; Arnold, Mathematical Methods, section 40).
@@ -6,18 +6,31 @@ symmetry of H when {H, g} = 0 (Noether's theorem in Hamiltonian form; Arnold, Ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+import itertools
+import math
+import numbers
+from dataclasses import replace
 
 import sympy as sp
 
-from hamsym.errors import ParameterError, ShapeError, SpaceError, SymmetryError
+from hamsym.errors import ParameterError, SpaceError, SymmetryError
+from hamsym.symbolic.bracket import (
+    Formula,
+    budget_seconds,
+    is_zero,
+    poisson_bracket,
+    vector_field,
+    with_domain,
+)
+from hamsym.symbolic.decide import Claim, decide
 from hamsym.symbolic.derivative import derivative
-from hamsym.symbolic.space import PhaseSpace, Space
+from hamsym.symbolic.flows import Flow
+from hamsym.symbolic.formula import Domain
+from hamsym.symbolic.lie_series import MOST_TERMS, closed_flow
+from hamsym.symbolic.names import exact_number
+from hamsym.symbolic.space import Space
 from hamsym.symbolic.text import shorten, to_text
-
-if TYPE_CHECKING:
-    import numpy as np
+from hamsym.symbolic.verdict import Verdict
 
 
 class Generator:
@@ -27,7 +40,18 @@ class Generator:
         expression: formula as text or sympy expression.
         space: the phase space it acts on.
 
+    Attributes:
+        expr: the sympy expression.
+        space: the phase space.
+
+    Raises:
+        FormulaError: if the formula is refused.
+        SpaceError: if ``space`` is no space.
+
+    Source: Arnold, Mathematical Methods of Classical Mechanics, section 40.
+
     Example:
+        >>> from hamsym import PhaseSpace
         >>> space = PhaseSpace.standard(2)
         >>> g = Generator("q1*p2 - q2*p1", space)
         >>> g.vector_field()
@@ -49,49 +73,111 @@ class Generator:
 
     def vector_field(self) -> dict[sp.Symbol, sp.Expr]:
         """Return X_g = {·, g}: each variable to its rate of change along the group parameter."""
-        field = {s: sp.Integer(0) for s in self.space.variables}
-        for (a, b), entry in self.space.poisson_tensor.items():
-            field[a] += entry * derivative(self.expr, b)
-        return {s: sp.expand(rate) for s, rate in field.items()}
+        return {s: sp.expand(rate) for s, rate in vector_field(self.expr, self.space).items()}
 
     @property
     def is_point_action(self) -> bool:
-        """Whether coordinates move among themselves: dq/dε depends on q alone (g is affine in p)."""
-        field = self.vector_field()
-        momenta = set(self.space.momenta)
-        return bool(momenta) and not any(field[q].free_symbols & momenta for q in self.space.coordinates)
+        """Whether g moves coordinates by coordinates alone: dq/dε has no p in it, so g is affine in the momenta.
 
-    def flow(self, eps: sp.Expr | float | str) -> LinearFlow:
+        Explicit time counts as a parameter.  A Lie–Poisson space has no coordinates apart from momenta, so there
+        the answer is False.  The zero test decides about second derivatives by the momenta.
+
+        Raises:
+            UndecidedError: if it is not decided within 10 seconds.
+
+        Example:
+            >>> from hamsym import PhaseSpace
+            >>> Generator("(p1 + q1)**2/2 - (p1 - q1)**2/2", PhaseSpace.standard(1)).is_point_action
+            True
+        """
+        momenta = [p for p in self.space.momenta if self.expr.has(p)]
+        for a, b in itertools.combinations_with_replacement(momenta, 2):
+            if not is_zero(derivative(derivative(self.expr, a), b), self.space):
+                return False
+        return bool(self.space.momenta)
+
+    def flow(self, eps: sp.Expr | float | str, *, budget: float = 10.0) -> Flow:
         """Return the finite map after the group parameter ``eps``, exactly.
+
+        It is found where the vector field is affine (then as a :class:`~hamsym.symbolic.flows.LinearFlow`), and where
+        the Lie series of every variable ends, repeats itself up to a conserved factor, or spans finitely many
+        functions: shears and kicks (also with undefined functions), dilations, functions of angular momenta, ….
 
         Arguments:
             eps: a number, a sympy expression, or the name of a new real symbol.
+            budget: seconds after which the search ends.
+
+        Returns:
+            A map with ``images``, ``inverse``, ``@`` for composition, and a call for arrays.
 
         Raises:
-            SymmetryError: if the vector field is not affine in the phase-space variables.
+            SymmetryError: if no closed form is found, with the remedy.
+            ParameterError: if ``eps`` is not finite or depends on the variables.
+
+        Source: Arnold, Mathematical Methods of Classical Mechanics, sections 39 and 40.
 
         Example:
+            >>> from hamsym import PhaseSpace
             >>> rotation = Generator("q1*p2 - q2*p1", PhaseSpace.standard(2)).flow("theta")
             >>> rotation.images[rotation.space.coordinates[0]]
             q1*cos(theta) - q2*sin(theta)
+            >>> Generator("q2**2*p1", PhaseSpace.standard(2)).flow("a").images
+            {q1: a*q2**2 + q1, q2: q2, p1: p1, p2: -2*a*p1*q2 + p2}
         """
-        parameter = _group_parameter(eps)
-        variables = self.space.variables
-        field = self.vector_field()
-        matrix = sp.Matrix([[sp.diff(field[a], b) for b in variables] for a in variables])
-        if matrix.free_symbols & set(variables):
+        seconds = budget_seconds(budget)
+        parameter, space = _group_parameter(eps, self.space)
+        found = closed_flow(self.expr, space, parameter, seconds)
+        if found is None:
             raise SymmetryError(
-                f"the flow of g = {shorten(self.text)} is not linear, so it has no exact matrix; "
-                "integrate it with simulate(Hamiltonian(g, space), …), whose time is the group parameter"
+                f"no closed form of the flow of g = {shorten(self.text)} was found: it is not linear, and the Lie series of "
+                f"some variable does not close within {MOST_TERMS} brackets. Follow it by numbers instead: "
+                "simulate(Hamiltonian(g, space), …) where g = K(p) + U(q), or a general solver on "
+                "g.vector_field(); time is the group parameter"
             )
-        origin = dict.fromkeys(variables, 0)
-        constant = sp.Matrix([field[a].subs(origin) for a in variables])
-        # exp of the affine field acts on (state, 1)
-        size = len(variables)
-        augmented = sp.zeros(size + 1, size + 1)
-        augmented[:size, :size], augmented[:size, size] = matrix, constant
-        exact = _exponential(augmented, parameter)
-        return LinearFlow(exact[:size, :size], exact[:size, size], self.space)
+        return found
+
+    def preserves(self, density: Formula, budget: float = 10.0, *, log: bool = False) -> Verdict:
+        """Decide whether the flow of g leaves a density invariant, at every time at which both are taken.
+
+        The condition is ``X_g(ρ) + ρ div X_g = 0`` for a density ρ with respect to the volume of all variables
+        (dq dp on a phase space, where div X_g = 0 by Liouville's theorem).  Whether ρ is positive and integrable is
+        not asked.
+
+        Arguments:
+            density: ρ as text or expression; it need not be normalized.
+            budget: seconds after which the answer is ``Undecided``.
+            log: whether ``density`` is log ρ.
+
+        Returns:
+            ``Proved``, ``Refuted`` with a point and the value of the left side there, or ``Undecided``.
+
+        Raises:
+            FormulaError: if the density is refused.
+
+        Source: Arnold, Mathematical Methods of Classical Mechanics, section 16 (Liouville's theorem).
+
+        Example:
+            >>> from hamsym import PhaseSpace, angular_momentum, translation
+            >>> space = PhaseSpace.standard(2)
+            >>> normal = "exp(-(q1**2 + q2**2 + p1**2 + p2**2)/2)"
+            >>> angular_momentum(space, 0, 1).preserves(normal).status
+            'proved'
+            >>> translation(space, 0).preserves(normal).status
+            'refuted'
+        """
+        rho, of_rho = with_domain(density, self.space)
+        domain = Domain(of_rho.positive + self.domain.positive, of_rho.nonzero + self.domain.nonzero)
+        change = poisson_bracket(rho, self, self.space)
+        change += self._divergence() * (1 if log else rho)
+        verdict = decide(Claim(self.space, change, domain=domain), budget_seconds(budget))
+        question = "{log rho, g} + div X_g = 0" if log else "{rho, g} + rho div X_g = 0"
+        return replace(verdict, question=question)
+
+    def _divergence(self) -> sp.Expr:
+        """div X_g = Σ ∂J[a, b]/∂a ∂g/∂b; zero on every phase space and for every unimodular algebra."""
+        tensor = self.space.poisson_tensor
+        entries = [(sp.diff(entry, a), b) for (a, b), entry in tensor.items()]
+        return sp.expand(sp.Add(*(slope * derivative(self.expr, b) for slope, b in entries if slope != 0)))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Generator) and (self.expr, self.space) == (other.expr, other.space)
@@ -106,146 +192,21 @@ class Generator:
         return rf"$\displaystyle g = {sp.latex(self.expr)}$"
 
 
-class LinearFlow:
-    """The finite affine map s → M s + b of a generator, exact.
-
-    Attributes:
-        matrix: (2n, 2n) sympy matrix on the variables, coordinates first.
-        offset: (2n, 1) sympy matrix.
-        space: the phase space.
-    """
-
-    def __init__(self, matrix: sp.Matrix, offset: sp.Matrix, space: Space) -> None:
-        self.matrix, self.offset, self.space = matrix, offset, space
-
-    @property
-    def images(self) -> dict[sp.Symbol, sp.Expr]:
-        """Each variable to its image as an expression in the old variables."""
-        moved = self.matrix * sp.Matrix(self.space.variables) + self.offset
-        return dict(zip(self.space.variables, moved, strict=True))
-
-    def arrays(self, parameters: Mapping[str, float] | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Return (matrix, offset) as float64 arrays of shapes (2n, 2n) and (2n,).
-
-        Raises:
-            ParameterError: if a symbol has no value in ``parameters``.
-        """
-        import numpy as np
-
-        values = dict(parameters or {})
-        left = sorted({s.name for s in self.matrix.free_symbols | self.offset.free_symbols} - set(values))
-        if left:
-            raise ParameterError(f"the finite map needs values for {', '.join(left)}; pass parameters={{…}}")
-        numbers = {s: values[s.name] for s in self.matrix.free_symbols | self.offset.free_symbols}
-        matrix = np.array(self.matrix.subs(numbers).evalf(20).tolist(), dtype=float)
-        return matrix, np.array(self.offset.subs(numbers).evalf(20).tolist(), dtype=float)[:, 0]
-
-    def __call__(self, q: Any, p: Any, parameters: Mapping[str, float] | None = None) -> tuple[Any, Any]:
-        """Move states: ``q`` and ``p`` of shape (..., dof) to their images, numpy in, numpy out."""
-        import numpy as np
-
-        matrix, offset = self.arrays(parameters)
-        dof = len(self.space.coordinates)
-        q, p = np.asarray(q, dtype=float), np.asarray(p, dtype=float)
-        if q.shape != p.shape or q.shape[-1:] != (dof,) or len(self.space.momenta) != dof:
-            raise ShapeError(f"q and p must both have shape (..., {dof}), not {q.shape} and {p.shape}")
-        moved = np.concatenate([q, p], axis=-1) @ matrix.T + offset
-        return moved[..., :dof], moved[..., dof:]
-
-    def __repr__(self) -> str:
-        return "LinearFlow(" + ", ".join(f"{s} -> {image}" for s, image in self.images.items()) + ")"
-
-
-def angular_momentum(space: PhaseSpace, i: int, j: int) -> Generator:
-    """Return q_i p_j − q_j p_i, the generator of rotations in the plane of coordinates i and j.
-
-    Arguments:
-        space: the phase space.
-        i, j: two different coordinates, counted from 0.
-
-    Returns:
-        The generator; its flow by an angle turns (q_i, q_j) and (p_i, p_j) alike.
-
-    Raises:
-        SpaceError: if a coordinate does not exist, or both are the same.
-
-    Source: Goldstein, Classical Mechanics, section 9.7.
-
-    Example:
-        >>> angular_momentum(PhaseSpace.standard(2), 0, 1).text
-        '-p1*q2 + p2*q1'
-    """
-    i, j = _index(space, i), _index(space, j)
-    if i == j:
-        raise SpaceError(f"a rotation needs two different coordinates, not {i} twice")
-    q, p = space.coordinates, space.momenta
-    return Generator(q[i] * p[j] - q[j] * p[i], space)
-
-
-def translation(space: PhaseSpace, i: int) -> Generator:
-    """Return p_i, the generator of translations of coordinate i.
-
-    Arguments:
-        space: the phase space.
-        i: the coordinate, counted from 0.
-
-    Returns:
-        The generator; its flow adds the group parameter to q_i.
-
-    Raises:
-        SpaceError: if the coordinate does not exist.
-
-    Source: Goldstein, Classical Mechanics, section 9.7.
-
-    Example:
-        >>> translation(PhaseSpace.standard(2), 1).flow("a").images
-        {q1: q1, q2: a + q2, p1: p1, p2: p2}
-    """
-    return Generator(space.momenta[_index(space, i)], space)
-
-
-def _index(space: PhaseSpace, i: int) -> int:
-    if not isinstance(i, int) or not 0 <= i < len(space.momenta):
-        raise SpaceError(f"coordinate {i!r} does not exist; this space has 0 to {len(space.momenta) - 1}")
-    return i
-
-
-def _group_parameter(eps: sp.Expr | float | str) -> sp.Expr:
+def _group_parameter(eps: sp.Expr | float | str, space: Space) -> tuple[sp.Expr, Space]:
+    """Return the group parameter, and the space with its symbols among the parameters."""
     if isinstance(eps, str):
-        return sp.Symbol(eps, real=True)
-    return eps if isinstance(eps, sp.Expr) else sp.Rational(str(float(eps)))
-
-
-def _exponential(matrix: sp.Matrix, eps: sp.Expr) -> sp.Matrix:
-    """exp(eps·M), block by block, in real form."""
-    result = sp.eye(matrix.rows)
-    for block in matrix.connected_components():
-        part = matrix.extract(block, block)
-        exact = _block_exponential(part, eps)
-        for a, row in enumerate(block):
-            for b, column in enumerate(block):
-                result[row, column] = exact[a, b]
-    return result
-
-
-def _block_exponential(matrix: sp.Matrix, eps: sp.Expr) -> sp.Matrix:
-    size = matrix.rows
-    identity, power, total = sp.eye(size), sp.eye(size), sp.eye(size)
-    for k in range(1, size + 1):  # nilpotent: the series ends
-        power = (power * matrix).expand()
-        if power.is_zero_matrix:
-            return total
-        total += power * eps**k / sp.factorial(k)
-    if matrix.is_diagonal():
-        return sp.diag(*(sp.exp(eps * matrix[k, k]) for k in range(size)))
-    square = (matrix * matrix).expand()
-    scale = square[0, 0]
-    if square == scale * identity and (scale.is_negative or scale.is_positive):
-        turns = bool(scale.is_negative)  # a rotation; otherwise a boost
-        rate = sp.sqrt(-scale if turns else scale)
-        even, odd = (sp.cos, sp.sin) if turns else (sp.cosh, sp.sinh)
-        return even(rate * eps) * identity + odd(rate * eps) / rate * matrix
-    try:
-        return (matrix * eps).exp().applyfunc(lambda entry: sp.re(entry.rewrite(sp.cos)).expand())
-    except (NotImplementedError, ValueError) as error:
-        raise SymmetryError("sympy finds no closed form for the exponential of this linear field") from error
+        eps = sp.Symbol(eps)
+    elif isinstance(eps, numbers.Real) and not isinstance(eps, (bool, sp.Expr)):
+        if not math.isfinite(eps):
+            raise ParameterError(f"the group parameter is finite, not {eps!r}")
+        eps = exact_number(eps)
+    if not isinstance(eps, sp.Expr) or eps.is_extended_real is False or eps.is_finite is False:
+        raise ParameterError(f"the group parameter is a real number, an expression or a name, not {eps!r}")
+    names = {s.name for s in eps.free_symbols}
+    moved = sorted(names & {s.name for s in space.variables})
+    if moved:
+        raise ParameterError(
+            f"the group parameter is constant along the flow; it cannot contain {', '.join(moved)}"
+        )
+    space = space.with_parameters(dict.fromkeys(sorted(names - set(space.symbols)), "real"))
+    return space.express(eps), space

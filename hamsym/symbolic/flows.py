@@ -1,0 +1,198 @@
+"""Finite maps of phase space in closed form: the flows of generators, their inverses and compositions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
+
+import sympy as sp
+from sympy.core.function import AppliedUndef
+
+from hamsym.errors import FormulaError, NonFiniteError, ParameterError, ShapeError, SpaceError, SymmetryError
+from hamsym.symbolic.space import Space
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike
+
+#: Each variable to its image, an expression in the old variables.
+Images: TypeAlias = dict[sp.Symbol, sp.Expr]
+
+
+class Flow:
+    """A finite map s → s', exact, with its exact inverse.
+
+    Attributes:
+        images: each variable to its image as an expression in the old variables.
+        space: the space of the variables, the group parameter among its parameters.
+
+    Example:
+        >>> from hamsym import Generator, PhaseSpace
+        >>> kick = Generator("q1**3/3", PhaseSpace.standard(1)).flow("a")
+        >>> kick.images
+        {q1: q1, p1: -a*q1**2 + p1}
+        >>> kick([2.0], [5.0], {"a": 0.5})
+        (array([2.]), array([3.]))
+        >>> (kick.inverse @ kick).images
+        {q1: q1, p1: p1}
+    """
+
+    def __init__(self, images: Images, space: Space, *, inverse: Callable[[], Flow]) -> None:
+        self.images, self.space, self._inverse = images, space, inverse
+
+    @cached_property
+    def inverse(self) -> Flow:
+        """The map back, exactly."""
+        return self._inverse()
+
+    def __matmul__(self, other: Flow) -> Flow:
+        """Return the map that applies ``other`` first and then this one, as for matrices."""
+        if not isinstance(other, Flow):
+            return NotImplemented
+        if self.space.variables != other.space.variables:
+            raise SpaceError("two maps are composed on the same phase space")
+        new = set(self.space.parameters) - set(other.space.parameters)
+        space = other.space.with_parameters({n: self.space.assumptions[n] for n in new})
+        images = {
+            s: sp.expand(image.subs(other.images, simultaneous=True)) for s, image in self.images.items()
+        }
+        return Flow(images, space, inverse=lambda: other.inverse @ self.inverse)
+
+    def __call__(
+        self, q: ArrayLike, p: ArrayLike | None = None, parameters: Mapping[str, float] | None = None
+    ) -> tuple[np.ndarray, np.ndarray] | np.ndarray:
+        """Move states.
+
+        Arguments:
+            q: coordinates, shape ``(..., dof)``; on a Lie–Poisson space all variables, shape ``(..., dimension)``.
+            p: momenta, same shape; None on a Lie–Poisson space.
+            parameters: value of the group parameter and of each parameter in the map, by name.
+
+        Returns:
+            ``(q, p)`` moved, float64; on a Lie–Poisson space one array.
+
+        Raises:
+            ShapeError: for arrays that do not fit the space.
+            ParameterError: for parameters without a value.
+            FormulaError: if the map contains functions without a formula.
+            NonFiniteError: if a state is or becomes NaN or infinite.
+        """
+        import numpy as np
+
+        state = self._state(q, p)
+        moved = self._moved(state, parameters)
+        if not np.isfinite(moved).all():
+            raise NonFiniteError("a state left the finite numbers: it is outside the domain of this map")
+        size = len(self.space.coordinates)
+        return (moved[..., :size], moved[..., size:]) if self.space.momenta else moved
+
+    def _state(self, q: ArrayLike, p: ArrayLike | None) -> np.ndarray:
+        import numpy as np
+
+        size, canonical = len(self.space.coordinates), bool(self.space.momenta)
+        if (p is not None) != canonical:
+            wanted = (
+                "coordinates q and momenta p" if canonical else "one array of all variables, and no momenta"
+            )
+            raise ShapeError(f"a map of this space moves {wanted}")
+        try:
+            parts = [np.asarray(a, dtype=float) for a in ((q, p) if canonical else (q,))]
+        except (TypeError, ValueError):
+            raise ShapeError("states are arrays of numbers") from None
+        if any(a.shape != parts[0].shape or a.shape[-1:] != (size,) for a in parts):
+            shapes = " and ".join(str(a.shape) for a in parts)
+            names = "q and p must both have" if canonical else "states have"
+            raise ShapeError(f"{names} shape (..., {size}), not {shapes}")
+        state = np.concatenate(parts, axis=-1)
+        if not np.isfinite(state).all():
+            raise NonFiniteError("a state to be moved is NaN or infinite")
+        return state
+
+    def _moved(self, state: np.ndarray, parameters: Mapping[str, float] | None) -> np.ndarray:
+        import numpy as np
+
+        expressions = [self.images[s] for s in self.space.variables]
+        undefined = sorted({f.func.__name__ for e in expressions for f in e.atoms(AppliedUndef)})
+        if undefined:
+            raise FormulaError(
+                f"the map contains {', '.join(undefined)}, which has no formula, so it cannot move numbers; "
+                "write the function out in the generator"
+            )
+        symbols = set().union(*(e.free_symbols for e in expressions)) - set(self.space.variables)
+        values = _values(symbols, parameters)
+        names = [*self.space.variables, *values]
+        function = sp.lambdify(names, expressions, modules="numpy", cse=True)
+        with np.errstate(all="ignore"):
+            columns = function(*np.moveaxis(state, -1, 0), *values.values())
+        return np.stack([np.broadcast_to(c, state.shape[:-1]) for c in columns], axis=-1).astype(float)
+
+    def arrays(self, parameters: Mapping[str, float] | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return (matrix, offset) of a linear flow; see :meth:`LinearFlow.arrays`.
+
+        Raises:
+            SymmetryError: if the map is not known to be affine.
+        """
+        raise SymmetryError("this map is not linear, so it has no matrix; call it with states instead")
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{s} -> {image}" for s, image in self.images.items())
+        return f"{type(self).__name__}({shown})"
+
+    def _repr_latex_(self) -> str:
+        lines = [rf"{sp.latex(s)} &\mapsto {sp.latex(image)}" for s, image in self.images.items()]
+        return r"$\displaystyle \begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}$"
+
+    def to_dict(self) -> dict[str, str]:
+        """Return each variable's image as text, by name."""
+        return {s.name: str(image) for s, image in self.images.items()}
+
+
+class LinearFlow(Flow):
+    """The finite affine map s → M s + b of a generator, exact.
+
+    Attributes:
+        matrix: (2n, 2n) sympy matrix on the variables, coordinates first.
+        offset: (2n, 1) sympy matrix.
+        space: the phase space, the group parameter among its parameters.
+
+    Example:
+        >>> from hamsym import Generator, PhaseSpace
+        >>> Generator("q1*p1", PhaseSpace.standard(1)).flow("a").matrix
+        Matrix([
+        [exp(a),       0],
+        [     0, exp(-a)]])
+    """
+
+    def __init__(
+        self, matrix: sp.Matrix, offset: sp.Matrix, space: Space, *, inverse: Callable[[], Flow]
+    ) -> None:
+        self.matrix, self.offset = matrix, offset
+        moved = matrix * sp.Matrix(space.variables) + offset
+        super().__init__(dict(zip(space.variables, moved, strict=True)), space, inverse=inverse)
+
+    def arrays(self, parameters: Mapping[str, float] | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return (matrix, offset) as float64 arrays of shapes (2n, 2n) and (2n,).
+
+        Raises:
+            ParameterError: if a symbol has no value in ``parameters``.
+        """
+        import numpy as np
+
+        values = _values(self.matrix.free_symbols | self.offset.free_symbols, parameters)
+        numbers = [
+            np.array(part.subs(values).evalf(20).tolist(), dtype=float) for part in (self.matrix, self.offset)
+        ]
+        return numbers[0], numbers[1].reshape(-1)
+
+    def _moved(self, state: np.ndarray, parameters: Mapping[str, float] | None) -> np.ndarray:
+        matrix, offset = self.arrays(parameters)
+        return state @ matrix.T + offset
+
+
+def _values(symbols: set[sp.Symbol], parameters: Mapping[str, float] | None) -> dict[sp.Symbol, float]:
+    given = dict(parameters or {})
+    left = sorted({s.name for s in symbols} - set(given))
+    if left:
+        raise ParameterError(f"the finite map needs values for {', '.join(left)}; pass parameters={{…}}")
+    return {s: given[s.name] for s in sorted(symbols, key=str)}

@@ -1,0 +1,265 @@
+"""The flow of a Hamiltonian vector field in closed form, where the Lie series of each variable closes.
+
+The flow of g moves a function f as ``f ∘ φ_ε = Σ_k ε^k/k! ad^k f`` with ``ad f = {f, g}`` (Arnold, Mathematical Methods
+of Classical Mechanics, sections 39-40).  The series of a variable is summed exactly in these cases, each proved by the zero test:
+
+- the vector field is affine: a matrix exponential;
+- ``ad^k f = 0``: the series ends;
+- ``ad h = c h`` or ``ad² h = c h`` where c is conserved by g, for h = f, or h = ad f with a constant c: exponential,
+  trigonometric or hyperbolic functions of c;
+- f, ad f, …, ad^(k-1) f span a space that ad maps into itself: a matrix exponential again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import sympy as sp
+
+from hamsym.errors import SymmetryError
+from hamsym.symbolic import tower as tw
+from hamsym.symbolic.bracket import is_zero, vector_field
+from hamsym.symbolic.decide import formal_bracket
+from hamsym.symbolic.derivative import derivative
+from hamsym.symbolic.flows import Flow, Images, LinearFlow
+from hamsym.symbolic.linear import nullspace
+from hamsym.symbolic.space import Space
+
+#: The image of a variable as a function of the group parameter.
+Series: TypeAlias = Callable[[sp.Expr], sp.Expr]
+
+#: Brackets that are computed before a series is said not to close, and when their linear dependence is looked at.
+MOST_TERMS, LOOKS = 12, (4, 8, 12)
+#: Operations in an iterated bracket beyond which the search ends.
+MOST_OPERATIONS = 4000
+
+
+def closed_flow(g: sp.Expr, space: Space, eps: sp.Expr, budget: float) -> Flow | None:
+    """Return the flow of g after the group parameter, or None if no closed form is found.
+
+    Arguments:
+        g: an expression in the symbols of the space.
+        space: the space; free symbols of ``eps`` are among its parameters.
+        eps: the group parameter.
+        budget: seconds.
+
+    Example:
+        >>> from hamsym import PhaseSpace
+        >>> space = PhaseSpace.standard(1, parameters={"a": "real"})
+        >>> closed_flow(space.parse("p1**3/3"), space, space.symbols["a"], 5.0).images
+        {q1: a*p1**2 + q1, p1: p1}
+        >>> closed_flow(space.parse("p1**2/2 + q1**4"), space, space.symbols["a"], 5.0) is None
+        True
+    """
+    clock = tw.Clock(budget)
+    field = {s: _tidy(rate) for s, rate in vector_field(g, space).items()}
+    affine = _affine(field, space)
+    if affine is not None:
+        return _linear_flow(*affine, space, eps)
+    images: dict[int, Images] = {1: {}, -1: {}}
+    try:
+        for s in space.variables:
+            series = _Orbit(s, g, field, space, clock).closed()
+            if series is None:
+                return None
+            for sign, sums in images.items():
+                sums[s] = series(sign * eps)
+    except tw.ProofStopped:
+        return None
+    return _pair(images[1], images[-1], space)
+
+
+def _pair(forward: Images, backward: Images, space: Space) -> Flow:
+    return Flow(forward, space, inverse=lambda: _pair(backward, forward, space))
+
+
+def _linear_flow(matrix: sp.Matrix, constant: sp.Matrix, space: Space, eps: sp.Expr) -> LinearFlow:
+    size = matrix.rows
+    augmented = sp.zeros(size + 1, size + 1)  # exp of the affine field acts on (state, 1)
+    augmented[:size, :size], augmented[:size, size] = matrix, constant
+    exact = exponential(augmented, eps)
+    return LinearFlow(
+        exact[:size, :size],
+        exact[:size, size],
+        space,
+        inverse=lambda: _linear_flow(matrix, constant, space, -eps),
+    )
+
+
+def _affine(field: Images, space: Space) -> tuple[sp.Matrix, sp.Matrix] | None:
+    """Return (M, b) if the field is M s + b as it stands."""
+    variables = space.variables
+    matrix = sp.Matrix([[sp.diff(field[a], b) for b in variables] for a in variables])
+    if matrix.free_symbols & set(variables):
+        return None
+    origin = dict.fromkeys(variables, 0)
+    return matrix, sp.Matrix([field[a].subs(origin) for a in variables])
+
+
+class _Orbit:
+    """A variable and its iterated brackets with g."""
+
+    def __init__(self, s: sp.Symbol, g: sp.Expr, field: Images, space: Space, clock: tw.Clock) -> None:
+        self.g, self.field, self.space, self.clock = g, field, space, clock
+        self.terms: list[sp.Expr] = [s]
+
+    def closed(self) -> Series | None:
+        """Return the sum of the Lie series as a function of the group parameter, or None."""
+        for k in range(1, MOST_TERMS + 1):
+            self.clock.check()
+            latest = self._next()
+            if sp.count_ops(latest) > MOST_OPERATIONS:
+                return None
+            if self._vanishes(latest):
+                terms = self.terms
+                return lambda eps: sp.Add(*(t * eps**j / sp.factorial(j) for j, t in enumerate(terms)))
+            self.terms.append(latest)
+            series = (self._by_ratio() if k <= 3 else None) or (self._by_relation() if k in LOOKS else None)
+            if series is not None:
+                return series
+        return None
+
+    def _next(self) -> sp.Expr:
+        last = self.terms[-1]
+        slopes = {a: derivative(last, a) for a in self.field if last.has(a) and self.field[a] != 0}
+        return _tidy(sp.Add(*(self.field[a] * slope for a, slope in slopes.items())))
+
+    def _left(self) -> float:
+        return max(self.clock.remaining, 1e-3)
+
+    def _vanishes(self, expression: sp.Expr) -> bool:
+        return expression == 0 or is_zero(expression, self.space, budget=self._left()).status == "proved"
+
+    def _by_ratio(self) -> Series | None:
+        """Sum the series if the latest bracket is a conserved multiple of the one, or the two, before it."""
+        latest = len(self.terms) - 1
+        for start in range(max(latest - 2, 0), min(latest, 2)):
+            ratio = _tidy(self.terms[latest] / self.terms[start])
+            constant = not ratio.free_symbols & set(self.space.variables) and ratio.is_nonzero
+            if (constant or start == 0) and self._vanishes(formal_bracket(ratio, self.g, self.space)):
+                sums = _summed(self.terms[start:latest], ratio)
+                if sums is not None:
+                    value, primitive = sums
+                    return value if start == 0 else lambda eps: self.terms[0] + primitive(eps)
+        return None
+
+    def _by_relation(self) -> Series | None:
+        """Sum the series if the brackets are linearly dependent over the rational numbers."""
+        tower = tw.Tower(tw.Clock(self._left()))
+        converter = tw.Converter(tower)
+        converter.prepare(*self.terms)
+        rows = tw.rows(tower, [converter.convert(t) for t in self.terms])
+        relations = nullspace(
+            [{j: v.leading_coefficient() for j, v in row.items()} for row in rows], len(self.terms)
+        )
+        if not relations:
+            return None
+        relation = {j: sp.Rational(int(v.p), int(v.q)) for j, v in relations[0].items()}
+        order = max(relation)
+        if not self._vanishes(sp.Add(*(c * self.terms[j] for j, c in relation.items()))):
+            return None
+        companion = sp.zeros(order, order)  # d/dε of (f, ad f, …, ad^(order-1) f)
+        for j in range(order - 1):
+            companion[j, j + 1] = 1
+        for j in range(order):
+            companion[order - 1, j] = -relation.get(j, sp.S.Zero) / relation[order]
+        basis = sp.Matrix(self.terms[:order])
+        return lambda eps: _without_hyperbolic((exponential(companion, eps)[0, :] * basis)[0])
+
+
+def _summed(terms: list[sp.Expr], ratio: sp.Expr) -> tuple[Series, Series] | None:
+    """Sum a series whose bracket after these terms is ``ratio`` times the first: it, and its integral from 0."""
+    if len(terms) == 1:
+        (f,) = terms
+        return lambda eps: f * sp.exp(ratio * eps), lambda eps: f * (sp.exp(ratio * eps) - 1) / ratio
+    f, slope = terms
+    for sign, even, odd in ((1, sp.cosh, sp.sinh), (-1, sp.cos, sp.sin)):
+        root = _square_root(sign * ratio)
+        if root is not None:
+            rate = sp.cancel(slope / root)
+            return (
+                lambda eps: f * even(root * eps) + rate * odd(root * eps),
+                lambda eps: f * odd(root * eps) / root + slope * (even(root * eps) - 1) / ratio,
+            )
+    return None
+
+
+def _square_root(square: sp.Expr) -> sp.Expr | None:
+    """A real root, of either sign, since cos(rε) and sin(rε)/r are even in r; None where the sign is not certain."""
+    root = sp.Integer(1)
+    for side, part in zip((1, -1), sp.fraction(sp.together(square)), strict=True):
+        try:
+            coefficient, factors = sp.factor_list(part)
+        except sp.PolynomialError:
+            return None
+        if not coefficient.is_nonnegative or any(e % 2 and not f.is_nonnegative for f, e in factors):
+            return None
+        root *= sp.sqrt(coefficient) ** side
+        root *= sp.Mul(*(f ** sp.Rational(side * e, 2) for f, e in factors))
+    return root
+
+
+def _without_hyperbolic(expression: sp.Expr) -> sp.Expr:
+    halves = {
+        sp.cosh: lambda x: (sp.exp(x) + sp.exp(-x)) / 2,
+        sp.sinh: lambda x: (sp.exp(x) - sp.exp(-x)) / 2,
+    }
+    for function, written_out in halves.items():
+        expression = expression.replace(function, written_out)
+    return sp.expand(expression)
+
+
+def _tidy(expression: sp.Expr) -> sp.Expr:
+    """Keep iterated brackets short: expanded, and rational functions in lowest terms."""
+    expanded = sp.expand(expression)
+    if expanded.is_polynomial(*expanded.free_symbols) or not expanded.is_rational_function(
+        *expanded.free_symbols
+    ):
+        return expanded
+    return sp.cancel(expanded)
+
+
+def exponential(matrix: sp.Matrix, eps: sp.Expr) -> sp.Matrix:
+    """Return exp(eps·M), block by block, in real form.
+
+    Raises:
+        SymmetryError: if sympy finds no closed form.
+
+    Example:
+        >>> exponential(sp.Matrix([[0, 1], [-1, 0]]), sp.Symbol("a", real=True))
+        Matrix([
+        [ cos(a), sin(a)],
+        [-sin(a), cos(a)]])
+    """
+    result = sp.eye(matrix.rows)
+    for block in matrix.connected_components():
+        part = matrix.extract(block, block)
+        exact = _block_exponential(part, eps)
+        for a, row in enumerate(block):
+            for b, column in enumerate(block):
+                result[row, column] = exact[a, b]
+    return result
+
+
+def _block_exponential(matrix: sp.Matrix, eps: sp.Expr) -> sp.Matrix:
+    size = matrix.rows
+    identity, power, total = sp.eye(size), sp.eye(size), sp.eye(size)
+    for k in range(1, size + 1):  # nilpotent: the series ends
+        power = (power * matrix).expand()
+        if power.is_zero_matrix:
+            return total
+        total += power * eps**k / sp.factorial(k)
+    if matrix.is_diagonal():
+        return sp.diag(*(sp.exp(eps * matrix[k, k]) for k in range(size)))
+    square = (matrix * matrix).expand()
+    scale = square[0, 0]
+    if square == scale * identity and (scale.is_negative or scale.is_positive):
+        turns = bool(scale.is_negative)  # a rotation; otherwise a boost
+        rate = sp.sqrt(-scale if turns else scale)
+        even, odd = (sp.cos, sp.sin) if turns else (sp.cosh, sp.sinh)
+        return even(rate * eps) * identity + odd(rate * eps) / rate * matrix
+    try:
+        return (matrix * eps).exp().applyfunc(lambda entry: sp.re(entry.rewrite(sp.cos)).expand())
+    except (NotImplementedError, ValueError) as error:
+        raise SymmetryError("sympy finds no closed form for the exponential of this linear field") from error
