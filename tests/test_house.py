@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 #: A module may import modules of its own line or of a line above it.
 ORDER = [
     ["hamsym.errors"],
-    ["hamsym.files", "hamsym.arguments"],
+    ["hamsym.files", "hamsym.arguments", "hamsym.numeric.progress"],
     [
         "hamsym.symbolic.language",
         "hamsym.symbolic.constants",
@@ -40,9 +40,11 @@ ORDER = [
     ["hamsym.symbolic.symmetry"],
     ["hamsym.symbolic.standard"],
     ["hamsym.symbolic.ansatz", "hamsym.symbolic.structure", "hamsym.symbolic.transforms"],
+    ["hamsym.symbolic.conserved", "hamsym.symbolic.rank", "hamsym.symbolic.completeness"],
+    ["hamsym.symbolic.readable"],
     ["hamsym.symbolic.integrals", "hamsym.symbolic.lie_names"],
     ["hamsym.symbolic.invariants", "hamsym.symbolic.algebra"],
-    ["hamsym.numeric.arguments", "hamsym.numeric.cache", "hamsym.numeric.progress"],
+    ["hamsym.numeric.arguments", "hamsym.numeric.cache"],
     ["hamsym.numeric.printing", "hamsym.numeric.methods"],
     ["hamsym.numeric.codegen"],
     ["hamsym.numeric.stepping", "hamsym.numeric.convergence"],

@@ -52,6 +52,21 @@ def conditions(tower: Tower, element: fmpq_mpoly, kept: frozenset[int] = frozens
         >>> list(conditions(tower, (a - 1)*x**2 + (a + 1)*x, frozenset([tower.number(sp.Symbol("a", real=True))])))
         [g0 - 1, g0 + 1]
     """
+    for piece, inert in settled(tower, element, kept):
+        if not kept:
+            yield piece  # a nonzero polynomial in free generators
+        else:
+            for part in tower.ring.grouped(piece, inert):
+                yield tower.cleared(part)[0]
+
+
+def settled(
+    tower: Tower, element: fmpq_mpoly, kept: frozenset[int] = frozenset()
+) -> Iterator[tuple[fmpq_mpoly, list[int]]]:
+    """Yield nonzero elements that all vanish exactly if the given one does, each with its generators that are not kept.
+
+    Those generators occur in no relation, so an element vanishes exactly if all its coefficients do.
+    """
     pieces = [tower.reduce(element)]
     while pieces:
         tower.clock.check()
@@ -62,11 +77,8 @@ def conditions(tower: Tower, element: fmpq_mpoly, kept: frozenset[int] = frozens
         inert = _inert(tower, support)
         if len(inert) < len(support):
             pieces += _parts(tower, piece, support, inert, kept)
-        elif not kept:
-            yield piece  # a nonzero polynomial in free generators
         else:
-            for part in tower.ring.grouped(piece, inert):
-                yield tower.cleared(part)[0]
+            yield piece, inert
 
 
 def _parts(
