@@ -1,0 +1,82 @@
+"""Bodies that attract each other by gravity."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import sympy as sp
+
+from hamsym.data.systems.family import Size, entry
+from hamsym.data.systems.system import Facts, States
+from hamsym.symbolic.space import PhaseSpace
+
+
+@entry(
+    "bodies that attract each other by gravity",
+    n=Size("number of bodies", 3, 2, 200),
+    d=Size("number of dimensions", 3, 2, 3),
+)
+def nbody(n: int, d: int) -> Facts:
+    axes = "xyz"[:d]
+    masses = [f"m{i}" for i in range(1, n + 1)]
+    space = PhaseSpace(
+        [f"{a}{i}" for i in range(1, n + 1) for a in axes],
+        [f"p{a}{i}" for i in range(1, n + 1) for a in axes],
+        parameters=dict.fromkeys(["G", *masses], "positive"),
+        time="t",
+    )
+    q, p = (_by_body(symbols, d) for symbols in (space.coordinates, space.momenta))
+    m, G, t = [space.parameters[name] for name in masses], space.parameters["G"], space.time
+    kinetic = [sum(c**2 for c in p[i]) / (2 * m[i]) for i in range(n)]
+    attraction = [
+        -G * m[i] * m[j] / sp.sqrt(sum((a - b) ** 2 for a, b in zip(q[i], q[j], strict=True)))
+        for i in range(n)
+        for j in range(i + 1, n)
+    ]
+    momentum = [sp.Add(*(p[i][a] for i in range(n))) for a in range(d)]
+    known = {f"total momentum {axes[a]}": momentum[a] for a in range(d)}
+    for a, b in [(0, 1)] if d == 2 else [(1, 2), (2, 0), (0, 1)]:
+        label = "angular momentum" + (f" {axes[3 - a - b]}" if d == 3 else "")
+        known[label] = sp.Add(*(q[i][a] * p[i][b] - q[i][b] * p[i][a] for i in range(n)))
+    for a in range(d):
+        known[f"centre of mass {axes[a]}"] = sp.Add(*(m[i] * q[i][a] for i in range(n))) - t * momentum[a]
+
+    def draw(count: int, rng: np.random.Generator, k: dict[str, float]) -> States:
+        return _cluster(count, n, d, rng, k)
+
+    return Facts(
+        space,
+        sp.Add(*kinetic, *attraction),
+        {"G": 1.0, **dict.fromkeys(masses, 1.0)},
+        "Landau and Lifshitz, Mechanics, sections 7 to 9; Szebehely, Theory of Orbits; "
+        "coordinates body by body, t is the time",
+        draw,
+        known,
+        rank=1 + len(known),
+    )
+
+
+def _by_body(symbols: tuple[sp.Symbol, ...], d: int) -> list[tuple[sp.Symbol, ...]]:
+    return [symbols[i : i + d] for i in range(0, len(symbols), d)]
+
+
+def _cluster(count: int, n: int, d: int, rng: np.random.Generator, k: dict[str, float]) -> States:
+    """A rotating cloud, bound and at rest as a whole: one body to a cell of a grid, so that none start close."""
+    side = math.ceil(n ** (1 / d))
+    cells = np.stack(np.meshgrid(*[np.arange(side)] * d, indexing="ij"), axis=-1).reshape(-1, d)
+    chosen = np.argsort(rng.random((count, len(cells))), axis=1)[:, :n]
+    x = cells[chosen] + rng.uniform(-0.2, 0.2, (count, n, d))
+    m = np.array([k[f"m{i}"] for i in range(1, n + 1)])
+    share = (m / m.sum())[:, None]
+    x -= (share * x).sum(axis=1, keepdims=True)
+    v = 0.3 * rng.standard_normal((count, n, d))
+    v[..., 0] -= x[..., 1]
+    v[..., 1] += x[..., 0]
+    v -= (share * v).sum(axis=1, keepdims=True)
+    # Half of the kinetic energy at which the cloud would fly apart, so that it is in equilibrium on average.
+    i, j = np.triu_indices(n, 1)
+    depth = k["G"] * (m[i] * m[j] / np.linalg.norm(x[:, i] - x[:, j], axis=-1)).sum(axis=1)
+    kinetic = (m[:, None] * v**2).sum(axis=(1, 2)) / 2
+    v *= np.sqrt(depth / 2 / kinetic)[:, None, None]
+    return x.reshape(count, -1), (m[:, None] * v).reshape(count, -1)
