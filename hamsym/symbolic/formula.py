@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import keyword
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -28,40 +27,14 @@ import sympy as sp
 from hamsym.errors import FormulaError, did_you_mean
 from hamsym.symbolic.constants import UNKNOWN, combined, function_size, rational_size
 from hamsym.symbolic.language import CONSTANTS, FUNCTIONS, NOT_FINITE, NOT_SMOOTH
+from hamsym.symbolic.reality import Reality
+from hamsym.symbolic.tokens import MAX_DEPTH, Token, tokenize
 
-MAX_LENGTH = 20_000
-MAX_DEPTH = 100
-MAX_DIGITS = 400
 MAX_EXPONENT = 400
 MAX_RATIONAL_EXPONENT = 200
 MAX_ROOT = 60
 MAX_NUMBER_BITS = 13_000  # fewer digits than Python is willing to print
 MAX_TERMS = 100_000
-
-_TOKEN = re.compile(
-    r"(?P<space>[ \t\r\n]+)"
-    r"|(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)"
-    r"|(?P<name>[A-Za-z_]\w*)"
-    r"|(?P<op>\*\*|[-+*/(),])",
-    re.ASCII,
-)
-_REMEDIES = {
-    "^": "powers are written **",
-    "//": "integer division is not smooth; write /",
-    "%": "the remainder is not smooth and not supported",
-    ".": "attributes are not part of a formula",
-    "=": "a formula is one expression, without assignment or comparison",
-    "<": "comparisons are not part of a formula",
-    ">": "comparisons are not part of a formula",
-    "!": "write a product or a call instead",
-    "'": "text is not part of a formula",
-    '"': "text is not part of a formula",
-    "[": "lists and indices are not part of a formula",
-    "{": "braces are not part of a formula; group with ( )",
-    ";": "a formula is one expression",
-    ":": "a formula is one expression",
-    "#": "comments are not part of a formula",
-}
 
 
 def parse(
@@ -109,10 +82,6 @@ def parse_with_domain(
     """
     if not isinstance(text, str):
         raise FormulaError(f"a formula is text, not {type(text).__name__}")
-    if len(text) > MAX_LENGTH:
-        raise FormulaError(f"the formula has {len(text)} characters; at most {MAX_LENGTH} are read")
-    if not text.strip():
-        raise FormulaError("the formula is empty", text, 0)
     parser = _Parser(text, symbols, functions or {}, arity or {})
     expr = parser.formula()
     roots, logs = expr.atoms(sp.Pow), expr.atoms(sp.log)
@@ -122,13 +91,6 @@ def parse_with_domain(
         tuple(e for e in parser.positive if e not in kept),
         tuple(e for e in parser.nonzero if e not in denominators),
     )
-
-
-@dataclass(frozen=True)
-class _Token:
-    kind: str
-    text: str
-    position: int
 
 
 @dataclass(frozen=True)
@@ -170,11 +132,12 @@ class _Parser:
         arity: Mapping[str, int],
     ) -> None:
         self.text, self.symbols, self.functions, self.arity = text, symbols, functions, arity
-        self.tokens = self._tokenize()
+        self.tokens = tokenize(text)
         self.at = 0
         self.depth = 0
         self.positive: dict[sp.Expr, None] = {}
         self.nonzero: dict[sp.Expr, None] = {}
+        self.reality = Reality()
 
     def formula(self) -> sp.Expr:
         value = self._sum()
@@ -193,40 +156,7 @@ class _Parser:
             self._fail("a number has too many digits when the formula is worked out", 0)
         return value.expr
 
-    # -- tokens -----------------------------------------------------------------------------------
-
-    def _tokenize(self) -> list[_Token]:
-        tokens, position, depth = [], 0, 0
-        while position < len(self.text):
-            match = _TOKEN.match(self.text, position)
-            if match is None:
-                character = self.text[position]
-                if not character.isascii() or not character.isprintable():
-                    self._fail(f"the character {character!r} is not plain ASCII; retype it", position)
-                remedy = _REMEDIES.get(character, "only + - * / ** ( ) , numbers and names are read")
-                self._fail(f"{character!r} is not part of a formula: {remedy}", position)
-            kind, found = str(match.lastgroup), match.group()
-            if kind == "op" and found == "/" and self.text.startswith("//", position):
-                self._fail(f"'//' is not part of a formula: {_REMEDIES['//']}", position)
-            if kind == "number":
-                self._check_literal(found, position)
-            depth += (found == "(") - (found == ")")
-            if depth > MAX_DEPTH:
-                self._fail(f"parentheses are nested more than {MAX_DEPTH} deep", position)
-            if kind != "space":
-                tokens.append(_Token(kind, found, position))
-            position = match.end()
-        tokens.append(_Token("end", "", len(self.text)))
-        return tokens
-
-    def _check_literal(self, literal: str, position: int) -> None:
-        mantissa, _, exponent = literal.lower().partition("e")
-        if sum(c.isdigit() for c in mantissa) > MAX_DIGITS:
-            self._fail(f"a number has more than {MAX_DIGITS} digits", position)
-        if len(exponent) > 6 or abs(int(exponent or "0")) > MAX_DIGITS:
-            self._fail(f"a decimal exponent is larger than {MAX_DIGITS}", position)
-
-    def _take(self, *texts: str) -> _Token | None:
+    def _take(self, *texts: str) -> Token | None:
         token = self.tokens[self.at]
         if token.kind == "op" and token.text in texts:
             self.at += 1
@@ -254,10 +184,7 @@ class _Parser:
         while token := self._take("*", "/"):
             value = self._signed()
             if token.text == "/":
-                if value.expr.is_zero:
-                    self._fail("division by zero", token.position)
-                if value.expr.free_symbols:
-                    self.nonzero[value.expr] = None
+                self._require_nonzero(value.expr, token.position)
                 value = _Value(sp.Pow(value.expr, -1), 1, combined(lambda s: 1 / s[0], [value.size]))
             values.append(value)
         if len(values) == 1:
@@ -306,7 +233,7 @@ class _Parser:
             self._fail("the formula ends where a number, a name or '(' should follow", token.position)
         self._fail(f"a number, a name or '(' should stand where {token.text!r} is", token.position)
 
-    def _call(self, token: _Token) -> _Value:
+    def _call(self, token: Token) -> _Value:
         """Parse the arguments and apply the function; the opening parenthesis is taken already."""
         name = token.text
         if name in self.functions:
@@ -334,18 +261,22 @@ class _Parser:
         if name == "sqrt":
             return self._raise(_Value(arguments[0], 1, sizes[0]), _HALF, token.position)
         if name == "log":
-            if arguments[0].is_nonpositive:
-                self._fail("log of a quantity that is never positive has no real value", token.position)
-            self._require_positive(arguments[0])
+            self._require_positive("log", arguments[0], token.position)
         if name in ("asin", "acos") and sizes[0] is not None and abs(sizes[0]) > 1 + 1e-9:
             self._fail(f"{name} is real only between -1 and 1", token.position)
+        if (
+            name in ("asin", "acos")
+            and arguments[0].free_symbols
+            and self.reality.never_positive(1 - arguments[0] ** 2)
+        ):
+            self._fail(f"{name} is real only between -1 and 1, where this never is", token.position)
         size = function_size(name, sizes)
         self._check_size(size, None, token.position)
         expr = function(*arguments)
         self._require_finite(expr, token.position)
         return _Value(expr, 1, size)
 
-    def _name(self, token: _Token) -> _Value:
+    def _name(self, token: Token) -> _Value:
         name = token.text
         if name in self.symbols:
             return _Value(self.symbols[name], 1)
@@ -365,7 +296,7 @@ class _Parser:
             self._fail(f"{name!r} is not part of a formula", token.position)
         self._fail(f"the name {name!r} is not declared" + did_you_mean(name, self.symbols), token.position)
 
-    def _close(self, opened: _Token) -> None:
+    def _close(self, opened: Token) -> None:
         token = self.tokens[self.at]
         if self._take(")"):
             return
@@ -395,21 +326,18 @@ class _Parser:
                 if base.expr == 0 and exponent <= 0:
                     self._fail("zero is raised to a power that is not positive", position)
             if exponent.q != 1:
-                if base.expr.is_negative:
-                    self._fail(
-                        "a root of a quantity that is always negative has no real value; its domain is empty",
-                        position,
-                    )
-                self._require_positive(base.expr)
-            elif exponent < 0 and base.expr.free_symbols:
-                self.nonzero[base.expr] = None
+                if exponent < 0 and self.reality.vanishes(base.expr):
+                    self._fail("division by zero", position)
+                self._require_positive("a root", base.expr, position)
+            elif exponent < 0:
+                self._require_nonzero(base.expr, position)
             if exponent.q == 1 and exponent > 1:
                 terms = math.comb(base.terms + int(exponent) - 1, int(exponent))
                 self._check_terms(terms, position)
         else:
             if base.expr.is_zero:
                 self._fail("zero to a symbolic power is not defined", position)
-            self._require_positive(base.expr)
+            self._require_positive("a power that is not a number", base.expr, position)
         size = combined(lambda s: s[0] ** s[1], [base.size, power.size])
         exact = isinstance(base.expr, sp.Rational) and isinstance(exponent, sp.Integer)
         self._check_size(size, sp.Integer(0) if exact else None, position)
@@ -418,10 +346,24 @@ class _Parser:
         self._require_finite(expr, position)
         return _Value(expr, terms, size)
 
-    def _require_positive(self, expr: sp.Expr) -> None:
+    def _require_positive(self, what: str, expr: sp.Expr, position: int) -> None:
         """Remember that the formula is real and smooth only where the expression is positive."""
-        if expr.free_symbols and not expr.is_positive:
+        if expr.is_positive or (what == "a root" and self.reality.vanishes(expr)):
+            return
+        if self.reality.never_positive(expr):
+            self._fail(
+                f"{what} of a quantity that is never positive has no real value; its domain is empty",
+                position,
+            )
+        if expr.free_symbols:
             self.positive[expr] = None
+
+    def _require_nonzero(self, expr: sp.Expr, position: int) -> None:
+        """Remember that the formula is finite only where the expression is not zero."""
+        if self.reality.vanishes(expr):
+            self._fail("division by zero", position)
+        if expr.free_symbols:
+            self.nonzero[expr] = None
 
     def _check_size(self, size: float | None, expr: sp.Expr | None, position: int) -> None:
         """Refuse a constant beyond the floats, unless it is a rational number, whose digits are bounded already."""

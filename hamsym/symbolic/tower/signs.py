@@ -143,12 +143,8 @@ class Signs:
             )
             extension.degree = 1
 
-    def assume_positive(self, factored: Factored) -> list[fmpq_mpoly]:
-        """Draw what c * factors > 0 says about signs; return the odd factors whose signs stay unknown.
-
-        Raises:
-            NotCovered: if the product is never positive.
-        """
+    def of_product(self, factored: Factored) -> tuple[int, list[fmpq_mpoly]]:
+        """Return the sign of c and the factors of known sign, and the odd factors of unknown sign."""
         c, factors = factored
         sign, unknown = (1 if c > 0 else -1), []
         for f, k in factors:
@@ -158,6 +154,15 @@ class Signs:
                     unknown.append(f)
                 else:
                     sign *= known
+        return sign, unknown
+
+    def assume_positive(self, factored: Factored) -> list[fmpq_mpoly]:
+        """Draw what c * factors > 0 says about signs; return the odd factors whose signs stay unknown.
+
+        Raises:
+            NotCovered: if the product is never positive.
+        """
+        sign, unknown = self.of_product(factored)
         if not unknown and sign < 0:
             raise NotCovered("a root or logarithm of a quantity that is never positive: the domain is empty")
         if len(unknown) == 1:
