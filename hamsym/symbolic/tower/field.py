@@ -100,16 +100,14 @@ class Tower:
     def reduce(self, element: fmpq_mpoly) -> fmpq_mpoly:
         """Divide by the monic relations, from the newest generator down."""
         element = self.ring.lift(element)
-        if element.is_constant():
-            return element
-        for index in range(max(self.ring.degrees(element)), -1, -1):
+        degrees = self.ring.degrees(element)  # much faster than to ask is_constant()
+        for index in range(max(degrees, default=-1), -1, -1):
             extension = self.extensions[index]
-            if extension.relation is not None:
-                place = self.ring.size - 1 - index
-                if element.degrees()[place] >= extension.degree:
-                    element = self.ring.remainder(element, extension.relation)
-                    if element.is_zero():
-                        break
+            if extension.relation is not None and degrees.get(index, 0) >= extension.degree:
+                element = self.ring.remainder(element, extension.relation)
+                if element.is_zero():
+                    break
+                degrees = self.ring.degrees(element)
         return element
 
     def cleared(self, element: fmpq_mpoly) -> tuple[fmpq_mpoly, dict[int, int]]:
