@@ -5,6 +5,7 @@ from .numeric.methods import methods as methods
 from .numeric.sampling import sample_boltzmann as sample_boltzmann
 from .numeric.simulate import simulate as simulate
 from .numeric.trajectories import Trajectories as Trajectories
+from .symbolic.algebra import LieAlgebra as LieAlgebra
 from .symbolic.bracket import is_zero as is_zero
 from .symbolic.bracket import jacobiator as jacobiator
 from .symbolic.bracket import poisson_bracket as poisson_bracket

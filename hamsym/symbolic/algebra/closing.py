@@ -1,0 +1,139 @@
+"""Does a list of functions close under the bracket?  Over Q, with a constant more, or over Q[h] with h central."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import sympy as sp
+from flint import fmpq, fmpq_mpoly
+
+from hamsym.symbolic.algebra.central import central_ratios, normalised, polynomial_columns
+from hamsym.symbolic.algebra.functions import Functions
+from hamsym.symbolic.structure import Structure, Vector
+from hamsym.symbolic.structure.elimination import plus
+
+#: Highest power of a central function in structure constants that is looked for.
+MAX_POWER = 3
+
+
+@dataclass
+class Closing:
+    """What the brackets of independent functions are made of.
+
+    Attributes:
+        basis: the independent functions.
+        brackets: (i, j) to {X_i, X_j} in the basis; index n stands for the constant 1 where it was adjoined.
+        adjoined: whether the constant 1 had to be added.
+        missing: brackets that leave the span of the basis and 1, each independent of those before it.
+        central: a function h that commutes with the basis, where the brackets need it.
+        powers: for each power of h, the part of the brackets that is multiplied by it.
+    """
+
+    basis: list[fmpq_mpoly]
+    brackets: dict[tuple[int, int], Vector] = field(default_factory=dict)
+    adjoined: bool = False
+    missing: list[fmpq_mpoly] = field(default_factory=list)
+    central: sp.Expr | None = None
+    powers: list[dict[tuple[int, int], Vector]] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """Dimension of the algebra, the constant 1 included where it was adjoined."""
+        return len(self.basis) + self.adjoined
+
+    @property
+    def structure(self) -> Structure:
+        """The algebra, where the brackets close without a central function."""
+        return Structure(self.brackets, self.size)
+
+    def at(self, value: fmpq) -> Structure:
+        """Return the algebra on the level set h = value of the central function."""
+        total: dict[tuple[int, int], Vector] = {}
+        power = fmpq(1)
+        for part in self.powers:
+            if power:
+                for pair, v in part.items():
+                    total[pair] = plus(total.get(pair, {}), v, power)
+            power *= value
+        return Structure(total, self.size)
+
+
+def close(
+    functions: Functions, basis: Sequence[fmpq_mpoly], hamiltonian: sp.Expr | None, *, search: bool = True
+) -> Closing:
+    """Compute all brackets of independent functions and what they are made of.
+
+    Arguments:
+        functions: the tower of the elements.
+        basis: independent functions.
+        hamiltonian: tried first as a central function.
+        search: whether to look for central functions at all.
+
+    Raises:
+        ProofStopped: when the clock runs out.
+    """
+    closing = Closing(list(basis))
+    computed = {
+        (i, j): b
+        for i in range(len(basis))
+        for j in range(i + 1, len(basis))
+        if not (b := functions.bracket(basis[i], basis[j])).is_zero()
+    }
+    one = functions.tower.ring.one
+    span = [*basis, one]
+    found = functions.dependences([*span, *computed.values()])
+    columns = dict(zip(computed, range(len(span), len(span) + len(computed)), strict=True))
+    outside = [pair for pair, column in columns.items() if column not in found]
+    if not outside:
+        closing.brackets = {pair: found[column] for pair, column in columns.items()}
+        closing.adjoined = any(len(basis) in v for v in closing.brackets.values())
+        return closing
+    closing.missing = [computed[pair] for pair in outside]
+    candidates = _candidates(functions, basis, hamiltonian, closing.missing) if search else iter(())
+    for expression in candidates:
+        h = functions.converter.convert(expression)
+        if not all(functions.vanishes(functions.bracket(h, x)) for x in basis):
+            continue
+        for degree in range(1, MAX_POWER + 1):
+            powers = _over_polynomials(functions, span, h, degree, computed)
+            if powers is not None:
+                closing.central, closing.powers = expression, powers
+                closing.adjoined = any(len(basis) in v for part in powers for v in part.values())
+                return closing
+    return closing
+
+
+def _candidates(
+    functions: Functions,
+    basis: Sequence[fmpq_mpoly],
+    hamiltonian: sp.Expr | None,
+    outside: Sequence[fmpq_mpoly],
+) -> Iterator[sp.Expr]:
+    if hamiltonian is not None:
+        yield hamiltonian
+    for ratio in central_ratios(functions, basis, outside):
+        yield normalised(functions.expression(ratio), functions.space)
+
+
+def _over_polynomials(
+    functions: Functions,
+    span: Sequence[fmpq_mpoly],
+    h: fmpq_mpoly,
+    degree: int,
+    computed: dict[tuple[int, int], fmpq_mpoly],
+) -> list[dict[tuple[int, int], Vector]] | None:
+    """Return the brackets by powers of h, or None if they leave the span of h^a X_k up to the degree."""
+    columns = polynomial_columns(functions, h, degree, span)
+    found = functions.dependences([*columns, *computed.values()])
+    powers: list[dict[tuple[int, int], Vector]] = [{} for _ in range(degree + 1)]
+    for place, pair in enumerate(computed, start=len(columns)):
+        if place not in found:
+            return None
+        for column, c in found[place].items():
+            a, k = divmod(column, len(span))
+            powers[a].setdefault(pair, {})[k] = c
+    trial = Closing(list(span), powers=powers)
+    if any(trial.at(fmpq(v)).jacobi_failure() for v in range(1, 2 * degree + 2)):
+        return None  # the X_k are dependent over Q[h], and this choice of coefficients is no Lie algebra
+    return powers

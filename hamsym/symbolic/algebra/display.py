@@ -1,0 +1,145 @@
+"""How a Lie algebra looks: one line, a bracket table for notebooks, and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import sympy as sp
+
+from hamsym.errors import HamsymError
+from hamsym.symbolic.algebra.invariants import Invariants
+from hamsym.symbolic.text import shorten, to_text
+
+#: Dimension up to which the bracket table is written out.
+MAX_TABLE = 12
+
+
+class Display(Invariants):
+    """Representations of a Lie algebra."""
+
+    generators: tuple[sp.Expr, ...]
+    dimension: int
+    closes: bool
+    dependent: tuple[sp.Expr, ...]
+    dependences: dict[int, dict[sp.Expr, sp.Expr]]
+    coefficients_depend_on: sp.Expr | None
+    basis: Any
+    adjoined: Any
+    missing: Any
+    describes: Any
+    cases: Any
+
+    def facts(self) -> dict[str, Any]:
+        """Return the invariants by name; where the generators do not close to a finite algebra, why not."""
+        try:
+            described = self.describes
+            found: dict[str, Any] = {"describes": described, "name": self.name}
+            found["center_dimension"] = self.center_dimension
+            found["derived_dimension"] = self.derived_dimension
+            found["derived_series"] = list(self.derived_series)
+            found["lower_central_series"] = list(self.lower_central_series)
+            found["radical_dimension"] = self.radical_dimension
+        except HamsymError as error:
+            return {"describes": None, "reason": str(error)}
+        try:
+            found["killing_signature"] = list(self.killing_signature)
+        except HamsymError as error:
+            found["killing_signature"], found["reason"] = None, str(error)
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is known in types that JSON knows; exact numbers and expressions as text."""
+        facts = self.facts()
+        brackets = {}
+        if facts["describes"] is not None:
+            brackets = {
+                f"{i},{j}": {str(k): str(c) for k, c in sorted(v.items())}
+                for (i, j), v in sorted(self.structure.brackets.items())
+            }
+        return {
+            "dimension": self.dimension,
+            "closes": self.closes,
+            "generators": [to_text(g) for g in self.generators],
+            "adjoined": [to_text(g) for g in self.adjoined] if facts["describes"] is not None else [],
+            "missing": [to_text(g) for g in self.missing],
+            "dependent": [
+                {"index": i, "combination": {to_text(g): to_text(c) for g, c in combination.items()}}
+                for i, combination in self.dependences.items()
+            ],
+            "coefficients_depend_on": (
+                None if self.coefficients_depend_on is None else to_text(self.coefficients_depend_on)
+            ),
+            "cases": [{"where": c.where, "name": c.name} for c in self.cases],
+            "brackets": brackets,
+            **facts,
+        }
+
+    def _lines(self) -> Iterator[str]:
+        facts = self.facts()
+        if facts["describes"] is None:
+            yield facts["reason"]
+            return
+        if not self.closes:
+            yield f"invariants describe {facts['describes']}"
+        signature = facts["killing_signature"]
+        yield (
+            f"centre {facts['center_dimension']}, derived algebra {facts['derived_dimension']}, "
+            f"radical {facts['radical_dimension']}, Killing signature "
+            f"{tuple(signature) if signature else 'depends on the parameters'}"
+        )
+        for case in self.cases:
+            yield str(case)
+
+    def __repr__(self) -> str:
+        facts = self.facts()
+        named = facts.get("name") or "no name proved"
+        closes = "closes" if self.closes else "does not close"
+        return f"<LieAlgebra: dimension {self.dimension}, {closes}, {named}>"
+
+    def __str__(self) -> str:
+        return "\n".join([repr(self).strip("<>"), *(f"  {line}" for line in self._lines())])
+
+    def _repr_html_(self) -> str:
+        import html
+
+        head = f"<b>{html.escape(repr(self).strip('<>'))}</b>"
+        rows = "".join(f"<div style='margin-left:1.5em'>{html.escape(line)}</div>" for line in self._lines())
+        names = "".join(
+            f"<div style='margin-left:1.5em'>{s} = {html.escape(shorten(str(g)))}</div>"
+            for s, g in self._named_basis()
+        )
+        return f"<div>{head}{rows}{names}{self._table()}</div>"
+
+    def _named_basis(self) -> list[tuple[sp.Symbol, sp.Expr]]:
+        if self.facts()["describes"] is None:
+            return []
+        return [(s, g) for s, g in zip(self.symbols, self.basis, strict=True) if s != g][:MAX_TABLE]
+
+    def bracket(self, i: int, j: int) -> sp.Expr:
+        """Return {X_i, X_j} as a combination of :attr:`symbols`; i and j count from 0."""
+        return sp.Add(
+            *(c * s for c, s in zip(self.structure_constants[i][j], self.symbols, strict=True) if c != 0)
+        )
+
+    def _table(self) -> str:
+        if self.facts()["describes"] is None or self.structure.dimension > MAX_TABLE:
+            return ""
+        n = self.structure.dimension
+        head = "".join(f"<th>{s}</th>" for s in self.symbols)
+        body = "".join(
+            f"<tr><th>{self.symbols[i]}</th>"
+            + "".join(f"<td>{self.bracket(i, j)}</td>" for j in range(n))
+            + "</tr>"
+            for i in range(n)
+        )
+        return f"<table><tr><th>{{·,·}}</th>{head}</tr>{body}</table>"
+
+    def _repr_latex_(self) -> str:
+        if self.facts()["describes"] is None or self.structure.dimension > MAX_TABLE:
+            return rf"$\displaystyle \dim = {self.dimension}$"
+        lines = [
+            rf"\{{{self.symbols[i].name}, {self.symbols[j].name}\}} &= {sp.latex(self.bracket(i, j))}"
+            for i, j in sorted(self.structure.brackets)
+        ]
+        return r"$$\begin{aligned}" + r" \\ ".join(lines or [r"\{X_i, X_j\} &= 0"]) + r"\end{aligned}$$"

@@ -1,0 +1,126 @@
+"""Functions on a Poisson manifold as vectors: their brackets, and who is a linear combination of whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sympy as sp
+from flint import fmpq, fmpq_mpoly
+
+from hamsym.symbolic import tower as tw
+from hamsym.symbolic.algebra.scalars import Scalar
+from hamsym.symbolic.space import Space
+from hamsym.symbolic.structure import Echelon, Vector
+from hamsym.symbolic.structure.elimination import kernel
+from hamsym.symbolic.tower.certificate import Reader
+from hamsym.symbolic.tower.derive import Gradient
+
+
+class Functions:
+    """Phase-space functions inside one tower.
+
+    Scalars are the rational numbers, irrational constants and functions of the parameters of the space.
+
+    Arguments:
+        space: the Poisson manifold.
+        expressions: all functions that will be converted, in the space's symbols.
+        positive: expressions that are positive wherever the functions are considered.
+        clock: the deadline.
+
+    Raises:
+        ProofStopped: from every method, when the deadline has passed.
+
+    Example:
+        >>> from hamsym import PhaseSpace
+        >>> space = PhaseSpace.standard(2)
+        >>> texts = ["q1*p2 - q2*p1", "p1", "p2", "2*p1 - p2"]
+        >>> functions = Functions(space, [space.parse(t) for t in texts], (), tw.Clock(1.0))
+        >>> elements = functions.elements
+        >>> functions.dependences([*elements, functions.bracket(elements[0], elements[1])])
+        {3: {1: 2, 2: -1}, 4: {2: 1}}
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        expressions: Sequence[sp.Expr],
+        positive: Iterable[sp.Expr],
+        clock: tw.Clock,
+    ) -> None:
+        self.space, self.clock = space, clock
+        self.used = used = set().union(*(e.free_symbols for e in expressions))
+        self.tower = tw.Tower(clock, size=2 * len(used) + 8)
+        self.converter = tw.Converter(self.tower)
+        self.converter.prepare(*expressions, *(sp.log(e, evaluate=False) for e in positive))
+        self.elements = [self.converter.convert(e) for e in expressions]
+        self._slopes: dict[str, dict[int, fmpq_mpoly]] = {}
+        self._tensor = [
+            (self.tower.number(a), self.tower.number(b), self.converter.convert(entry))
+            for (a, b), entry in space.poisson_tensor.items()
+            if not space.momenta or (a in used and b in used)  # canonical brackets bring in no new variables
+        ]
+        self.parameters = frozenset(self.tower.number(s) for s in space.parameters.values() if s in used)
+
+    def expression(self, element: fmpq_mpoly) -> sp.Expr:
+        """Return an element in the symbols of the space."""
+        return Reader(self.tower, self.space.functions).expand(element)
+
+    def scalar(self, entry: fmpq_mpoly) -> Any:
+        """Return an element that depends on no variable as a number."""
+        if entry.is_constant():
+            return fmpq(entry.leading_coefficient()) if not entry.is_zero() else fmpq(0)
+        return Scalar(self.tower, entry)
+
+    def scaled(self, element: fmpq_mpoly, factor: Any) -> fmpq_mpoly:
+        """Return factor · element for a scalar."""
+        ring = self.tower.ring
+        by = factor.element if isinstance(factor, Scalar) else ring.constant(factor)
+        return ring.mul(by, element)
+
+    def bracket(self, f: fmpq_mpoly, g: fmpq_mpoly) -> fmpq_mpoly:
+        """Return {f, g}, reduced."""
+        ring, by_f, by_g = self.tower.ring, self._gradient(f), self._gradient(g)
+        total = ring.zero
+        for a, b, entry in self._tensor:
+            if a in by_f and b in by_g:
+                term = ring.mul(by_f[a], by_g[b])
+                total = ring.add(total, term if entry.is_one() else ring.mul(entry, term))
+        return self.tower.reduce(total)
+
+    def _gradient(self, f: fmpq_mpoly) -> dict[int, fmpq_mpoly]:
+        """Return the derivatives that do not vanish, by number of variable."""
+        name = str(f)
+        if name not in self._slopes:
+            self.clock.check()
+            gradient, present = Gradient(self.tower, f), self.tower.depends(f)
+            variables = {a for a, _, _ in self._tensor} & present
+            slopes = {a: gradient.by(a) for a in variables}
+            self._slopes[name] = {a: slope for a, slope in slopes.items() if not slope.is_zero()}
+        return self._slopes[name]
+
+    def vanishes(self, element: fmpq_mpoly) -> bool:
+        """Tell whether an element is proved to be zero."""
+        return tw.vanishes(self.tower, element)
+
+    def dependences(self, columns: Sequence[fmpq_mpoly]) -> dict[int, Vector]:
+        """Return each element that is a linear combination of earlier ones, with its combination.
+
+        Only elements that are not such a combination themselves occur in it, so it is unique.
+        """
+        extensions = self.tower.extensions
+        kept = frozenset(e.index for e in extensions if e.depends <= self.parameters)
+        rows = []
+        for row in tw.rows(self.tower, list(columns), kept):
+            entries = {j: number for j, entry in row.items() if (number := self.scalar(entry))}
+            if entries:
+                rows.append(entries)
+        self.clock.check()
+        last = len(columns) - 1
+        # Counted from the right, the pivots of the kernel are the dependent columns.
+        relations = Echelon({last - j: c for j, c in v.items()} for v in kernel(rows, len(columns)))
+        self.clock.check()
+        return {
+            last - pivot: {last - k: -c for k, c in sorted(v.items(), reverse=True) if k != pivot}
+            for pivot, v in sorted(zip(relations.pivots, relations, strict=True), reverse=True)
+        }

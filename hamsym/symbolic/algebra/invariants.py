@@ -1,0 +1,177 @@
+"""What the structure constants of a Lie algebra say about it, exactly."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import Any
+
+import sympy as sp
+from flint import fmpq
+
+from hamsym.errors import ParameterError
+from hamsym.symbolic.algebra.scalars import Scalar
+from hamsym.symbolic.lie_names import name_of
+from hamsym.symbolic.structure import (
+    Structure,
+    cartan_subalgebra,
+    casimirs,
+    direct_sum,
+    killing_form,
+    nilradical,
+    radical,
+    signature,
+)
+from hamsym.symbolic.tower.certificate import Reader
+
+#: Monomials in Sym^d up to which Casimir invariants are computed.
+MAX_MONOMIALS = 20_000
+
+
+class Invariants(ABC):
+    """Invariants of a Lie algebra; all are exact, and generic where parameters occur."""
+
+    @property
+    @abstractmethod
+    def structure(self) -> Structure:
+        """The structure constants that the invariants belong to."""
+
+    @cached_property
+    def structure_constants(self) -> tuple[tuple[tuple[sp.Expr, ...], ...], ...]:
+        """``c[i][j][k]`` with {X_i, X_j} = Σ_k c[i][j][k] X_k, as exact sympy numbers."""
+        n, zero = self.structure.dimension, sp.Integer(0)
+        return tuple(
+            tuple(tuple(number(v[k]) if k in v else zero for k in range(n)) for v in row)
+            for row in self.structure.ad
+        )
+
+    @property
+    def center_dimension(self) -> int:
+        """Dimension of the centre."""
+        return self.structure.centre.dimension
+
+    @property
+    def derived_dimension(self) -> int:
+        """Dimension of the derived algebra [L, L]."""
+        return self.structure.derived.dimension
+
+    @property
+    def derived_series(self) -> tuple[int, ...]:
+        """Dimensions of L, [L, L], [[L, L], [L, L]], … until they repeat or vanish."""
+        return tuple(step.dimension for step in self.structure.derived_series)
+
+    @property
+    def lower_central_series(self) -> tuple[int, ...]:
+        """Dimensions of L, [L, L], [L, [L, L]], … until they repeat or vanish."""
+        return tuple(step.dimension for step in self.structure.lower_central_series)
+
+    @cached_property
+    def killing_form(self) -> sp.Matrix:
+        """The symmetric matrix K_ij = trace(ad_i ad_j)."""
+        n, form = self.structure.dimension, killing_form(self.structure)
+        return sp.ImmutableMatrix(n, n, lambda i, j: number(form[i][j]) if j in form[i] else sp.Integer(0))
+
+    @cached_property
+    def killing_signature(self) -> tuple[int, int, int]:
+        """(n_plus, n_minus, n_zero) of the Killing form, by congruence over the rationals.
+
+        Raises:
+            UndecidedError: if it depends on the values of parameters.
+        """
+        return signature(killing_form(self.structure))
+
+    @cached_property
+    def radical_dimension(self) -> int:
+        """Dimension of the largest solvable ideal."""
+        return radical(self.structure).dimension
+
+    @cached_property
+    def nilradical_dimension(self) -> int:
+        """Dimension of the largest nilpotent ideal."""
+        return nilradical(self.structure).dimension
+
+    @cached_property
+    def rank(self) -> int:
+        """Dimension of the Cartan subalgebras."""
+        return cartan_subalgebra(self.structure).dimension
+
+    @property
+    def is_abelian(self) -> bool:
+        """Whether all brackets vanish."""
+        return self.derived_dimension == 0
+
+    @property
+    def is_nilpotent(self) -> bool:
+        """Whether the lower central series ends at zero."""
+        return self.structure.is_nilpotent
+
+    @property
+    def is_solvable(self) -> bool:
+        """Whether the derived series ends at zero."""
+        return self.structure.is_solvable
+
+    @property
+    def is_semisimple(self) -> bool:
+        """Whether there is no solvable ideal (the Killing form is nondegenerate)."""
+        return self.structure.dimension > 0 and self.radical_dimension == 0
+
+    @cached_property
+    def is_simple(self) -> bool:
+        """Whether it is not abelian and has no ideals over the rationals but itself and zero."""
+        return self.is_semisimple and len(direct_sum(self.structure)) == 1
+
+    @cached_property
+    def ideals(self) -> tuple[int, ...]:
+        """Dimensions of ideals whose direct sum is the algebra, as fine as was found over the rationals."""
+        return tuple(sorted(part.dimension for part in direct_sum(self.structure)))
+
+    @cached_property
+    def name(self) -> str | None:
+        """The name of the algebra where its invariants prove the isomorphism class over the reals, else None."""
+        return name_of(self.structure)
+
+    @cached_property
+    def symbols(self) -> tuple[sp.Symbol, ...]:
+        """Symbols X1, X2, … that stand for the basis elements in Casimir invariants."""
+        return tuple(sp.Symbol(f"X{i + 1}", real=True) for i in range(self.structure.dimension))
+
+    def casimirs(self, degree: int) -> list[sp.Expr]:
+        """Return a basis of the invariant homogeneous polynomials of a degree in the basis elements.
+
+        Products of invariants of lower degree are among them.
+
+        Arguments:
+            degree: d >= 1.
+
+        Returns:
+            Polynomials in :attr:`symbols`; an empty list if there is none.
+
+        Raises:
+            ParameterError: for a degree that is no positive integer, or too large for this dimension.
+        """
+        if not isinstance(degree, int) or isinstance(degree, bool) or degree < 1:
+            raise ParameterError(f"the degree of a Casimir invariant is a positive integer, not {degree!r}")
+        n = self.structure.dimension
+        size = int(sp.binomial(n + degree - 1, degree))
+        if size > MAX_MONOMIALS:
+            raise ParameterError(
+                f"degree {degree} in {n} basis elements has {size} monomials, more than {MAX_MONOMIALS}; "
+                "ask for a lower degree"
+            )
+        return [
+            sp.Add(*(number(c) * sp.Mul(*(self.symbols[i] for i in m)) for m, c in invariant.items()))
+            for invariant in casimirs(self.structure, degree)
+        ]
+
+
+def number(c: Any) -> sp.Expr:
+    """Return an exact scalar as a sympy expression.
+
+    Example:
+        >>> number(fmpq(-2, 3))
+        -2/3
+    """
+    if isinstance(c, Scalar):
+        return Reader(c.tower, {}).expand(c.element)
+    c = fmpq(c)
+    return sp.Rational(int(c.p), int(c.q))

@@ -1,0 +1,365 @@
+"""LieAlgebra: the algebra that phase-space functions generate under the Poisson bracket."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import sympy as sp
+from flint import fmpq
+
+from hamsym.errors import ParameterError, ShapeError, SpaceError, SymmetryError, UndecidedError
+from hamsym.symbolic import tower as tw
+from hamsym.symbolic.algebra.closing import Closing, close
+from hamsym.symbolic.algebra.display import Display
+from hamsym.symbolic.algebra.functions import Functions
+from hamsym.symbolic.algebra.invariants import number
+from hamsym.symbolic.algebra.levels import Case, cases
+from hamsym.symbolic.bracket import Formula
+from hamsym.symbolic.space import Space
+from hamsym.symbolic.structure import Structure, Vector
+
+#: Generators that are accepted, and the dimension up to which a closure is followed.
+MAX_GENERATORS, MAX_DIMENSION = 200, 64
+
+
+class LieAlgebra(Display):
+    """The Lie algebra spanned by phase-space functions, exactly.
+
+    Linear combinations are over the reals with exact coefficients: rational and irrational constants, and functions
+    of the space's parameters.  With parameters, every statement holds for generic values of them.
+
+    Where the generators do not close, the structure constants and all invariants describe the smallest algebra that
+    was found around them, and :attr:`describes` says which: with the constant 1 adjoined; or on the level set
+    h = -1/2 of a central function h (bound motion, where h is an energy); or the closure under repeated brackets.
+
+    Arguments:
+        generators: texts, sympy expressions or generators; at most 200.
+        space: the phase space or Lie–Poisson space.
+        hamiltonian: a function that commutes with the generators, on which coefficients may depend; without it,
+            one is looked for among the ratios of brackets and generators.
+        budget: seconds after which the work stops with an error.
+
+    Attributes:
+        generators: the independent generators, in the order given.
+        basis: the basis that structure constants and invariants refer to: the generators and what was adjoined.
+        dimension: number of independent generators.
+        closes: whether exactly these generators close, without functions in the coefficients.
+        dependent: the generators that were linear combinations of the others.
+        dependences: position of a dependent generator to its combination, as generator -> coefficient.
+        adjoined: what was added to the generators to close the algebra.
+        missing: brackets of generators that leave their span, each independent of the ones before.
+        coefficients_depend_on: the central function h that structure constants depend on, or None.
+
+    Raises:
+        FormulaError: for formulas that are refused.
+        SymmetryError: for no generators, too many, or none that is not zero.
+        UndecidedError: if the budget is used up.
+
+    Source: Goldstein, Classical Mechanics, section 9.7; Jacobson, Lie Algebras, for the invariants.
+
+    Example:
+        >>> from hamsym import PhaseSpace
+        >>> space = PhaseSpace("x y z", "px py pz")
+        >>> A = LieAlgebra(["y*pz - z*py", "z*px - x*pz", "x*py - y*px"], space)
+        >>> A.closes, A.killing_signature, A.name, A.casimirs(2)
+        (True, (0, 3, 0), 'so(3)', [X1**2 + X2**2 + X3**2])
+        >>> A = LieAlgebra(["x", "px"], space)
+        >>> A.closes, A.adjoined, A.name
+        (False, (1,), 'h_3')
+    """
+
+    space: Space | None
+    given: tuple[sp.Expr, ...]
+    budget: float
+    _hamiltonian: sp.Expr | None
+    _functions: Functions
+    _closing: Closing
+
+    def __init__(
+        self,
+        generators: Sequence[Formula],
+        space: Space,
+        *,
+        hamiltonian: Formula | None = None,
+        budget: float = 30.0,
+    ) -> None:
+        _require(generators, space)
+        if (
+            isinstance(budget, bool)
+            or not isinstance(budget, numbers.Real)
+            or not 0 < float(budget) < float("inf")
+        ):
+            raise ParameterError(f"the budget is a positive number of seconds, not {budget!r}")
+        self.space = space
+        self.budget = float(budget)
+        given = [space.express_with_domain(g) for g in generators]
+        self.given = tuple(e for e, _ in given)
+        domains = [d for _, d in given]
+        self._hamiltonian = None
+        if hamiltonian is not None:
+            self._hamiltonian, of_h = space.express_with_domain(hamiltonian)
+            domains.append(of_h)
+        positive = [space.express(e) for d in domains for e in d.positive]
+        with _stops("the brackets of the generators", self.budget):
+            everything = [*self.given, *([] if self._hamiltonian is None else [self._hamiltonian])]
+            self._functions = Functions(space, everything, positive, tw.Clock(self.budget))
+            self._find_basis()
+
+    def _find_basis(self) -> None:
+        functions, count = self._functions, len(self.given)
+        elements = [functions.tower.reduce(e) for e in functions.elements[:count]]
+        found = functions.dependences(elements)
+        independent = [i for i in range(count) if i not in found]
+        if not independent:
+            raise SymmetryError("every generator is zero; a Lie algebra needs one that is not")
+        self.generators = tuple(self.given[i] for i in independent)
+        self.dimension = len(independent)
+        self.dependent = tuple(self.given[i] for i in found)
+        self.dependences = {
+            i: {self.given[j]: number(c) for j, c in combination.items()} for i, combination in found.items()
+        }
+        closing = close(functions, [elements[i] for i in independent], self._hamiltonian)
+        self._closing = closing
+        self.closes = not closing.missing and not closing.adjoined
+        self.coefficients_depend_on = closing.central
+
+    @classmethod
+    def from_structure_constants(cls, constants: Sequence[Sequence[Sequence[Any]]]) -> LieAlgebra:
+        """Return the abstract Lie algebra with given structure constants.
+
+        Arguments:
+            constants: c[i][j][k] with [X_i, X_j] = Σ_k c[i][j][k] X_k, shape (n, n, n), exact rational numbers.
+
+        Raises:
+            ShapeError: for another shape.
+            ParameterError: for entries that are no exact rational numbers.
+            SymmetryError: if c is not antisymmetric in i, j, or violates the Jacobi identity.
+
+        Example:
+            >>> affine = [[[0, 0], [0, 1]], [[0, -1], [0, 0]]]
+            >>> LieAlgebra.from_structure_constants(affine).name
+            'aff(1)'
+        """
+        return cls._abstract(_checked(constants), "the given structure constants")
+
+    @classmethod
+    def _abstract(
+        cls, structure: Structure, describes: str, basis: tuple[sp.Expr, ...] = (), space: Space | None = None
+    ) -> LieAlgebra:
+        made = cls.__new__(cls)
+        made.space, made.given, made._hamiltonian = space, (), None
+        made.__dict__["structure"] = structure
+        made.__dict__["describes"] = describes
+        made.__dict__["basis"] = basis or made.symbols
+        made.__dict__["missing"] = ()
+        made.__dict__["adjoined"] = ()
+        made.generators = made.basis
+        made.dimension, made.closes = structure.dimension, True
+        made.dependent, made.dependences, made.coefficients_depend_on = (), {}, None
+        return made
+
+    # -- what the generators close to ------------------------------------------------------------------
+
+    @cached_property
+    def missing(self) -> tuple[sp.Expr, ...]:
+        """Brackets of generators that leave their span, each independent of the ones before."""
+        ones = (sp.Integer(1),) if self._closing.adjoined else ()
+        return (*ones, *(self._functions.expression(b) for b in self._closing.missing))
+
+    @cached_property
+    def _closed(self) -> Closing:
+        """The closure under repeated brackets, where no central function helps."""
+        functions, closing = self._functions, self._closing
+        if not closing.missing or closing.central is not None:
+            return closing
+        with _stops("the closure under brackets", self.budget):
+            clock = tw.Clock(self.budget)
+            functions.tower.clock = functions.tower.ring.clock = functions.clock = clock
+            while closing.missing:
+                basis = [*closing.basis, *closing.missing]
+                if len(basis) > MAX_DIMENSION:
+                    raise SymmetryError(
+                        f"the brackets of these generators leave their span, and what they generate has more "
+                        f"than {MAX_DIMENSION} dimensions, perhaps infinitely many; .missing lists the brackets "
+                        "to begin with"
+                    )
+                closing = close(functions, basis, None, search=False)
+        return closing
+
+    @cached_property
+    def structure(self) -> Structure:
+        """The structure constants that the invariants belong to; see :attr:`describes`.
+
+        Raises:
+            SymmetryError: if the generators were not found to close to a finite algebra.
+        """
+        if self._closing.central is not None:
+            return self._closing.at(_fmpq(self.level))
+        return self._closed.structure
+
+    @cached_property
+    def basis(self) -> tuple[sp.Expr, ...]:
+        """The functions that structure constants and invariants refer to."""
+        return (*self.generators, *self.adjoined)
+
+    @cached_property
+    def adjoined(self) -> tuple[sp.Expr, ...]:
+        """What was added to the generators to close the algebra."""
+        closed = self._closed
+        added = [self._functions.expression(b) for b in closed.basis[self.dimension :]]
+        return (*added, *((sp.Integer(1),) if closed.adjoined else ()))
+
+    @cached_property
+    def describes(self) -> str:
+        """Which algebra the structure constants and invariants belong to, in words."""
+        if self.closes:
+            return "the span of the generators"
+        if self._closing.central is not None:
+            return f"the level set h = {self.level} of h = {self._closing.central}"
+        if not self._closing.missing:
+            return "the generators with the constant 1 adjoined"
+        return f"the closure under repeated brackets, of dimension {self._closed.size}"
+
+    @cached_property
+    def closure(self) -> LieAlgebra:
+        """The smallest Lie algebra that contains the generators.
+
+        Raises:
+            SymmetryError: if it has more than 64 dimensions.
+        """
+        if self.closes:
+            return self
+        if self._closing.central is not None:
+            raise SymmetryError(
+                "over the numbers the closure is infinite: the coefficients depend on "
+                f"h = {self._closing.central}; use .at(value) or .cases"
+            )
+        assert self.space is not None
+        return LieAlgebra(self.basis, self.space, budget=self.budget)
+
+    # -- level sets of a central function --------------------------------------------------------------
+
+    @cached_property
+    def level(self) -> sp.Rational | None:
+        """The value of the central function at which the invariants are given, or None."""
+        if self._closing.central is None:
+            return None
+        borders = {c.value for c in self.cases if c.is_border}
+        value = sp.Rational(-1, 2)
+        return value if value not in borders else next(c.value for c in self.cases if not c.is_border)
+
+    def at(self, value: Any) -> LieAlgebra:
+        """Return the algebra on the level set h = value of the central function.
+
+        Arguments:
+            value: an exact number (integer, fraction, sympy rational) or a float, taken as a decimal.
+
+        Raises:
+            SymmetryError: if the coefficients depend on no central function.
+            ParameterError: if the value is no finite number.
+        """
+        if self.space is None or self._closing.central is None:
+            raise SymmetryError("the structure constants are numbers; there is no level to choose")
+        exact = _rational(value)
+        basis = (*self.generators, *self.adjoined)
+        return self._abstract(self._closing.at(_fmpq(exact)), f"the level set h = {exact}", basis, self.space)
+
+    @cached_property
+    def cases(self) -> tuple[Case, ...]:
+        """The isomorphism class by the value of the central function h; empty if there is none."""
+        return () if self.space is None or self._closing.central is None else cases(self._closing)
+
+    # -- back to functions -----------------------------------------------------------------------------
+
+    def function(self, polynomial: sp.Expr) -> sp.Expr:
+        """Return a polynomial in :attr:`symbols`, for example a Casimir invariant, as a function on the space.
+
+        Example:
+            >>> from hamsym import PhaseSpace
+            >>> A = LieAlgebra(["p1", "q1*p1", "q1**2*p1"], PhaseSpace.standard(1))
+            >>> A.casimirs(2), A.function(A.casimirs(2)[0])
+            ([X1*X3 - X2**2], 0)
+        """
+        return polynomial.xreplace(dict(zip(self.symbols, self.basis, strict=True)))
+
+
+class _stops:
+    """Turns what stops the tower into errors that a user can act on."""
+
+    def __init__(self, work: str, budget: float) -> None:
+        self.work, self.budget = work, budget
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, tw.Overrun):
+            raise UndecidedError(
+                f"{self.work} did not end: {error}; pass a larger budget= or fewer generators"
+            ) from error
+        if isinstance(error, tw.ProofStopped):
+            raise SymmetryError(f"{self.work} could not be computed exactly: {error}") from error
+
+
+def _require(generators: object, space: object) -> None:
+    if not isinstance(space, Space):
+        raise SpaceError(f"a phase space is needed, not {type(space).__name__}; pass PhaseSpace('q1', 'p1')")
+    if isinstance(generators, (str, bytes, sp.Basic)) or not isinstance(generators, Sequence):
+        raise SymmetryError(
+            f"generators are a list of formulas, for example ['q1*p2 - q2*p1'], not {generators!r}"
+        )
+    if not generators:
+        raise SymmetryError("there are no generators; pass at least one formula")
+    if len(generators) > MAX_GENERATORS:
+        raise SymmetryError(
+            f"{len(generators)} generators are more than {MAX_GENERATORS}; pass a set that generates the algebra "
+            "and read its .closure"
+        )
+
+
+def _checked(constants: object) -> Structure:
+    try:
+        table = [[list(row) for row in block] for block in constants]  # type: ignore[attr-defined]
+    except TypeError as error:
+        raise ShapeError("structure constants are nested lists c[i][j][k] of shape (n, n, n)") from error
+    n = len(table)
+    if not n or any(len(block) != n or any(len(row) != n for row in block) for block in table):
+        raise ShapeError("structure constants are nested lists c[i][j][k] of shape (n, n, n)")
+    exact = [[[_rational(c) for c in row] for row in block] for block in table]
+    brackets: dict[tuple[int, int], Vector] = {}
+    for i in range(n):
+        for j in range(i, n):
+            for k in range(n):
+                if exact[i][j][k] != -exact[j][i][k]:
+                    raise SymmetryError(
+                        f"c[{i}][{j}][{k}] = {exact[i][j][k]} is not -c[{j}][{i}][{k}] = {-exact[j][i][k]}"
+                    )
+            v = {k: _fmpq(c) for k, c in enumerate(exact[i][j]) if c}
+            if v:
+                brackets[i, j] = v
+    structure = Structure(brackets, n)
+    failure = structure.jacobi_failure()
+    if failure is not None:
+        raise SymmetryError(
+            "the Jacobi identity fails for the basis elements " + ", ".join(map(str, failure)) + " (from 0)"
+        )
+    return structure
+
+
+def _rational(value: object) -> sp.Rational:
+    if isinstance(value, sp.Rational):
+        return value
+    if isinstance(value, numbers.Rational) and not isinstance(value, bool):
+        return sp.Rational(int(value.numerator), int(value.denominator))
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        as_float = float(value)
+        if as_float == as_float and abs(as_float) != float("inf"):
+            return sp.Rational(repr(as_float))
+    raise ParameterError(f"an exact number is needed, not {value!r}; pass an integer or a fraction")
+
+
+def _fmpq(value: sp.Rational) -> fmpq:
+    return fmpq(int(value.p), int(value.q))
