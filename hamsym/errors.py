@@ -78,6 +78,10 @@ class CheckpointError(HamsymError, ValueError):
     """A saved model is missing, truncated, of another version, or not what it says it is."""
 
 
+class DatasetError(HamsymError, ValueError):
+    """A data set is missing, incomplete, damaged, of another spec, or cannot be written."""
+
+
 class SymmetryError(HamsymError, ValueError):
     """A symmetry was asked for that the generators or the method at hand cannot give."""
 
