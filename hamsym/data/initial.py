@@ -1,0 +1,195 @@
+"""Initial states of a data set: the system's own, a distribution for each variable, or an energy shell."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hamsym.arguments import real, shown
+from hamsym.data.distributions import Distribution
+from hamsym.data.shells import Shell
+from hamsym.data.source import Source
+from hamsym.errors import ParameterError, did_you_mean
+
+State = tuple[np.ndarray, np.ndarray]
+#: Own states that are tried before none of the wanted energy counts as found.
+_TRIES = 1000
+
+
+class InitialStates(ABC):
+    """What draws the initial state of one trajectory.
+
+    Example:
+        >>> own = InitialStates.of(None, Source.of("pendulum"))
+        >>> q, p = own.draw(7, np.random.default_rng(7), {"m": 1.0, "l": 1.0, "g": 1.0})
+        >>> q.shape, own.to_dict() is None
+        ((1,), True)
+    """
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any] | None, source: Source) -> InitialStates:
+        """Return what a spec describes.
+
+        Raises:
+            ParameterError: for names or values that do not fit the system.
+        """
+        if given is None or ("energy" in given and "box" not in given):
+            if source.own_states is None:
+                raise ParameterError(
+                    "initial: a formula brings no initial states; give a distribution for every variable, or an energy and a box"
+                )
+            if given is None:
+                return OwnStates(source)
+        if "energy" not in given:
+            return EachVariable.of(given, source)
+        for key in given:
+            if key not in ("energy", "box"):
+                raise ParameterError(f"initial has no key {key!r} beside 'energy'; only 'box'")
+        energy = Distribution.of("initial: energy", given["energy"])
+        if "box" not in given:
+            return ScaledStates(source, energy)
+        return ShellStates(
+            source, energy, _box(given["box"], [s.name for s in source.hamiltonian.space.coordinates])
+        )
+
+    @abstractmethod
+    def draw(self, seed: int, rng: np.random.Generator, parameters: Mapping[str, float]) -> State:
+        """Return q and p, shape ``(dof,)``.
+
+        Arguments:
+            seed: of this trajectory.
+            rng: random numbers of this trajectory.
+            parameters: values of this trajectory.
+        """
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any] | None:
+        """Return it as a spec gives it."""
+
+
+@dataclass(frozen=True, eq=False)
+class OwnStates(InitialStates):
+    """The initial states of the catalogue: those of the usual parameter values, whatever the values of the trajectory."""
+
+    source: Source
+
+    def draw(self, seed: int, rng: np.random.Generator, parameters: Mapping[str, float]) -> State:
+        assert self.source.own_states is not None
+        q, p = self.source.own_states(1, seed)
+        return q[0], p[0]
+
+    def to_dict(self) -> None:
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class EachVariable(InitialStates):
+    """Independent distributions of the variables, coordinates first."""
+
+    variables: tuple[Distribution, ...]
+    given: dict[str, Any]
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any], source: Source) -> EachVariable:
+        space = source.hamiltonian.space
+        names = [s.name for s in space.variables]
+        groups = {"q": [s.name for s in space.coordinates], "p": [s.name for s in space.momenta]}
+        groups = {key: members for key, members in groups.items() if key not in names}
+        for key in given:
+            if key not in names and key not in groups:
+                known = [*names, *groups, "energy"]
+                raise ParameterError(f"initial: there is no variable {key!r}{did_you_mean(str(key), known)}")
+        found = {str(key): Distribution.of(f"initial: {key}", value) for key, value in given.items()}
+        of_group = {name: found[key] for key, members in groups.items() if key in found for name in members}
+        missing = [name for name in names if name not in found and name not in of_group]
+        if missing:
+            raise ParameterError(f"initial: {', '.join(missing[:8])} has no value or distribution")
+        return cls(
+            tuple(found.get(n) or of_group[n] for n in names), {key: d.to_dict() for key, d in found.items()}
+        )
+
+    def draw(self, seed: int, rng: np.random.Generator, parameters: Mapping[str, float]) -> State:
+        state = np.array([d.draw(rng) for d in self.variables])
+        return state[: len(state) // 2], state[len(state) // 2 :]
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.given
+
+
+@dataclass(frozen=True, eq=False)
+class _OnSurface(InitialStates):
+    source: Source
+    energy: Distribution
+    _shells: dict[tuple[float, ...], Shell] = field(default_factory=dict, init=False)
+
+    def _shell(self, parameters: Mapping[str, float]) -> Shell:
+        key = tuple(parameters.values())
+        if key not in self._shells:
+            self._shells.clear()  # one is enough where parameters are constant, and many would not fit where not
+            self._shells[key] = Shell.of(self.source.hamiltonian, parameters)
+        return self._shells[key]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"energy": self.energy.to_dict()}
+
+
+@dataclass(frozen=True, eq=False)
+class ShellStates(_OnSurface):
+    """The microcanonical measure of an energy, above a box of coordinates: see :mod:`hamsym.data.shells`."""
+
+    box: dict[str, tuple[float, float]]
+
+    def draw(self, seed: int, rng: np.random.Generator, parameters: Mapping[str, float]) -> State:
+        return self._shell(parameters).draw(self.energy.draw(rng), np.array(list(self.box.values())), rng)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**super().to_dict(), "box": {name: list(ends) for name, ends in self.box.items()}}
+
+
+@dataclass(frozen=True, eq=False)
+class ScaledStates(_OnSurface):
+    """The system's own initial states with momenta scaled to an energy.
+
+    The measure is that of the own states, carried along; it is not the microcanonical one.  States whose potential is
+    above the energy are drawn again; one at rest gets a random direction.
+    """
+
+    def draw(self, seed: int, rng: np.random.Generator, parameters: Mapping[str, float]) -> State:
+        assert self.source.own_states is not None
+        shell, energy = self._shell(parameters), self.energy.draw(rng)
+        for _ in range(_TRIES):
+            q, p = (x[0] for x in self.source.own_states(1, seed))
+            kinetic = energy - float(shell.potential(q))
+            if kinetic >= 0:
+                direction = np.linalg.solve(shell.root, p)
+                if not direction.any():
+                    direction = rng.standard_normal(len(p))
+                return q, shell.momentum(direction, kinetic)
+            seed = int(rng.integers(2**53))
+        raise ParameterError(
+            f"initial: none of {_TRIES} of the system's initial states has a potential below the energy {energy:g}"
+        )
+
+
+def _box(given: Any, names: list[str]) -> dict[str, tuple[float, float]]:
+    """Return low and high of every coordinate, from one pair for all or one for each name."""
+    pairs = dict(given) if isinstance(given, Mapping) else dict.fromkeys(names, given)
+    for name in pairs:
+        if name not in names:
+            raise ParameterError(
+                f"initial: box: there is no coordinate {name!r}{did_you_mean(str(name), names)}"
+            )
+    box = {}
+    for name in names:
+        pair = pairs.get(name)
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise ParameterError(f"initial: box: {name} is [low, high], not {shown(pair)}")
+        low, high = (real(f"initial: box: {name}", x) for x in pair)
+        if low >= high:
+            raise ParameterError(f"initial: box: {name} is [low, high] with low < high, not {shown(pair)}")
+        box[name] = (low, high)
+    return box

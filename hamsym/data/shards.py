@@ -1,0 +1,256 @@
+"""One shard of a data set: its numbers from the spec and its index alone, and their bytes as chunks of Zarr arrays.
+
+Trajectory i draws from ``SeedSequence(seed, spawn_key=(i,))``, so the numbers depend neither on the shard size nor on the
+order, the process or the number of threads in which shards are made.  (The bytes of the files depend on the shard size,
+because a shard is a chunk.)
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from hamsym.data.spec import DatasetSpec
+from hamsym.errors import NonFiniteError, ParameterError
+from hamsym.numeric.codegen import parameter_values
+from hamsym.numeric.simulate import simulate
+from hamsym.numeric.trajectories import Trajectories
+
+TIME = ("trajectory", "time")
+STATE = (*TIME, "dof")
+IMAGE = (*TIME, "y", "x")
+#: Packages whose version shapes the bytes.
+_PACKAGES = ("hamsym", "llvmlite", "numba", "numcodecs", "numpy", "sympy", "xarray", "zarr")
+
+
+@dataclass(frozen=True)
+class Array:
+    """One array of the store, of which each shard holds one chunk.
+
+    Attributes:
+        dims: names of its dimensions, ``trajectory`` first.
+        dtype: numpy's name.
+        is_coordinate: whether xarray shall show it as a coordinate.
+        text: what it is.
+    """
+
+    dims: tuple[str, ...]
+    dtype: str
+    text: str
+    is_coordinate: bool = False
+
+    def shape(self, spec: DatasetSpec, trajectories: int) -> tuple[int, ...]:
+        """Return the shape for so many trajectories."""
+        size = spec.renderer.size if spec.renderer else 0
+        dof = len(spec.source.hamiltonian.space.coordinates)
+        sizes = {"trajectory": trajectories, "time": spec.times, "dof": dof, "x": size, "y": size}
+        return tuple(sizes[d] for d in self.dims)
+
+
+def arrays_of(spec: DatasetSpec) -> dict[str, Array]:
+    """Return the arrays that a data set of this spec has, by name.
+
+    Example:
+        >>> list(arrays_of(DatasetSpec(system="kepler", trajectories=1, steps=1, dt=0.1, parameters={"k": {"choice": [1, 2]}})))
+        ['q', 'p', 'energy', 'energy_error', 'seed', 'parameter_k']
+    """
+    arrays = {
+        "q": Array(STATE, "float64", "coordinates"),
+        "p": Array(STATE, "float64", "momenta"),
+        "energy": Array(TIME, "float64", "value of the Hamiltonian"),
+        "energy_error": Array(("trajectory",), "float64", "largest |H(t) - H(0)| / max(|H(0)|, 1) of the stored times"),
+        "seed": Array(("trajectory",), "uint64", "from which everything of the trajectory was drawn", True),
+    }  # fmt: skip
+    for name, distribution in spec.parameter_distributions.items():
+        if not distribution.is_constant:
+            arrays[f"parameter_{name}"] = Array(
+                ("trajectory",), "float64", f"value of the parameter {name}", True
+            )
+    if spec.noise:
+        arrays["q_observed"] = Array(STATE, "float64", "coordinates with noise")
+        arrays["p_observed"] = Array(STATE, "float64", "momenta with noise")
+    if spec.renderer:
+        arrays["image"] = Array(IMAGE, "uint8", "picture of the configuration, row 0 at the top")
+    return arrays
+
+
+def range_of(spec: DatasetSpec, index: int) -> range:
+    """Return the trajectories of a shard.
+
+    Example:
+        >>> range_of(DatasetSpec(system="kepler", trajectories=5, steps=1, dt=0.1, shard=3), 1)
+        range(3, 5)
+    """
+    return range(index * spec.shard, min((index + 1) * spec.shard, spec.trajectories))
+
+
+def make_shard(spec: DatasetSpec, index: int, *, threads: int | None = None) -> dict[str, np.ndarray]:
+    """Return the arrays of one shard.
+
+    Arguments:
+        spec: of the data set.
+        index: of the shard, from 0.
+        threads: of the integrator; None takes all processors.
+
+    Returns:
+        the arrays of :func:`arrays_of`; the first axis is that of :func:`range_of`.
+
+    Raises:
+        NonFiniteError: if a trajectory leaves the finite numbers; names its index in the data set, time and parameters.
+
+    Example:
+        >>> spec = DatasetSpec(system="pendulum", trajectories=3, steps=4, dt=0.1, shard=2)
+        >>> make_shard(spec, 1)["q"].shape
+        (1, 5, 1)
+    """
+    members = range_of(spec, index)
+    seeds = np.array([_seed(spec.seed, i) for i in members], dtype=np.uint64)
+    drawn = [_draw(spec, i, int(seed)) for i, seed in zip(members, seeds, strict=True)]
+    result = {
+        name: np.empty(array.shape(spec, len(members)), array.dtype)
+        for name, array in arrays_of(spec).items()
+    }
+    result["seed"][:] = seeds
+    alike: dict[tuple[float, ...], list[int]] = {}
+    for row, (parameters, _, _) in enumerate(drawn):
+        alike.setdefault(tuple(parameters.values()), []).append(row)
+    for rows in alike.values():
+        parameters = drawn[rows[0]][0]
+        q0, p0 = (np.stack([drawn[row][i] for row in rows]) for i in (1, 2))
+        run = _simulate(spec, [members[row] for row in rows], q0, p0, parameters, threads)
+        result["q"][rows], result["p"][rows], result["energy"][rows] = run.q, run.p, run.energy
+        result["energy_error"][rows] = np.abs(run.energy_error).max(axis=1)
+        for name in parameters:
+            if f"parameter_{name}" in result:
+                result[f"parameter_{name}"][rows] = parameters[name]
+        if spec.renderer:
+            result["image"][rows] = spec.renderer.draw(run.q, parameters)
+    if spec.noise:
+        for row, seed in enumerate(seeds):
+            rng = _stream(int(seed), 2)
+            for name in "qp":
+                noise = rng.standard_normal(result[name].shape[1:])
+                result[f"{name}_observed"][row] = result[name][row] + spec.noise * noise
+    return result
+
+
+def encode_shard(spec: DatasetSpec, index: int, *, threads: int | None = None) -> dict[str, bytes]:
+    """Return the files of one shard, path in the store to content; ``threads`` as for :func:`make_shard`.
+
+    Example:
+        >>> spec = DatasetSpec(system="pendulum", trajectories=3, steps=4, dt=0.1, shard=2)
+        >>> sorted(encode_shard(spec, 1))
+        ['energy/1.0', 'energy_error/1', 'p/1.0.0', 'q/1.0.0', 'seed/1']
+    """
+    shard = make_shard(spec, index, threads=threads)
+    files = {}
+    for name, array in arrays_of(spec).items():
+        key = ".".join([str(index)] + ["0"] * (len(array.dims) - 1))
+        files[f"{name}/{key}"] = _chunk(shard[name], array.shape(spec, spec.shard))
+    return files
+
+
+def encode_elsewhere(spec: Mapping[str, Any], index: int) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Return :func:`encode_shard` of a spec in plain types, and the versions of the place where it was made.
+
+    Example:
+        >>> files, made_with = encode_elsewhere({"system": "pendulum", "trajectories": 1, "steps": 1, "dt": 0.1}, 0)
+        >>> len(files), made_with == versions()
+        (5, True)
+    """
+    return encode_shard(DatasetSpec.from_dict(spec), index, threads=1), versions()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of everything that shapes the bytes.
+
+    Example:
+        >>> versions()["numpy"] == np.__version__
+        True
+    """
+    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
+
+
+def zarr_options(dtype: str) -> dict[str, Any]:
+    """Return how an array of this type is written: bytes of equal weight together, then zstd; the same bytes always.
+
+    Example:
+        >>> zarr_options("uint8")["filters"] is None
+        True
+    """
+    import numcodecs
+
+    width = np.dtype(dtype).itemsize
+    is_float = np.dtype(dtype).kind == "f"
+    return {
+        "zarr_format": 2,
+        "fill_value": float("nan")
+        if is_float
+        else None,  # what is missing shows; xarray would mask other values
+        "filters": [numcodecs.Shuffle(width)] if np.dtype(dtype).kind in "iuf" and width > 1 else None,
+        "compressors": numcodecs.Zstd(1),
+        "config": {"write_empty_chunks": True},
+    }
+
+
+def _chunk(values: np.ndarray, chunk: tuple[int, ...]) -> bytes:
+    """Return the file of one chunk; the last shard is padded, as Zarr has it."""
+    import zarr
+
+    files: dict[str, Any] = {}
+    array = zarr.create_array(
+        zarr.storage.MemoryStore(files), shape=values.shape, chunks=chunk, dtype=values.dtype, **zarr_options(values.dtype.name)
+    )  # fmt: skip
+    array[...] = values
+    return files[".".join(["0"] * values.ndim)].to_bytes()
+
+
+def _seed(seed: int, trajectory: int) -> int:
+    """Return the number from which everything of one trajectory is drawn; 53 bits, which every format keeps."""
+    return int(np.random.SeedSequence(seed, spawn_key=(trajectory,)).generate_state(1, np.uint64)[0] >> 11)
+
+
+def _stream(seed: int, purpose: int) -> np.random.Generator:
+    """Return random numbers for one purpose, so that more of one (parameters, noise) do not change the others."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose,)))
+
+
+def _draw(spec: DatasetSpec, trajectory: int, seed: int) -> tuple[dict[str, float], np.ndarray, np.ndarray]:
+    H = spec.source.hamiltonian
+    rng = _stream(seed, 0)
+    try:
+        drawn = {name: d.draw(rng) for name, d in spec.parameter_distributions.items()}
+        parameters = parameter_values(H.space, drawn, used=[H.expr])
+        q, p = spec.initial_states.draw(seed, _stream(seed, 1), parameters)
+    except ParameterError as error:
+        raise ParameterError(f"trajectory {trajectory}: {error}") from None
+    return parameters, np.asarray(q, dtype=np.float64), np.asarray(p, dtype=np.float64)
+
+
+def _simulate(
+    spec: DatasetSpec,
+    members: list[int],
+    q0: np.ndarray,
+    p0: np.ndarray,
+    parameters: dict[str, float],
+    threads: int | None,
+) -> Trajectories:
+    try:
+        return simulate(
+            spec.source.hamiltonian, q0, p0, spec.dt, spec.steps,
+            save_every=spec.save_every, method=spec.method, parameters=parameters, threads=threads,
+        )  # fmt: skip
+    except NonFiniteError as error:
+        row = error.index or 0
+        raise NonFiniteError(
+            f"trajectory {members[row]} left the finite numbers by t = {error.time or 0.0:.6g} with dt = {spec.dt:g} and "
+            f"parameters {parameters}; it started at q = {q0[row].tolist()}, p = {p0[row].tolist()}. "
+            "Take a smaller dt, or initial states and parameters away from the singularity",
+            index=members[row],
+            time=error.time,
+        ) from error

@@ -1,0 +1,195 @@
+"""States on one energy surface of H = K(p) + U(q) with a quadratic K.
+
+The measure is the microcanonical one, δ(H − E) dq dp: what a long ergodic trajectory of that energy visits.  For d degrees
+of freedom it gives q the density (E − U(q))^(d/2 − 1) where U < E, and then p the direction u/|u| of a normal vector u in
+the metric of K, with the length that K(p) = E − U(q) leaves (Frenkel and Smit, Understanding Molecular Simulation,
+section 2.2).  q is drawn in a box by rejection, so it is this density on the part of the surface above the box.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hamsym.errors import ParameterError
+from hamsym.numeric.codegen import array_function
+from hamsym.symbolic.hamiltonian import Hamiltonian
+
+#: Points that are drawn in the box before the surface counts as not found.
+_TRIES = 1_000_000
+_BATCH = 512
+#: Cells in which turning points of one degree of freedom are looked for, and points at which its density is.
+_CELLS, _ANGLES = 4096, 1025
+
+Potential = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Shell:
+    """The energy surfaces of a Hamiltonian at given parameters.
+
+    Attributes:
+        potential: U of an array of shape ``(…, dof)``.
+        root: R with K(R u) = |u|²/2, shape ``(dof, dof)``.
+
+    Example:
+        >>> from hamsym import PhaseSpace
+        >>> H = Hamiltonian("p1**2/2 + p2**2 + q1**2 + q2**2", PhaseSpace.standard(2))
+        >>> q, p = Shell.of(H, {}).draw(3.0, np.array([[-2.0, 2.0]] * 2), np.random.default_rng(0))
+        >>> bool(abs(p[0] ** 2 / 2 + p[1] ** 2 + q @ q - 3) < 1e-14)
+        True
+    """
+
+    potential: Potential
+    root: np.ndarray
+
+    @classmethod
+    def of(cls, H: Hamiltonian, parameters: Mapping[str, float]) -> Shell:
+        """Return the surfaces of H.
+
+        Raises:
+            NotSeparableError: if H is not K(p) + U(q).
+            ParameterError: if K is no positive quadratic form.
+        """
+        dof = len(H.space.coordinates)
+        K, U = array_function(H.kinetic, H.space), array_function(H.potential, H.space)
+        nowhere = np.zeros(dof)
+
+        def kinetic(p: np.ndarray) -> np.ndarray:
+            return K(np.broadcast_to(nowhere, p.shape), p, parameters)
+
+        def potential(q: np.ndarray) -> np.ndarray:
+            return U(q, np.broadcast_to(nowhere, q.shape), parameters)
+
+        e = np.eye(dof)
+        diagonal = kinetic(e)
+        metric = np.stack([kinetic(e + e[i]) - diagonal - diagonal[i] for i in range(dof)])
+        metric[np.diag_indices(dof)] = 2 * diagonal
+        p = np.random.default_rng(0).standard_normal((8, dof))
+        expected = np.einsum("ni,ij,nj->n", p, metric, p) / 2
+        try:
+            if not np.allclose(kinetic(p), expected, rtol=1e-9, atol=0):
+                raise np.linalg.LinAlgError
+            root = np.linalg.inv(np.linalg.cholesky(metric)).T
+        except np.linalg.LinAlgError:
+            raise ParameterError(
+                "initial: an energy shell needs a kinetic energy that is a positive quadratic form in the momenta, "
+                f"which {H.kinetic} is not; give distributions of the variables instead"
+            ) from None
+        return cls(potential, root)
+
+    def momentum(self, direction: np.ndarray, kinetic: float) -> np.ndarray:
+        """Return p with K(p) = ``kinetic`` along the direction R u of a vector u, shape ``(dof,)``."""
+        return self.root @ (direction * math.sqrt(2 * kinetic / float(direction @ direction)))
+
+    def draw(self, energy: float, box: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Return one state of the microcanonical measure.
+
+        Arguments:
+            energy: E.
+            box: low and high of each coordinate, shape ``(dof, 2)``.
+            rng: random numbers.
+
+        Returns:
+            q and p, shape ``(dof,)``.
+
+        Raises:
+            ParameterError: if no point of the box with U < E is found, or the density has no bound there.
+        """
+        if len(box) == 1:
+            q = _draw_on_line(self.potential, energy, float(box[0, 0]), float(box[0, 1]), rng)
+        else:
+            q = self._draw_in_box(energy, box, rng)
+        return q, self.momentum(rng.standard_normal(len(q)), energy - float(self.potential(q)))
+
+    def _draw_in_box(self, energy: float, box: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        power = len(box) / 2 - 1
+        bound = 1.01 * (energy - _lowest(self.potential, box)) if power else 1.0
+        for _ in range(_TRIES // _BATCH):
+            q = rng.uniform(box[:, 0], box[:, 1], (_BATCH, len(box)))
+            kinetic = energy - self.potential(q)
+            level = rng.random(_BATCH)
+            inside = kinetic > 0  # false for NaN
+            if power:
+                if (kinetic[inside] > bound).any():
+                    raise _unbounded(energy)
+                inside[inside] &= (kinetic[inside] / bound) ** power > level[inside]
+            if inside.any():
+                return q[np.argmax(inside)]
+        raise _not_found(energy)
+
+
+def _draw_on_line(
+    U: Potential, energy: float, low: float, high: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw x with density (E − U)^(−1/2): as x = m + h sin θ between turning points m ± h, where that of θ is bounded."""
+    x = np.linspace(low, high, _CELLS + 1)
+    inside = U(x[:, None]) < energy
+    if not inside.any():
+        raise _not_found(energy)
+    change = np.flatnonzero(inside[1:] != inside[:-1])
+    turning = _bisect(U, energy, x[change], x[change + 1], inside[change])
+    ends = np.concatenate([[low] if inside[0] else [], turning, [high] if inside[-1] else []]).reshape(-1, 2)
+    middle, half = ends.mean(axis=1), (ends[:, 1] - ends[:, 0]) / 2
+
+    def density(well: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        place = middle[well] + half[well] * np.sin(angle)
+        kinetic = energy - U(place[..., None])
+        allowed = kinetic > 0
+        return place, np.where(
+            allowed, half[well] * np.cos(angle) / np.sqrt(np.where(allowed, kinetic, 1)), 0
+        )
+
+    grid = np.linspace(-math.pi / 2, math.pi / 2, _ANGLES)[1:-1]
+    bound = 1.1 * density(np.arange(len(ends))[:, None], grid[None, :])[1].max()
+    for _ in range(_TRIES // _BATCH):
+        place, value = density(
+            rng.integers(len(ends), size=_BATCH), rng.uniform(-math.pi / 2, math.pi / 2, _BATCH)
+        )
+        kept = rng.random(_BATCH) * bound < value
+        if (value > bound).any():
+            raise _unbounded(energy)
+        if kept.any():
+            return place[np.argmax(kept)][None]
+    raise _not_found(energy)
+
+
+def _bisect(U: Potential, energy: float, a: np.ndarray, b: np.ndarray, a_is_inside: np.ndarray) -> np.ndarray:
+    """Return where U = E between a and b, on the inner side."""
+    inner, outer = np.where(a_is_inside, a, b), np.where(a_is_inside, b, a)
+    for _ in range(60):
+        middle = (inner + outer) / 2
+        is_inside = U(middle[:, None]) < energy
+        inner, outer = np.where(is_inside, middle, inner), np.where(is_inside, outer, middle)
+    return inner
+
+
+def _lowest(U: Potential, box: np.ndarray) -> float:
+    """Return about the lowest value of U in a box, by a search that shrinks around the best points found."""
+    rng = np.random.default_rng(0)
+    points = rng.uniform(box[:, 0], box[:, 1], (8192, len(box)))
+    width = box[:, 1] - box[:, 0]
+    for _ in range(40):
+        values = np.nan_to_num(U(points), nan=np.inf)
+        best = points[np.argsort(values, kind="stable")[:16]]
+        width = width * 0.7
+        moves = rng.uniform(-0.5, 0.5, (32, 16, len(box))) * width
+        points = np.concatenate([best, np.clip(best + moves, box[:, 0], box[:, 1]).reshape(-1, len(box))])
+    return float(np.nanmin(U(points)))
+
+
+def _not_found(energy: float) -> ParameterError:
+    return ParameterError(
+        f"initial: no point of the box with a potential below the energy {energy:g} was found; raise the energy, or take a "
+        "box that fits the surface"
+    )
+
+
+def _unbounded(energy: float) -> ParameterError:
+    return ParameterError(
+        f"initial: the density of the surface of energy {energy:g} has no bound in the box: a deep well or a barrier of just "
+        "this height; change the energy or the box"
+    )
