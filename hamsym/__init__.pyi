@@ -1,4 +1,8 @@
 from . import errors as errors
+from .data.dataset import generate_dataset as generate_dataset
+from .data.dataset import open_dataset as open_dataset
+from .data.inspection import check_dataset as check_dataset
+from .data.spec import DatasetSpec as DatasetSpec
 from .data.systems import systems as systems
 from .data.targets import targets as targets
 from .numeric.methods import methods as methods

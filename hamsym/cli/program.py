@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from hamsym.cli.algebra import algebra
+from hamsym.cli.dataset import dataset
 from hamsym.cli.integrals import integrals
 from hamsym.cli.simulate import simulate
 from hamsym.cli.verify import verify
@@ -50,6 +51,7 @@ def root(
 
 for _command in (verify, integrals, algebra, simulate):
     app.command()(_command)
+app.add_typer(dataset, name="dataset")
 for _entry in entry_points(group="hamsym.commands"):
     app.command(_entry.name)(_entry.load())
 
