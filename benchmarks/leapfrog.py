@@ -141,7 +141,7 @@ def measure(name: str, folder: Path, options: argparse.Namespace) -> dict[str, f
 
     contenders = {
         "kernel": lambda: kernels.block(
-            q0, p0, q, p, 0, options.batch, h, options.save_every, kernels.WIDTH, *k
+            q0, p0, q, p, 0, options.batch, 0.0, h, options.save_every, kernels.WIDTH, *k
         ),
         "simulate": simulate,
     }

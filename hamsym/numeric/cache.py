@@ -117,7 +117,7 @@ def _versions() -> tuple[str, ...]:
     import hamsym
 
     own = hashlib.sha256()
-    for name in ("cache", "printing", "codegen", "stepping"):
+    for name in ("cache", "printing", "codegen", "splitting", "stepping"):
         own.update((Path(__file__).with_name(f"{name}.py")).read_bytes())
     versions = [m.__version__ for m in (hamsym, numba, numpy, sympy)]
     return (*versions, platform.python_version(), platform.machine(), own.hexdigest())

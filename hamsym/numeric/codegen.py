@@ -15,7 +15,7 @@ import numpy as np
 import sympy as sp
 
 from hamsym.arguments import real
-from hamsym.errors import FormulaError, ParameterError, did_you_mean
+from hamsym.errors import ParameterError, did_you_mean
 from hamsym.numeric.printing import shift_exponentials, straight_line
 from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.space import Space
@@ -23,7 +23,7 @@ from hamsym.symbolic.space import Space
 
 @dataclass(frozen=True)
 class Arguments:
-    """The local names of a space's symbols in generated code: q0, q1, …, p0, p1, …, k0, k1, …."""
+    """The local names of a space's symbols in generated code: q0, q1, …, p0, p1, …, k0, k1, … and clock."""
 
     q: tuple[str, ...]
     p: tuple[str, ...]
@@ -37,52 +37,52 @@ class Arguments:
         p = tuple(f"p{i}" for i in range(len(space.momenta)))
         k = tuple(f"k{i}" for i in range(len(space.parameters)))
         symbols = [*space.coordinates, *space.momenta, *space.parameters.values()]
-        return Arguments(q, p, k, dict(zip(symbols, [*q, *p, *k], strict=True)))
+        names = dict(zip(symbols, [*q, *p, *k], strict=True))
+        return Arguments(q, p, k, names if space.time is None else names | {space.time: "clock"})
 
 
 def separable_source(H: Hamiltonian) -> str:
-    """Return the numba source of ``force(q…, k…) = ∂U/∂q``, ``velocity(p…, k…) = ∂K/∂p`` and ``potential(q…, k…)``.
+    """Return the numba source of the functions ``force`` = ∂U/∂q, ``velocity`` = ∂K/∂p and ``potential`` = U.
 
-    Each function takes and returns scalars (tuples of ``dof`` scalars for the first two).  The module that
-    holds the source supplies the decorator ``inlined``.
+    Each takes scalars, ``q…`` or ``p…``, then the time ``clock`` if H depends on it, then ``k…``, and returns a scalar
+    or a tuple of ``dof`` scalars.  The module that holds the source supplies the decorator ``inlined``.
 
     Raises:
         NotSeparableError: if H is not K(p) + U(q).
-        FormulaError: if H depends on time or contains functions without a formula.
+        FormulaError: if H contains functions without a formula.
     """
-    require_autonomous(H)
-    arguments = Arguments.of(H.space)
+    arguments, tail = Arguments.of(H.space), formula_tail(H)
     U, K = shift_exponentials(H.potential), shift_exponentials(H.kinetic)
     return "\n\n".join(
         [
-            _function_source("force", [U.diff(x) for x in H.space.coordinates], arguments.q, arguments),
-            _function_source("velocity", [K.diff(x) for x in H.space.momenta], arguments.p, arguments),
-            _function_source("potential", [U], arguments.q, arguments),
+            _function_source("force", [U.diff(x) for x in H.space.coordinates], arguments.q, arguments, tail),
+            _function_source("velocity", [K.diff(x) for x in H.space.momenta], arguments.p, arguments, tail),
+            _function_source("potential", [U], arguments.q, arguments, tail),
         ]
     )
 
 
-def require_autonomous(H: Hamiltonian) -> None:
-    """Refuse a Hamiltonian with explicit time.
+def depends_on_time(H: Hamiltonian) -> bool:
+    """Whether the time of the phase space occurs in H."""
+    return H.space.time in H.expr.free_symbols
 
-    Raises:
-        FormulaError: with the remedy, an enlarged phase space.
-    """
-    time = H.space.time
-    if time is not None and H.expr.has(time):
-        raise FormulaError(
-            f"the Hamiltonian depends on the time {time.name!r}, which the numeric layer does not step; make {time.name} a "
-            "coordinate with a momentum E and use H + E"
-        )
+
+def formula_tail(H: Hamiltonian) -> tuple[str, ...]:
+    """Return the arguments that follow the variables in generated functions: the time if H needs it, parameters."""
+    return ("clock",) * depends_on_time(H) + Arguments.of(H.space).k
 
 
 def _function_source(
-    name: str, outputs: Sequence[sp.Expr], variables: Sequence[str], arguments: Arguments
+    name: str,
+    outputs: Sequence[sp.Expr],
+    variables: Sequence[str],
+    arguments: Arguments,
+    tail: Sequence[str],
 ) -> str:
     lines, results = straight_line(outputs, arguments.names)
     result = results[0] if name == "potential" else f"({', '.join(results)},)"
     body = "".join(f"    {line}\n" for line in lines)
-    return f"@inlined\ndef {name}({', '.join([*variables, *arguments.k])}):\n{body}    return {result}\n"
+    return f"@inlined\ndef {name}({', '.join([*variables, *tail])}):\n{body}    return {result}\n"
 
 
 def parameter_values(
@@ -148,8 +148,9 @@ def array_function(expression: sp.Expr, space: Space) -> Callable[..., np.ndarra
         space: the phase space.
 
     Returns:
-        ``f(q, p, parameters)`` with q and p of shape ``(..., dof)`` and parameters a dict of name to number; it
-        returns an array of shape ``(...)``, also where the expression is a constant.
+        ``f(q, p, parameters, t)`` with q and p of shape ``(..., dof)``, parameters a dict of name to number and t the
+        time, if the expression depends on it, of a shape that broadcasts to ``(...)``; it returns an array of shape
+        ``(...)``, also where the expression is a constant.
 
     Raises:
         FormulaError: if the expression has no numeric form.
@@ -170,13 +171,15 @@ def array_function(expression: sp.Expr, space: Space) -> Callable[..., np.ndarra
     ]
     body = "".join(f"    {line}\n" for line in [*unpack, *lines])
     scope: dict[str, Any] = {"np": np}
-    source = f"def value(q, p, k):\n{body}    return {results[0]}\n"
+    source = f"def value(q, p, k, clock):\n{body}    return {results[0]}\n"
     exec(compile(source, "<hamsym formula>", "exec"), scope)  # noqa: S102  our own generated source
     value = scope["value"]
 
-    def evaluate(q: np.ndarray, p: np.ndarray, parameters: Mapping[str, float]) -> np.ndarray:
+    def evaluate(
+        q: np.ndarray, p: np.ndarray, parameters: Mapping[str, float], t: np.ndarray | float = math.nan
+    ) -> np.ndarray:
         with np.errstate(all="ignore"):  # the caller looks at what is not finite and says where
-            result = value(q, p, parameters)
+            result = value(q, p, parameters, t)
         return np.array(np.broadcast_to(result, q.shape[:-1]), dtype=np.float64)
 
     return evaluate

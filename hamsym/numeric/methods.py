@@ -1,56 +1,114 @@
 """Integrators as coefficient tables: name, order and what they need of the Hamiltonian.
 
 For H = K(p) + U(q) a kick ``p -= b h ∂U/∂q`` and a drift ``q += a h ∂K/∂p`` are exact flows of the two parts.
-A method is their alternation, so it is symplectic; it is a palindrome, so it is its own inverse under h → -h
-and of even order (Hairer, Lubich, Wanner, Geometric Numerical Integration, chapters II.5 and V.3).
+A splitting method is their alternation, so it is symplectic; it is a palindrome, so it is its own inverse under
+h → -h and of even order (Hairer, Lubich, Wanner, Geometric Numerical Integration, chapters II.5 and V.3).
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
 
-from hamsym.errors import UnknownNameError, did_you_mean
+from hamsym.errors import NotSeparableError, UnknownNameError, did_you_mean
+from hamsym.numeric.kinetic import has_constant_mass
+from hamsym.symbolic.hamiltonian import Hamiltonian
+from hamsym.symbolic.text import shorten
 
 
 @dataclass(frozen=True)
-class Method:
-    """A symmetric splitting method.
+class Method(ABC):
+    """A symmetric integrator.
 
     Attributes:
         name: what ``simulate(method=...)`` is given.
         order: the error over a fixed time is O(dt^order).
-        separable_only: whether H must be K(p) + U(q).
-        outer: coefficients of the flow that starts and ends a step (one more than ``inner``).
-        inner: coefficients of the flow in between.
-        starts_with: ``"kick"`` or ``"drift"``, the flow with the outer coefficients.
         source: where the coefficients come from.
+        separable_only: whether H must be K(p) + U(q).
+        quadratic_kinetic: whether K must moreover be quadratic in p with constant coefficients.
+        symplectic: whether the step is a symplectic map of (q, p).
     """
 
     name: str
     order: int
-    outer: tuple[float, ...]
-    inner: tuple[float, ...]
-    starts_with: str
     source: str
-    separable_only: bool = True
+    separable_only: bool = False
+    quadratic_kinetic: bool = False
+    symplectic: bool = True
 
-    @cached_property
+    @property
+    @abstractmethod
+    def evaluations(self) -> int:
+        """Evaluations of the force, or of the whole gradient of H, per step."""
+
+    @property
+    def needs(self) -> str:
+        """What H must be, in words; empty if anything will do."""
+        if self.quadratic_kinetic:
+            return "H = pᵀM⁻¹p/2 + U(q) with a constant mass matrix M"
+        return "H = K(p) + U(q)" if self.separable_only else ""
+
+    def admits(self, H: Hamiltonian) -> bool:
+        """Whether the method applies to H, as far as could be shown.
+
+        Example:
+            >>> from hamsym import systems
+            >>> method_named("leapfrog").admits(systems["double_pendulum"].hamiltonian)
+            False
+        """
+        if self.separable_only and not H.is_separable:
+            return False
+        return not self.quadratic_kinetic or has_constant_mass(H)
+
+    def require(self, H: Hamiltonian) -> None:
+        """Refuse a Hamiltonian that the method does not apply to.
+
+        Raises:
+            NotSeparableError: names the methods that do apply.
+        """
+        if self.admits(H):
+            return
+        others = [m.name for m in _METHODS if m.order >= self.order and m.admits(H)]
+        others = others or [m.name for m in _METHODS if m.admits(H)]
+        if not others:
+            _ = H.kinetic  # says why there is none
+        raise NotSeparableError(
+            f"{self.name} needs {self.needs}, and H = {shorten(H.text)} is not of that form; "
+            f"use method={' or '.join(map(repr, others))}, or method='auto'"
+        )
+
+    def __repr__(self) -> str:
+        needs = f", needs {self.needs}" if self.needs else ""
+        return f"<{self.name}: order {self.order}, {self.evaluations} evaluation(s) a step{needs}>"
+
+
+@dataclass(frozen=True, repr=False)
+class Splitting(Method):
+    """A palindrome of kicks and drifts.
+
+    Attributes:
+        outer: coefficients of the flow that starts and ends a step (one more than ``inner``).
+        inner: coefficients of the flow in between.
+        starts_with: ``"kick"`` or ``"drift"``, the flow with the outer coefficients.
+    """
+
+    separable_only: bool = True
+    outer: tuple[float, ...] = ()
+    inner: tuple[float, ...] = ()
+    starts_with: str = "kick"
+
+    @property
     def evaluations(self) -> int:
         """Force evaluations per step; the last kick of a step shares its force with the first of the next."""
         return len(self.inner)
 
-    def __repr__(self) -> str:
-        needs = ", needs H = K(p) + U(q)" if self.separable_only else ""
-        return f"<{self.name}: order {self.order}, {self.evaluations} force evaluation(s) a step{needs}>"
 
-
-def _compose(name: str, order: int, weights: list[float], source: str) -> Method:
+def _compose(name: str, order: int, weights: list[float], source: str) -> Splitting:
     """Run leapfrog with the steps w₁h, w₂h, …, merging the kicks that meet."""
     outer = [w / 2 for w in weights] + [0.0]
     for i, w in enumerate(weights):
         outer[i + 1] += w / 2
-    return Method(name, order, tuple(outer), tuple(weights), "kick", source)
+    return Splitting(name, order, source, outer=tuple(outer), inner=tuple(weights))
 
 
 def _triple_jump(order: int) -> list[float]:
@@ -59,26 +117,89 @@ def _triple_jump(order: int) -> list[float]:
     return [1 / (2 - root), -root / (2 - root), 1 / (2 - root)]
 
 
-def _yoshida6_weights() -> list[float]:
-    # Solution A of table 1 in Yoshida 1990; the middle weight follows from the sum being one.
-    side = [-1.17767998417887, 0.235573213359357, 0.784513610477560]
-    return [*side[::-1], 1 - 2 * sum(side), *side]
+def _around(*side: float) -> list[float]:
+    """The weights of one side, mirrored around the middle one that makes the sum one."""
+    return [*side, 1 - 2 * sum(side), *side[::-1]]
 
 
-_METHODS = (
-    Method("leapfrog", 2, (0.5, 0.5), (1.0,), "kick", "Störmer–Verlet, velocity form"),
-    Method("leapfrog_drift", 2, (0.5, 0.5), (1.0,), "drift", "Störmer–Verlet, position form"),
-    _compose("yoshida4", 4, _triple_jump(2), "Yoshida, Physics Letters A 150 (1990) 262"),
-    _compose("yoshida6", 6, _yoshida6_weights(), "Yoshida, Physics Letters A 150 (1990) 262, solution A"),
-)
+def _blanes_moan4() -> Splitting:
+    b = (0.0829844064174052, 0.396309801498368, -0.0390563049223486)
+    a = (0.245298957184271, 0.604872665711080)
+    drifts = (*a, 0.5 - sum(a), 0.5 - sum(a), *a[::-1])
+    source = f"{_BLANES_MOAN}, SRKN 6ᵇ"
+    return Splitting(
+        "blanes_moan4", 4, source, quadratic_kinetic=True, outer=tuple(_around(*b)), inner=drifts
+    )
+
+
+def _blanes_moan6() -> Splitting:
+    b = (0.0414649985182624, 0.198128671918067, -0.0400061921041533, 0.0752539843015807, -0.0115113874206879)
+    a = (0.123229775946271, 0.290553797799558, -0.127049212625417, -0.246331761062075, 0.357208872795928)
+    kicks = (*b, 0.5 - sum(b), 0.5 - sum(b), *b[::-1])
+    source = f"{_BLANES_MOAN}, SRKN 11ᵇ"
+    return Splitting("blanes_moan6", 6, source, quadratic_kinetic=True, outer=kicks, inner=tuple(_around(*a)))
+
+
+def _pefrl() -> Splitting:
+    xi, lam, chi = 0.1786178958448091, -0.2123418310626054, -0.06626458266981849
+    kicks = (0.5 - lam, lam, lam, 0.5 - lam)
+    source = "Omelyan, Mryglod, Folk, Computer Physics Communications 146 (2002) 188"
+    return Splitting("pefrl", 4, source, outer=tuple(_around(xi, chi)), inner=kicks, starts_with="drift")
+
+
+_YOSHIDA = "Yoshida, Physics Letters A 150 (1990) 262"
+_KAHAN_LI = "Kahan and Li, Mathematics of Computation 66 (1997) 1089"
+_BLANES_MOAN = "Blanes and Moan, Journal of Computational and Applied Mathematics 142 (2002) 313"
+_HLW = "Hairer, Lubich, Wanner, Geometric Numerical Integration, section V.3.2"
+_METHODS: tuple[Method, ...] = (
+    Splitting("leapfrog", 2, "Störmer–Verlet, velocity form", outer=(0.5, 0.5), inner=(1.0,)),
+    Splitting(
+        "leapfrog_drift", 2, "Störmer–Verlet, position form", outer=(0.5, 0.5), inner=(1.0,), starts_with="drift"
+    ),
+    _compose("yoshida4", 4, _triple_jump(2), _YOSHIDA),
+    _pefrl(),
+    _blanes_moan4(),
+    _compose(
+        "yoshida6", 6, _around(0.784513610477560, 0.235573213359357, -1.17767998417887), f"{_YOSHIDA}, solution A"
+    ),
+    _compose(
+        "kahan_li6",
+        6,
+        _around(
+            0.39216144400731413928, 0.33259913678935943860, -0.70624617255763935981, 0.08221359629355080023
+        ),
+        f"{_KAHAN_LI}; {_HLW}",
+    ),
+    _blanes_moan6(),
+    _compose(
+        "yoshida8",
+        8,
+        _around(
+            0.74167036435061295345, -0.40910082580003159400, 0.19075471029623837995, -0.57386247111608226666,
+            0.29906418130365592384, 0.33462491824529818378, 0.31529309239676659663,
+        ),
+        f"{_YOSHIDA}, solution D; {_HLW}",
+    ),
+    _compose(
+        "kahan_li8",
+        8,
+        _around(
+            0.13020248308889008088, 0.56116298177510838456, -0.38947496264484728641, 0.15884190655515560090,
+            -0.39590389413323757734, 0.18453964097831570709, 0.25837438768632204729, 0.29501172360931029887,
+        ),
+        f"{_KAHAN_LI}; {_HLW}",
+    ),
+)  # fmt: skip
+#: What ``method="auto"`` takes: the first that applies.
+_PREFERRED = ("blanes_moan6", "kahan_li6")
 
 
 def methods() -> list[Method]:
-    """Return the integrators, simplest first.
+    """Return the integrators, by order.
 
     Example:
-        >>> [(m.name, m.order, m.evaluations) for m in methods()]
-        [('leapfrog', 2, 1), ('leapfrog_drift', 2, 1), ('yoshida4', 4, 3), ('yoshida6', 6, 7)]
+        >>> [(m.name, m.order, m.evaluations) for m in methods()[:3]]
+        [('leapfrog', 2, 1), ('leapfrog_drift', 2, 1), ('yoshida4', 4, 3)]
     """
     return list(_METHODS)
 
@@ -95,3 +216,23 @@ def method_named(name: str) -> Method:
     raise UnknownNameError(
         f"there is no method called {name!r}{did_you_mean(str(name), [m.name for m in _METHODS])}"
     )
+
+
+def method_for(H: Hamiltonian, wanted: str | Method) -> Method:
+    """Return the method that was asked for, or for ``"auto"`` the preferred one of order six that applies to H.
+
+    Raises:
+        UnknownNameError: with the closest name.
+        NotSeparableError: if the method does not apply to H; names those that do.
+
+    Example:
+        >>> from hamsym import systems
+        >>> method_for(systems["kepler"].hamiltonian, "auto").name
+        'blanes_moan6'
+    """
+    if isinstance(wanted, str) and wanted == "auto":
+        candidates = [method_named(name) for name in _PREFERRED]
+        return next(m for m in candidates if m.admits(H) or m is candidates[-1])
+    method = wanted if isinstance(wanted, Method) else method_named(wanted)
+    method.require(H)
+    return method

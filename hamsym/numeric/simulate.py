@@ -14,7 +14,7 @@ from hamsym.arguments import integer, real
 from hamsym.errors import NonFiniteError, ParameterError, ShapeError
 from hamsym.numeric.arguments import points
 from hamsym.numeric.codegen import parameter_values
-from hamsym.numeric.methods import Method, method_named
+from hamsym.numeric.methods import Method, method_for
 from hamsym.numeric.progress import Bar
 from hamsym.numeric.stepping import LANES, stepping_kernels
 from hamsym.numeric.trajectories import Trajectories
@@ -34,20 +34,25 @@ def simulate(
     save_every: int = 1,
     method: str | Method = "leapfrog",
     parameters: Mapping[str, float] | None = None,
+    t0: float = 0.0,
+    compensated: bool = False,
     threads: int | None = None,
     progress: bool = False,
 ) -> Trajectories:
     """Integrate Hamilton's equations from many initial states at once.
 
     Arguments:
-        H: a separable Hamiltonian, H = K(p) + U(q), without explicit time.
+        H: the Hamiltonian, of the form that the method needs; it may depend on time.
         q0: initial coordinates, shape ``(batch, dof)`` or ``(dof,)`` for one trajectory.
         p0: initial momenta, same shape.
         dt: time step; negative runs backward.
         steps: number of steps; those after the last stored state (``steps % save_every``) are not made.
         save_every: steps between stored states.
-        method: a name from :func:`hamsym.methods`.
+        method: a name from :func:`hamsym.methods`, or ``"auto"`` for one of order six that applies to H; the result
+            says which.
         parameters: value of each parameter in H by name.
+        t0: the time of the initial states.
+        compensated: carry the rounding error of every addition along (Kahan's summation), for very long runs.
         threads: how many; None takes all processors for large batches.  The bits do not depend on it.
         progress: show a progress bar, if the output is a terminal.
 
@@ -56,13 +61,13 @@ def simulate(
 
     Raises:
         NotSeparableError: if H is not of the form the method needs.
-        FormulaError: if H contains functions without a formula, or the time.
+        FormulaError: if H contains functions without a formula.
         ShapeError, ParameterError, UnknownNameError: for bad arguments.
         NonFiniteError: if a state is or becomes NaN or infinite; ``error.partial`` holds all trajectories, in
             which the others are complete.
 
     Source:
-        Hairer, Lubich, Wanner, Geometric Numerical Integration, chapter VI.3.
+        Hairer, Lubich, Wanner, Geometric Numerical Integration, chapters VI.3 and VIII.5.
 
     Example:
         >>> from hamsym import Hamiltonian, PhaseSpace
@@ -77,10 +82,8 @@ def simulate(
         raise ParameterError(
             f"H is a hamsym.Hamiltonian, not {type(H).__name__}; write Hamiltonian(formula, space)"
         )
-    if not H.space.momenta:
-        _ = H.kinetic  # a Lie–Poisson space has no pairs (q, p) to start from; the error says what to do
-    scheme = method if isinstance(method, Method) else method_named(method)
-    dt, save_every = real("dt", dt), integer("save_every", save_every, minimum=1)
+    scheme = method_for(H, method)
+    dt, t0, save_every = real("dt", dt), real("t0", t0), integer("save_every", save_every, minimum=1)
     if dt == 0:
         raise ParameterError("dt is not zero; negative steps run backward")
     steps = integer("steps", steps, minimum=1)
@@ -91,26 +94,27 @@ def simulate(
     q, p = _initial_states(q0, p0, len(H.space.coordinates))
     values = parameter_values(H.space, parameters, used=[H.expr])
     workers = _thread_count(threads, len(q) * steps)
-    kernels = stepping_kernels(H, scheme)
+    kernels = stepping_kernels(H, scheme, compensated=bool(compensated))
 
     time = steps // save_every + 1
     try:
-        stored = [np.empty((len(q), time, q.shape[1])) for _ in "qp"]
+        all_q, all_p = (np.empty((len(q), time, q.shape[1])) for _ in "qp")
     except (MemoryError, ValueError):
         size = 16 * len(q) * time * q.shape[1] / 1e9
         raise ParameterError(
             f"the result would take {size:.3g} GB; raise save_every or take fewer trajectories"
         ) from None
-    result = Trajectories(H, scheme.name, dt, values, dt * (save_every * np.arange(time)), *stored)
+    t = t0 + dt * (save_every * np.arange(time))
+    result = Trajectories(H, scheme.name, dt, values, t, all_q, all_p, automatic=method == "auto")
     k = tuple(values.get(name, 0.0) for name in H.space.parameters)
     states = (q, p, result.q, result.p)
 
     def run(first: int, last: int) -> int:
         if last - first < 3:  # a block would compute sixteen
             for i in range(first, last):
-                kernels.one(*states, i, dt, save_every, *k)
+                kernels.one(*states, i, t0, dt, save_every, *k)
         else:
-            kernels.block(*states, first, last, dt, save_every, kernels.WIDTH, *k)
+            kernels.block(*states, first, last, t0, dt, save_every, kernels.WIDTH, *k)
         return last - first
 
     _run_all(run, _chunks(len(q), workers), workers, progress)

@@ -2,22 +2,24 @@
 
 A batch runs in blocks of ``LANES`` trajectories.  Within a block the lane loop is innermost and several steps are
 written out inside it, so that a state stays in registers and the compiler turns the lanes into SIMD; output is
-trajectory-major, because time-major output is limited by memory.  The flow that ends one step and starts the next
-is done once: the state between steps holds the variable *after* that merged flow, and what is stored is the
-variable in the middle of it.  Hence the bits do not depend on how often a trajectory is stored, nor on its company:
-the compiler may not reorder or contract floating-point operations; fused multiply-adds are written out.
+trajectory-major, because time-major output is limited by memory.  The bits depend neither on how often a trajectory is
+stored nor on its company: the compiler may not reorder or contract floating-point operations; fused multiply-adds are
+written out.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import astuple
 
 import sympy as sp
 
+from hamsym.errors import FormulaError
 from hamsym.numeric.cache import Kernels
-from hamsym.numeric.codegen import Arguments, separable_source
-from hamsym.numeric.methods import Method
+from hamsym.numeric.codegen import Arguments, depends_on_time, separable_source
+from hamsym.numeric.methods import Method, Splitting
+from hamsym.numeric.splitting import StepSource, splitting_source
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
 #: Trajectories in one SIMD block.
@@ -26,7 +28,7 @@ LANES = 16
 #: formulas fill the processor without, and would compile for long.
 _UNROLL, _CHAINS, _LONG = 5, 2, 60
 
-_LOCALS = re.compile(r"\b((?:end_)?[qpg]\d+)\b")
+_LOCALS = re.compile(r"\b((?:end_|e_)?[qp]\d+)\b")
 
 _HEADER = """\
 import math
@@ -69,26 +71,30 @@ def scatter(context, out, first, stride, lanes):
 """
 
 
-def stepping_kernels(H: Hamiltonian, method: Method) -> Kernels:
-    """Return the compiled loops of a method for a separable Hamiltonian.
+def stepping_kernels(H: Hamiltonian, method: Method, *, compensated: bool = False) -> Kernels:
+    """Return the compiled loops of a method for a Hamiltonian that it admits.
 
     Arguments:
         H: the Hamiltonian; parameters stay arguments, so new values need no new code.
-        method: a splitting method.
+        method: the integrator.
+        compensated: carry the rounding errors of the additions along.
 
     Returns:
-        An object with ``one(q_in, p_in, q_out, p_out, i, h, save_every, *k)`` and
-        ``block(q_in, p_in, q_out, p_out, first, last, h, save_every, WIDTH, *k)``, and that ``WIDTH``: the length of
+        An object with ``one(q_in, p_in, q_out, p_out, i, t0, h, save_every, *k)`` and
+        ``block(q_in, p_in, q_out, p_out, first, last, t0, h, save_every, WIDTH, *k)``, and that ``WIDTH``: the length of
         the SIMD loop has to come at run time, because the compiler would write out one of known length as scalars.
         ``q_in`` is ``(batch, dof)``, ``q_out`` is ``(batch, time, dof)``; both fill the trajectories i, or first to
         last - 1.
 
     Raises:
-        NotSeparableError: if H is not K(p) + U(q).
+        NotSeparableError: if the method needs another form of H.
         FormulaError: if H cannot be turned into numbers.
     """
-    kind = f"stepping {method.starts_with} {method.outer} {method.inner}"
-    return _kernels(H, kind, lambda formulas: _stepping_source(formulas, H, method))
+    return _kernels(
+        H,
+        f"stepping {astuple(method)} {compensated}",
+        lambda: _stepping_source(H, _step_source(H, method, compensated)),
+    )
 
 
 def sampling_kernels(H: Hamiltonian) -> Kernels:
@@ -100,86 +106,80 @@ def sampling_kernels(H: Hamiltonian) -> Kernels:
         ``steps=0`` it only evaluates U.
 
     Raises:
-        NotSeparableError, FormulaError: as :func:`stepping_kernels`.
+        NotSeparableError: if H is not K(p) + U(q).
+        FormulaError: if H depends on time, or cannot be turned into numbers.
     """
-    return _kernels(H, "sampling", lambda formulas: _sampling_source(formulas, H))
+    if depends_on_time(H):
+        raise FormulaError(
+            f"the Hamiltonian depends on the time {H.space.time}, so there is no density exp(-βU) to sample; "
+            "put in a fixed time"
+        )
+    return _kernels(H, "sampling", lambda: _sampling_source(H))
 
 
-def _kernels(H: Hamiltonian, kind: str, loops: Callable[[str], str]) -> Kernels:
-    def write() -> str:
-        formulas = separable_source(H)
-        return f"{_HEADER.replace('{lanes}', str(LANES))}{formulas}\n\n{loops(formulas)}"
-
+def _kernels(H: Hamiltonian, kind: str, write: Callable[[], str]) -> Kernels:
     space = H.space
     names = [f"{n}:{s.assumptions0.get('positive')}" for n, s in space.symbols.items()]
-    return Kernels((sp.srepr(H.expr), repr(space), *names, kind), write)
+    header = _HEADER.replace("{lanes}", str(LANES))
+    return Kernels((sp.srepr(H.expr), repr(space), *names, kind), lambda: header + write())
 
 
-def _stepping_source(formulas: str, H: Hamiltonian, method: Method) -> str:
-    names, m = Arguments.of(H.space), len(method.inner)
-    # The outer variable is moved first and last in a step; its flow is the one that merges.
-    if method.starts_with == "kick":
-        outer, outer_flow, inner, inner_flow, signs = names.p, "force", names.q, "velocity", "-+"
-    else:
-        outer, outer_flow, inner, inner_flow, signs = names.q, "velocity", names.p, "force", "+-"
-    state, tail = [*names.q, *names.p], "".join(f", {k}" for k in names.k)
-    dof = len(names.q)
+def _step_source(H: Hamiltonian, method: Method, compensated: bool) -> StepSource:
+    method.require(H)
+    assert isinstance(method, Splitting)
+    return splitting_source(H, method, compensated=compensated)
 
-    def flow(function: str, of: tuple[str, ...]) -> str:
-        return f"{', '.join(f'g{i}' for i in range(dof))}, = {function}({', '.join(of)}{tail})"
 
-    def move(variables: tuple[str, ...], sign: str, coefficient: str, prefix: str = "") -> list[str]:
-        return [f"{prefix}{x} = fma({sign}{coefficient}*h, g{i}, {x})" for i, x in enumerate(variables)]
-
-    middle = []
-    for j in range(m):
-        middle += [
-            flow(inner_flow, outer),
-            *move(inner, signs[1], repr(method.inner[j])),
-            flow(outer_flow, inner),
-        ]
-        middle += move(outer, signs[0], repr(method.outer[j + 1])) if j < m - 1 else []
-    merge = move(outer, signs[0], repr(method.outer[-1] + method.outer[0]))
-    ends = [f"end_{x}" for x in outer]
-    listed, listed_ends = ", ".join(state), ", ".join([*state, *ends])
-    arguments = f"({listed}, h{tail})"
+def _stepping_source(H: Hamiltonian, source: StepSource) -> str:
+    names, state, ends = Arguments.of(H.space), source.state, source.ends
+    variables, dof, k_tail = [*names.q, *names.p], len(names.q), "".join(f", {k}" for k in names.k)
+    kept = [*state, *(e for e in ends.values() if e not in state)]
+    begin_listed, listed, all_listed = ", ".join(variables), ", ".join(state), ", ".join(kept)
+    tail = f", t, h{k_tail}"
     steps = [
-        _define(f"begin{arguments}", [flow(outer_flow, inner), *move(outer, signs[0], repr(method.outer[0])), f"return ({listed})"]),
-        _define(f"step{arguments}", [*middle, *merge, f"return ({listed})"]),
-        _define(f"stored_step{arguments}", [*middle, *move(outer, signs[0], repr(method.outer[-1]), "end_"), *merge, f"return ({listed_ends})"]),
-    ]  # fmt: skip
-    step, stored_step = f"{listed} = step{arguments}", f"{listed_ends} = stored_step{arguments}"
-    source = {x: f"end_{x}" if x in outer else x for x in state}  # where the variable is at a whole step
-    start = [
-        *[f"{x} = {x[0]}_in[i, {x[1:]}]" for x in state],
-        *[f"{x[0]}_out[i, 0, {x[1:]}] = {x}" for x in state],
+        _define(f"begin({begin_listed}{tail})", [*source.begin, f"return ({listed},)"]),
+        _define(f"step({listed}{tail})", [*source.step, f"return ({listed},)"]),
+        _define(f"stored_step({listed}{tail})", [*source.stored_step, f"return ({all_listed},)"]),
     ]
-    start += [f"{listed} = begin{arguments}"]
+    timed = depends_on_time(H)
 
+    def step(number: str, *, stored: bool) -> str:
+        """A call of the step that starts at the time of the step ``number``, counted from the first."""
+        time = f"fma(h, float({number}), t0)" if timed else "t0"
+        function, results = ("stored_step", all_listed) if stored else ("step", listed)
+        return f"{results}, = {function}({listed}, {time}, h{k_tail})"
+
+    start = [
+        *[f"{x} = {x[0]}_in[i, {x[1:]}]" for x in variables],
+        *[f"{x[0]}_out[i, 0, {x[1:]}] = {x}" for x in variables],
+        f"{listed}, = begin({begin_listed}, t0, h{k_tail})",
+    ]
     one = [
         *start,
-        *[f"{e} = {x}" for e, x in zip(ends, outer, strict=True)],
+        *[f"{e} = 0.0" for e in kept if e not in state],
         "for s in range(1, q_out.shape[1]):",
-        *_indent(["for n in range(save_every):", *_indent([stored_step])]),
-        *_indent(f"{x[0]}_out[i, s, {x[1:]}] = {source[x]}" for x in state),
+        *_indent(["for n in range(save_every):", *_indent([step("(s - 1)*save_every + n", stored=True)])]),
+        *_indent(f"{x[0]}_out[i, s, {x[1:]}] = {ends[x]}" for x in variables),
     ]
-    is_long = formulas.count("\n") > _LONG
-    unroll, chains = (1, 1) if is_long else (max(1, _UNROLL // m), _CHAINS)
-    load, keep = [f"{x} = s_{x}[l]" for x in state], [f"s_{x}[l] = {x}" for x in [*state, *ends]]
+    is_long = source.functions.count("\n") > _LONG
+    unroll, chains = (1, 1) if is_long else (max(1, _UNROLL // source.stages), _CHAINS)
+    load, keep = [f"{x} = s_{x}[l]" for x in state], [f"s_{x}[l] = {x}" for x in kept]
     write_block = [
-        f"scatter(flat_{x[0]}, (begin_at*times + s)*{dof} + {x[1:]}, times*{dof}, s_{source[x]})"
-        for x in state
+        f"scatter(flat_{x[0]}, (begin_at*times + s)*{dof} + {x[1:]}, times*{dof}, s_{ends[x]})"
+        for x in variables
     ]
-    write_part = [f"{x[0]}_out[begin_at + l, s, {x[1:]}] = s_{source[x]}[l]" for x in state]
-    saves = [
-        f"for n in range(save_every // {unroll}):",
-        *_indent(_interleaved([*load, *[step] * (unroll - 1), stored_step, *keep], chains)),
-    ]
+    write_part = [f"{x[0]}_out[begin_at + l, s, {x[1:]}] = s_{ends[x]}[l]" for x in variables]
+
+    def run(first: str, count: int) -> list[str]:
+        """The lane loop over ``count`` steps from step number ``first``, the last one stored."""
+        numbers = [f"{first} + {r}" for r in range(count)]
+        calls = [step(number, stored=number == numbers[-1]) for number in numbers]
+        return _indent(_interleaved([*load, *calls, *keep], chains))
+
+    saves = [f"for n in range(save_every // {unroll}):", *run(f"(s - 1)*save_every + {unroll}*n", unroll)]
     if unroll > 1:
-        saves += [
-            f"for n in range(save_every % {unroll}):",
-            *_indent(_interleaved([*load, stored_step, *keep], chains)),
-        ]
+        rest = f"save_every % {unroll}"
+        saves += [f"for n in range({rest}):", *run(f"s*save_every - {rest} + n", 1)]
     saves += [
         f"if begin_at + {LANES} <= last:",
         *_indent(write_block),
@@ -189,19 +189,23 @@ def _stepping_source(formulas: str, H: Hamiltonian, method: Method) -> str:
     first = ["i = min(begin_at + l, last - 1)", *start, *[f"s_{x}[l] = {x}" for x in state]]
     block = [
         "times, flat_q, flat_p = q_out.shape[1], q_out.reshape(q_out.size), p_out.reshape(p_out.size)",
-        *[f"s_{x} = np.empty({LANES})" for x in [*state, *ends]],
+        *[f"s_{x} = np.empty({LANES})" for x in kept],
         f"for begin_at in range(first, last, {LANES}):",
         *_indent(
             [f"for l in range({LANES}):", *_indent(first), "for s in range(1, times):", *_indent(saves)]
         ),
     ]
+    given = f"t0, h, save_every{k_tail}"
     return "\n\n".join(
         [
+            source.functions,
             f"WIDTH = {LANES // chains}",
             *steps,
-            _define(f"one(q_in, p_in, q_out, p_out, i, h, save_every{tail})", one, "compiled"),
+            _define(f"one(q_in, p_in, q_out, p_out, i, {given})", one, "compiled"),
             _define(
-                f"block(q_in, p_in, q_out, p_out, first, last, h, save_every, width{tail})", block, "compiled"
+                f"block(q_in, p_in, q_out, p_out, first, last, {given.replace('save_every', 'save_every, width')})",
+                block,
+                "compiled",
             ),
         ]
     )
@@ -216,7 +220,7 @@ def _interleaved(body: list[str], chains: int) -> list[str]:
     return ["for l in range(width):", *_indent(for_chain(line, c) for line in body for c in range(chains))]
 
 
-def _sampling_source(formulas: str, H: Hamiltonian) -> str:
+def _sampling_source(H: Hamiltonian) -> str:
     names = Arguments.of(H.space)
     state, k = [*names.q, *names.p], ", ".join(names.k)
     k_tail = f", {k}" if k else ""
@@ -247,7 +251,8 @@ def _sampling_source(formulas: str, H: Hamiltonian) -> str:
             ]
         ),
     ]
-    return _define(f"propose(q, p, u, h, beta, steps{k_tail})", body, "compiled")
+    loops = _define(f"propose(q, p, u, h, beta, steps{k_tail})", body, "compiled")
+    return f"{separable_source(H)}\n\n{loops}"
 
 
 def _define(signature: str, body: list[str], decorator: str = "inlined") -> str:

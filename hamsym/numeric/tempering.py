@@ -13,13 +13,13 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-import sympy as sp
 from numpy.typing import ArrayLike
 
 from hamsym.errors import SamplingError, ShapeError
 from hamsym.numeric.arguments import points
 from hamsym.numeric.codegen import scalar_value
 from hamsym.numeric.convergence import effective_size
+from hamsym.numeric.kinetic import kinetic_hessian
 from hamsym.numeric.progress import Bar
 from hamsym.numeric.stepping import sampling_kernels
 from hamsym.symbolic.hamiltonian import Hamiltonian
@@ -216,8 +216,8 @@ def ladder(beta: float, hottest: float, dof: int) -> np.ndarray:
 def _momentum_law(H: Hamiltonian, values: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return M⁻¹, the mean and a root of M for K = (p - mean)ᵀ M⁻¹ (p - mean)/2 + constant."""
     momenta = H.space.momenta
-    hessian = [[sp.expand(H.kinetic.diff(a, b)) for b in momenta] for a in momenta]
-    if any(entry.free_symbols & set(momenta) for row in hessian for entry in row):
+    hessian = kinetic_hessian(H)
+    if hessian is None:
         raise SamplingError(
             "the momenta can be drawn exactly only when K is a quadratic form in them; to sample exp(-βU) any K will do, "
             "so take K = |p|²/2"

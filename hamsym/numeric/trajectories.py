@@ -35,6 +35,7 @@ class Trajectories:
     Attributes:
         hamiltonian: the Hamiltonian.
         method: name of the integrator.
+        automatic: whether it was chosen by ``method="auto"``.
         dt: its step.
         parameters: name to value.
         t: times, float64, shape ``(time,)``.
@@ -55,15 +56,19 @@ class Trajectories:
     t: np.ndarray
     q: np.ndarray
     p: np.ndarray
+    automatic: bool = False
 
     @property
     def energy(self) -> np.ndarray:
-        """H along each trajectory, shape ``(batch, time)``."""
+        """H along each trajectory, at its time, shape ``(batch, time)``."""
         return self.invariant(self.hamiltonian.expr)
 
     @property
     def energy_error(self) -> np.ndarray:
-        """(H(t) - H(0)) / max(|H(0)|, 1) along each trajectory, shape ``(batch, time)``."""
+        """(H(t) - H(0)) / max(|H(0)|, 1) along each trajectory, shape ``(batch, time)``.
+
+        It is an error only where H does not depend on time; elsewhere the energy itself changes.
+        """
         energy = self.energy
         return (energy - energy[:, :1]) / np.maximum(np.abs(energy[:, :1]), 1.0)
 
@@ -91,7 +96,7 @@ class Trajectories:
         space = self.hamiltonian.space
         expression = space.express(g)  # type: ignore[arg-type]
         parameter_values(space, self.parameters, used=[expression])
-        return array_function(expression, space)(self.q, self.p, self.parameters)
+        return array_function(expression, space)(self.q, self.p, self.parameters, self.t)
 
     def require_finite(self) -> None:
         """Check that every state is finite.
@@ -241,10 +246,11 @@ class Trajectories:
 
     def _summary(self) -> dict[str, str]:
         batch, time, dof = self.q.shape
+        chosen = f"{self.method} (chosen automatically)" if self.automatic else self.method
         return {
             "Hamiltonian": shorten(self.hamiltonian.text, 200),
             "states": f"{batch} trajectories × {time} times × {dof} degree(s) of freedom",
-            "time": f"{self.t[0]:g} … {self.t[-1]:g}, {self.method} with dt = {self.dt:g}",
+            "time": f"{self.t[0]:g} … {self.t[-1]:g}, {chosen} with dt = {self.dt:g}",
             "parameters": ", ".join(f"{n} = {v:g}" for n, v in self.parameters.items()) or "none",
             "largest relative energy error": f"{np.abs(self.energy_error).max():.2e}",
         }

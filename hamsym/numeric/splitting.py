@@ -1,0 +1,105 @@
+"""One step of a splitting method as source code.
+
+The flow that ends one step and starts the next is done once: the state between steps holds the variable *after* that
+merged flow, and what is stored is the variable in the middle of it.
+
+Time: H = K(p, t) + U(q, t) is stepped as K(p, s) + E + U(q, u) + F with two clocks, whose momenta are F and E.  A drift
+uses the frozen clock s and advances u, a kick uses u and advances s, so both flows are exact and the order is kept; along
+the solution s = u = t (Blanes and Casas, A Concise Introduction to Geometric Numerical Integration, section 3.6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from hamsym.numeric.codegen import Arguments, depends_on_time, formula_tail, separable_source
+from hamsym.numeric.methods import Splitting
+from hamsym.symbolic.hamiltonian import Hamiltonian
+
+
+@dataclass(frozen=True)
+class StepSource:
+    """Source of one step; ``t`` is the time at its start and ``h`` its size.
+
+    Attributes:
+        functions: the functions of the formula that the lines below call.
+        state: the local names that live from step to step.
+        begin: lines that make the state from ``q…`` and ``p…`` at the first step.
+        step: lines that advance the state by one step.
+        stored_step: lines that do the same and also leave q and p at the end of the step.
+        ends: for each of ``q…`` and ``p…`` the name under which ``stored_step`` leaves it.
+        stages: how often the formula stands in a step.
+    """
+
+    functions: str
+    state: tuple[str, ...]
+    begin: list[str]
+    step: list[str]
+    stored_step: list[str]
+    ends: dict[str, str]
+    stages: int
+    constants: dict[str, str] = field(default_factory=dict)
+
+
+def splitting_source(H: Hamiltonian, method: Splitting, *, compensated: bool = False) -> StepSource:
+    """Return the source of a splitting step for a separable Hamiltonian.
+
+    Arguments:
+        H: the Hamiltonian.
+        method: the coefficients.
+        compensated: carry the rounding error of every addition along (Kahan's summation; Hairer, Lubich, Wanner,
+            section VIII.5).
+
+    Raises:
+        NotSeparableError, FormulaError: as :func:`hamsym.numeric.codegen.separable_source`.
+    """
+    names, m = Arguments.of(H.space), len(method.inner)
+    # The outer variable is moved first and last in a step; its flow is the one that merges.
+    if method.starts_with == "kick":
+        outer, outer_flow, inner, inner_flow, signs = names.p, "force", names.q, "velocity", "-+"
+    else:
+        outer, outer_flow, inner, inner_flow, signs = names.q, "velocity", names.p, "force", "+-"
+    outer_clocks = [0.0, *list(accumulate(method.inner))[:-1], 1.0]
+    inner_clocks = list(accumulate(method.outer[:-1]))
+
+    def flow(function: str, of: Sequence[str], clock: float) -> list[str]:
+        results = ", ".join(f"g{i}" for i in range(len(of)))
+        lines = [f"clock = fma({clock!r}, h, t)"] if depends_on_time(H) else []
+        return [*lines, f"{results}, = {function}({', '.join([*of, *formula_tail(H)])})"]
+
+    def increment(i: int, x: str, sign: str, coefficient: float) -> str:
+        return f"fma({sign}{coefficient!r}*h, g{i}, {f'e_{x}' if compensated else x})"
+
+    def move(variables: Sequence[str], sign: str, coefficient: float) -> list[str]:
+        lines = []
+        for i, x in enumerate(variables):
+            by = increment(i, x, sign, coefficient)
+            lines += (
+                [f"d = {by}", f"n = {x} + d", f"e_{x} = ({x} - n) + d", f"{x} = n"]
+                if compensated
+                else [f"{x} = {by}"]
+            )
+        return lines
+
+    middle: list[str] = []
+    for j in range(m):
+        middle += flow(inner_flow, outer, inner_clocks[j]) + move(inner, signs[1], method.inner[j])
+        middle += flow(outer_flow, inner, outer_clocks[j + 1])
+        middle += move(outer, signs[0], method.outer[j + 1]) if j < m - 1 else []
+    merge = move(outer, signs[0], method.outer[-1] + method.outer[0])
+    last = [increment(i, x, signs[0], method.outer[-1]) for i, x in enumerate(outer)]
+    ending = [f"end_{x} = {f'{x} + {by}' if compensated else by}" for x, by in zip(outer, last, strict=True)]
+    variables = (*names.q, *names.p)
+    errors = tuple(f"e_{x}" for x in variables) if compensated else ()
+    begin = [*flow(outer_flow, inner, 0.0), *move(outer, signs[0], method.outer[0])]
+    return StepSource(
+        functions=separable_source(H),
+        state=(*variables, *errors),
+        begin=[*(f"{e} = 0.0" for e in errors), *begin],
+        step=[*middle, *merge],
+        stored_step=[*middle, *ending, *merge],
+        ends={x: f"end_{x}" if x in outer else x for x in variables},
+        stages=m,
+    )
