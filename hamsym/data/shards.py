@@ -11,7 +11,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -50,6 +50,14 @@ class Array:
         dof = len(spec.source.hamiltonian.space.coordinates)
         sizes = {"trajectory": trajectories, "time": spec.times, "dof": dof, "x": size, "y": size}
         return tuple(sizes[d] for d in self.dims)
+
+
+class _Start(NamedTuple):
+    """Where one trajectory begins."""
+
+    parameters: dict[str, float]
+    q: np.ndarray
+    p: np.ndarray
 
 
 def arrays_of(spec: DatasetSpec) -> dict[str, Array]:
@@ -117,11 +125,11 @@ def make_shard(spec: DatasetSpec, index: int, *, threads: int | None = None) -> 
     }
     result["seed"][:] = seeds
     alike: dict[tuple[float, ...], list[int]] = {}
-    for row, (parameters, _, _) in enumerate(drawn):
-        alike.setdefault(tuple(parameters.values()), []).append(row)
+    for row, start in enumerate(drawn):
+        alike.setdefault(tuple(start.parameters.values()), []).append(row)
     for rows in alike.values():
-        parameters = drawn[rows[0]][0]
-        q0, p0 = (np.stack([drawn[row][i] for row in rows]) for i in (1, 2))
+        parameters = drawn[rows[0]].parameters
+        q0, p0 = np.stack([drawn[row].q for row in rows]), np.stack([drawn[row].p for row in rows])
         run = _simulate(spec, [members[row] for row in rows], q0, p0, parameters, threads)
         result["q"][rows], result["p"][rows], result["energy"][rows] = run.q, run.p, run.energy
         result["energy_error"][rows] = np.abs(run.energy_error).max(axis=1)
@@ -220,7 +228,7 @@ def _stream(seed: int, purpose: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose,)))
 
 
-def _draw(spec: DatasetSpec, trajectory: int, seed: int) -> tuple[dict[str, float], np.ndarray, np.ndarray]:
+def _draw(spec: DatasetSpec, trajectory: int, seed: int) -> _Start:
     H = spec.source.hamiltonian
     rng = _stream(seed, 0)
     try:
@@ -229,7 +237,7 @@ def _draw(spec: DatasetSpec, trajectory: int, seed: int) -> tuple[dict[str, floa
         q, p = spec.initial_states.draw(seed, _stream(seed, 1), parameters)
     except ParameterError as error:
         raise ParameterError(f"trajectory {trajectory}: {error}") from None
-    return parameters, np.asarray(q, dtype=np.float64), np.asarray(p, dtype=np.float64)
+    return _Start(parameters, np.asarray(q, dtype=np.float64), np.asarray(p, dtype=np.float64))
 
 
 def _simulate(

@@ -309,10 +309,10 @@ def _metadata(spec: DatasetSpec, manifest: dict[str, Any], shard_digests: list[s
     for name, (dim, values) in whole_arrays.items():
         options = zarr_options(values.dtype.str)
         del options["zarr_format"]
-        array = group.create_array(
+        written = group.create_array(
             name, shape=values.shape, chunks=values.shape, dtype=values.dtype, attributes={"_ARRAY_DIMENSIONS": [dim]}, **options
         )  # fmt: skip
-        array[...] = values
+        written[...] = values
     zarr.consolidate_metadata(memory, zarr_format=2)
     return {name: buffer.to_bytes() for name, buffer in files.items()}
 
