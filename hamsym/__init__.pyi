@@ -15,10 +15,13 @@ from .symbolic.bracket import jacobiator as jacobiator
 from .symbolic.bracket import poisson_bracket as poisson_bracket
 from .symbolic.bracket import vector_field as vector_field
 from .symbolic.bracket import verify as verify
+from .symbolic.canonical import MapVerdict as MapVerdict
+from .symbolic.canonical import is_canonical as is_canonical
 from .symbolic.hamiltonian import Hamiltonian as Hamiltonian
 from .symbolic.integrals import IntegralBasis as IntegralBasis
 from .symbolic.integrals import find_integrals as find_integrals
 from .symbolic.invariants import invariants as invariants
+from .symbolic.lagrangian import Lagrangian as Lagrangian
 from .symbolic.lie_poisson import LiePoissonSpace as LiePoissonSpace
 from .symbolic.space import PhaseSpace as PhaseSpace
 from .symbolic.standard import angular_momentum as angular_momentum

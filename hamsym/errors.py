@@ -7,7 +7,7 @@ and lets programming errors through.  A message names what was wrong, where, and
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -84,6 +84,19 @@ class DatasetError(HamsymError, ValueError):
 
 class SymmetryError(HamsymError, ValueError):
     """A symmetry was asked for that the generators or the method at hand cannot give."""
+
+
+class LegendreError(HamsymError, ValueError):
+    """A Legendre transform does not exist, or is not known in closed form.
+
+    Arguments:
+        message: what is wrong and what to do instead.
+        null_vector: variable -> component of a direction in which the second derivatives vanish, if there is one.
+    """
+
+    def __init__(self, message: str, null_vector: Mapping[Any, Any] | None = None) -> None:
+        self.null_vector = null_vector
+        super().__init__(message)
 
 
 class UnknownNameError(HamsymError, KeyError):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import sympy as sp
 
 from hamsym.errors import NotSeparableError, SpaceError
-from hamsym.symbolic.bracket import is_zero, vector_field
+from hamsym.symbolic.bracket import budget_seconds, is_zero, vector_field
 from hamsym.symbolic.derivative import derivative
-from hamsym.symbolic.space import Space
+from hamsym.symbolic.lagrangian import Lagrangian
+from hamsym.symbolic.legendre import legendre_transform
+from hamsym.symbolic.names import Name
+from hamsym.symbolic.space import PhaseSpace, Space
 from hamsym.symbolic.text import shorten, to_text
 
 
@@ -55,6 +59,133 @@ class Hamiltonian:
         Source: Goldstein, Classical Mechanics, section 9.6.
         """
         return vector_field(self.expr, self.space)
+
+    @classmethod
+    def from_lagrangian(
+        cls,
+        L: Lagrangian | str | sp.Expr,
+        space: PhaseSpace,
+        velocities: Name | Sequence[Name] | None = None,
+        *,
+        budget: float = 10.0,
+    ) -> Hamiltonian:
+        """Return the Hamiltonian Σ p v − L of a Lagrangian, with the velocities replaced by momenta p = ∂L/∂v.
+
+        It is exact for kinetic energies that are quadratic in the velocities, with any mass matrix M(q), magnetic
+        terms linear in them, and for functions of the length of the velocity that can be solved, as
+        ``-m*sqrt(1 - v**2)``.
+
+        Arguments:
+            L: the Lagrangian, or its formula.
+            space: the phase space of the result.
+            velocities: names of the velocities in a formula, one for each coordinate; None takes the coordinates'
+                names followed by ``dot``.
+            budget: seconds.
+
+        Raises:
+            LegendreError: if the mass matrix is singular (``error.null_vector`` is a direction without mass), or
+                velocities are not found in closed form.
+            FormulaError, SpaceError: for a formula or names that are refused.
+
+        Source: Arnold, Mathematical Methods of Classical Mechanics, section 15.
+
+        Example:
+            >>> from hamsym import PhaseSpace
+            >>> space = PhaseSpace("th phi", "pth pphi", parameters={"m": "positive", "g": "real"})
+            >>> Hamiltonian.from_lagrangian("m*(v**2 + sin(th)**2*w**2)/2 - m*g*cos(th)", space, "v w").expr
+            g*m*cos(th) + pphi**2/(2*m*sin(th)**2) + pth**2/(2*m)
+        """
+        seconds = budget_seconds(budget)
+        if not isinstance(L, Lagrangian):
+            L = Lagrangian(L, space, velocities)
+        elif L.space.variables != space.variables:
+            raise SpaceError("the Lagrangian and its Hamiltonian live on the same coordinates")
+        return cls(legendre_transform(L.expr, L.velocities, L.space.momenta, L.space, seconds), space)
+
+    def lagrangian(
+        self, velocities: Name | Sequence[Name] | None = None, *, budget: float = 10.0
+    ) -> Lagrangian:
+        """Return the Lagrangian Σ p v − H, with the momenta replaced by velocities v = ∂H/∂p.
+
+        Arguments:
+            velocities: names, one for each coordinate; None takes the coordinates' names followed by ``dot``.
+            budget: seconds.
+
+        Raises:
+            LegendreError: if velocities do not determine the momenta, or not in closed form.
+            SpaceError: for names that clash, or a Lie–Poisson space.
+
+        Source: Arnold, Mathematical Methods of Classical Mechanics, section 15.
+
+        Example:
+            >>> from hamsym import PhaseSpace
+            >>> Hamiltonian("(p1 - q1)**2/2", PhaseSpace.standard(1)).lagrangian().text
+            '-q1**2/2 + (q1 + q1dot)**2/2'
+        """
+        if not isinstance(self.space, PhaseSpace):
+            raise SpaceError("a Lie–Poisson space has no velocities, so H has no Lagrangian there")
+        seconds = budget_seconds(budget)
+        empty = Lagrangian(sp.Integer(0), self.space, velocities)
+        momenta, names = self.space.momenta, empty.velocities
+        L = legendre_transform(self.expr, momenta, names, empty.space, seconds)
+        return Lagrangian(L, self.space, [v.name for v in names])
+
+    @property
+    def is_autonomous(self) -> bool:
+        """Whether H does not depend on time; shown by the zero test, where time occurs.
+
+        Raises:
+            UndecidedError: if it is not decided within 10 seconds.
+
+        Example:
+            >>> from hamsym import PhaseSpace
+            >>> space = PhaseSpace.standard(1, time="t")
+            >>> Hamiltonian("p1**2/2 + q1*(sin(t)**2 + cos(t)**2)", space).is_autonomous
+            True
+        """
+        return self.energy_rate == 0 or bool(is_zero(self.energy_rate, self.space))
+
+    @property
+    def energy_rate(self) -> sp.Expr:
+        """∂H/∂t, which is dH/dt along every trajectory.
+
+        Example:
+            >>> from hamsym import PhaseSpace
+            >>> Hamiltonian("p1**2/2 + q1*sin(t)", PhaseSpace.standard(1, time="t")).energy_rate
+            q1*cos(t)
+        """
+        time = self.space.time
+        return sp.S.Zero if time is None else derivative(self.expr, time)
+
+    def extended(self, momentum: Name = "p_t") -> Hamiltonian:
+        """Return H + p_t on the phase space in which time is one more coordinate, with the momentum p_t = −E.
+
+        The result is autonomous: its own time s satisfies dt/ds = 1, so it can be simulated, and what it conserves
+        is what H conserves with explicit time.
+
+        Arguments:
+            momentum: name of the momentum of time.
+
+        Raises:
+            SpaceError: if the space has no time or no momenta, or the name is taken.
+
+        Source: Arnold, Mathematical Methods of Classical Mechanics, section 45.
+
+        Example:
+            >>> from hamsym import PhaseSpace
+            >>> Hamiltonian("p1**2/2 + q1*sin(t)", PhaseSpace.standard(1, time="t")).extended().equations()
+            {q1: p1, t: 1, p1: -sin(t), p_t: -q1*cos(t)}
+        """
+        space = self.space
+        if space.time is None or not isinstance(space, PhaseSpace):
+            raise SpaceError("only a PhaseSpace with time can be extended by it, as PhaseSpace(…, time='t')")
+        larger = PhaseSpace(
+            [*space.coordinates, space.time],
+            [*space.momenta, momentum],
+            parameters=space.assumptions,
+            functions=space.function_arity,
+        )
+        return Hamiltonian(self.expr + larger.momenta[-1], larger)
 
     @property
     def is_separable(self) -> bool:
