@@ -21,40 +21,7 @@ _TRIES = 1000
 
 
 class InitialStates(ABC):
-    """What draws the initial state of one trajectory.
-
-    Example:
-        >>> own = InitialStates.of(None, Source.of("pendulum"))
-        >>> q, p = own.draw(7, np.random.default_rng(7), {"m": 1.0, "l": 1.0, "g": 1.0})
-        >>> q.shape, own.to_dict() is None
-        ((1,), True)
-    """
-
-    @classmethod
-    def of(cls, given: Mapping[str, Any] | None, source: Source) -> InitialStates:
-        """Return what a spec describes.
-
-        Raises:
-            ParameterError: for names or values that do not fit the system.
-        """
-        if given is None or ("energy" in given and "box" not in given):
-            if source.own_states is None:
-                raise ParameterError(
-                    "initial: a formula brings no initial states; give a distribution for every variable, or an energy and a box"
-                )
-            if given is None:
-                return OwnStates(source)
-        if "energy" not in given:
-            return EachVariable.of(given, source)
-        for key in given:
-            if key not in ("energy", "box"):
-                raise ParameterError(f"initial has no key {key!r} beside 'energy'; only 'box'")
-        energy = Distribution.of("initial: energy", given["energy"])
-        if "box" not in given:
-            return ScaledStates(source, energy)
-        return ShellStates(
-            source, energy, _box(given["box"], [s.name for s in source.hamiltonian.space.coordinates])
-        )
+    """What draws the initial state of one trajectory."""
 
     @abstractmethod
     def draw(self, seed: int, rng: np.random.Generator, parameters: Mapping[str, float]) -> State:
@@ -173,6 +140,42 @@ class ScaledStates(_OnSurface):
         raise ParameterError(
             f"initial: none of {_TRIES} of the system's initial states has a potential below the energy {energy:g}"
         )
+
+
+def initial_states(given: Mapping[str, Any] | None, source: Source) -> InitialStates:
+    """Return what draws the initial states that a spec describes.
+
+    Arguments:
+        given: None, a distribution for each variable, or an energy with or without a box.
+        source: the system.
+
+    Raises:
+        ParameterError: for names or values that do not fit the system.
+
+    Example:
+        >>> own = initial_states(None, Source.of("pendulum"))
+        >>> q, p = own.draw(7, np.random.default_rng(7), {"m": 1.0, "l": 1.0, "g": 1.0})
+        >>> q.shape, own.to_dict() is None
+        ((1,), True)
+    """
+    if given is None or ("energy" in given and "box" not in given):
+        if source.own_states is None:
+            raise ParameterError(
+                "initial: a formula brings no initial states; give a distribution for every variable, or an energy and a box"
+            )
+        if given is None:
+            return OwnStates(source)
+    if "energy" not in given:
+        return EachVariable.of(given, source)
+    for key in given:
+        if key not in ("energy", "box"):
+            raise ParameterError(f"initial has no key {key!r} beside 'energy'; only 'box'")
+    energy = Distribution.of("initial: energy", given["energy"])
+    if "box" not in given:
+        return ScaledStates(source, energy)
+    return ShellStates(
+        source, energy, _box(given["box"], [s.name for s in source.hamiltonian.space.coordinates])
+    )
 
 
 def _box(given: Any, names: list[str]) -> dict[str, tuple[float, float]]:

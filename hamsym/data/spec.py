@@ -14,7 +14,7 @@ import numpy as np
 
 from hamsym.arguments import integer, real, shown
 from hamsym.data.distributions import Distribution
-from hamsym.data.initial import InitialStates
+from hamsym.data.initial import InitialStates, initial_states
 from hamsym.data.rendering import Renderer
 from hamsym.data.source import Source
 from hamsym.data.textfile import read_mapping
@@ -169,7 +169,7 @@ class DatasetSpec:
     @cached_property
     def initial_states(self) -> InitialStates:
         """What draws an initial state."""
-        return InitialStates.of(self.initial, self.source)
+        return initial_states(self.initial, self.source)
 
     @cached_property
     def renderer(self) -> Renderer | None:
