@@ -8,6 +8,7 @@ from hamsym.arguments import integer
 
 #: What the random generators of torch take, with room for the seeds that are counted on from one.
 MAX_SEED = 2**62
+MAX_NUMBERS = 10**9  # in what one call returns
 
 
 def seed_number(value: Any, name: str = "seed") -> int:

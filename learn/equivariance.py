@@ -15,8 +15,8 @@ from hamsym.arguments import integer, real
 from hamsym.errors import ParameterError, ShapeError, SymmetryError
 from hamsym.symbolic.symmetry import Generator
 from learn.arguments import seed_number
-from learn.flow import OVERFLOW, HamiltonianFlow
-from learn.points import as_points, require_finite
+from learn.flow import HamiltonianFlow
+from learn.points import OVERFLOW, as_points, require_finite
 from learn.symmetry import BracketResidual, as_generators, measure_brackets
 
 METHODS = ("importance", "quadrature")
@@ -278,7 +278,7 @@ def _sobol_log_prob(
     results = []
     for points in q.split(max(1, (1 << 15) // samples)):
         p, log_f = flow.encoder.moments(points).draw(noise.expand(len(points), -1, -1))
-        log_p = flow._log_joint(points.repeat_interleave(samples, 0), p.flatten(0, 1)).view_as(log_f)
+        log_p = flow.raw_log_joint(points.repeat_interleave(samples, 0), p.flatten(0, 1)).view_as(log_f)
         results.append((log_p - log_f).logsumexp(-1) - math.log(samples))
     return torch.cat(results)
 
@@ -354,7 +354,9 @@ def _trapezoid(
     for points in q.split(max(1, (1 << 15) // len(grid))):
         moments = flow.encoder.moments(points)
         p = moments.mean[:, None] + grid @ moments.factor.mT
-        log_p = flow._log_joint(points.repeat_interleave(len(grid), 0), p.flatten(0, 1)).view(len(points), -1)
+        log_p = flow.raw_log_joint(points.repeat_interleave(len(grid), 0), p.flatten(0, 1)).view(
+            len(points), -1
+        )
         results.append(log_p.logsumexp(-1) + moments.log_det + d * math.log(spacing))
     return torch.cat(results)
 

@@ -16,6 +16,8 @@ from hamsym.errors import NonFiniteError, ParameterError, ShapeError
 #: Beyond these one isotropic unit of length no longer serves the data.
 FAR = 5.0
 ANISOTROPIC = 30.0
+#: What to do where numbers leave the numbers.
+OVERFLOW = "the states or the weights are too large for this precision; use smaller ones or flow.double()"
 
 
 def as_points(q: Any, dim: int, like: Tensor) -> Tensor:

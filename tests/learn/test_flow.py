@@ -158,7 +158,7 @@ def test_memory_chunks_do_not_change_the_estimate(monkeypatch):
     flow = make("free")
     q, _ = states(flow, 30)
     whole = flow.estimate_log_prob(q, 3000, seed=0)
-    monkeypatch.setattr("learn.flow._CHUNK", 1000)
+    monkeypatch.setattr("learn.likelihood.CHUNK", 1000)
     parts = flow.estimate_log_prob(q, 3000, seed=0)
     assert not torch.equal(whole.value, parts.value)  # other noise
     error = whole.standard_error + parts.standard_error

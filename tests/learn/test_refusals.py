@@ -335,12 +335,12 @@ def test_flows_of_absurd_size_are_refused_before_they_are_built(sizes):
 
 
 def test_the_bound_on_weights_counts_what_is_built():
-    from learn.flow import _count_weights
+    from learn.architecture import Sizes
 
     for dim, symmetry in ((1, None), (2, "exact"), (2, "features"), (5, None), (5, "features")):
         flow = HamiltonianFlow(dim, 3, 1, 7, symmetry, ROTATION if symmetry else ())
         count = sum(p.numel() for p in flow.parameters())
-        assert count - 2 <= _count_weights(dim, 3, 7) <= 2 * count
+        assert count - 2 <= Sizes(dim, 3, 1, 7).weights <= 2 * count
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,284 @@
+"""The phase-space half of a flow: a Gaussian on (q, p) carried by a chain of leapfrog maps of unit Jacobian.
+
+Source: Rezende, Racanière, Higgins, Toth, arXiv 1909.13739 (equations E2 and E3 of that paper's method).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hamsym.arguments import integer, real
+from hamsym.errors import ShapeError
+from learn.arguments import MAX_NUMBERS, seed_number
+from learn.leapfrog import SeparableHamiltonian, leapfrog
+from learn.points import OVERFLOW, as_points, require_finite
+
+MAX_UNIT = 1e30
+CHUNK = 1 << 15  # states moved at once: about 50 MB where a likelihood is estimated
+
+
+class JointFlow(nn.Module):
+    """A density on (q, p): isotropic Gaussians of q₀ and p₀, carried by leapfrog through a chain of Hamiltonians.
+
+    Every step has unit Jacobian, so log p(q, p) = log π(q₀, p₀) without any determinant.
+
+    Arguments:
+        dim: number of coordinates.
+        chain: the Hamiltonians, the first one next to the base.
+        steps: leapfrog steps of each.
+
+    Example:
+        >>> from learn.potentials import RidgePotential
+        >>> U, K = RidgePotential(2, 8), RidgePotential(2, 8, curvature=1.0)
+        >>> JointFlow(2, [SeparableHamiltonian(U, K)]).sample(3).shape
+        torch.Size([3, 2])
+    """
+
+    def __init__(self, dim: int, chain: Sequence[SeparableHamiltonian], steps: int = 1) -> None:
+        super().__init__()
+        self.dim, self.steps = dim, steps
+        self.chain: Sequence[SeparableHamiltonian] = nn.ModuleList(chain)  # type: ignore[assignment]
+        self.log_scale = nn.Parameter(torch.zeros(2))  # of q and of p, in the units of the flow
+        self.register_buffer("unit", torch.tensor(1.0))
+        self.register_buffer("unit_is_set", torch.tensor(False))
+        self.unit: Tensor
+        self.unit_is_set: Tensor
+
+    # -- units -----------------------------------------------------------------------------------------------
+
+    def set_unit(self, length: float) -> None:
+        """Measure coordinates in ``length`` and momenta in 1/``length``.
+
+        This is a canonical change of variables, one number for all coordinates, so it keeps every rotation and
+        needs no Jacobian.  ``fit`` calls it once with the root mean square of the data, before the first step.
+
+        Arguments:
+            length: in the unit of the data.
+
+        Raises:
+            ParameterError: if it is not a number between 1e-30 and 1e30, so that its inverse is one too.
+
+        Example:
+            >>> from learn import HamiltonianFlow
+            >>> flow = HamiltonianFlow(1, hamiltonians=1, width=4)
+            >>> flow.set_unit(3.0)
+            >>> [round(scale.item(), 3) for scale in flow.base_scales]
+            [3.0, 0.333]
+        """
+        length = real("a unit of length", length, above=1 / MAX_UNIT, maximum=MAX_UNIT)
+        for h in self.chain:
+            h.potential_energy.unit.fill_(length)
+            h.kinetic_energy.unit.fill_(1 / length)
+        self.unit.fill_(length)
+        self.unit_is_set.fill_(True)
+
+    @property
+    def base_scales(self) -> tuple[Tensor, Tensor]:
+        """Standard deviations of q₀ and p₀ in the base density π, both isotropic, scalars in the unit of the data.
+
+        Example:
+            >>> from learn import HamiltonianFlow
+            >>> [scale.item() for scale in HamiltonianFlow(1, hamiltonians=1, width=4).base_scales]
+            [1.0, 1.0]
+        """
+        scale = self.log_scale.exp()
+        return scale[0] * self.unit, scale[1] / self.unit
+
+    # -- the map ---------------------------------------------------------------------------------------------
+
+    def push_forward(self, q0: Tensor, p0: Tensor) -> tuple[Tensor, Tensor]:
+        """Carry base states to data states, by leapfrog through the chain.
+
+        Arguments:
+            q0, p0: states of shape (batch, dim).
+
+        Returns:
+            (q, p), each of shape (batch, dim), differentiable in the states and in the weights.
+
+        Raises:
+            ShapeError: if the states have another shape.
+            NonFiniteError: if a state is not finite, before or after.
+
+        Example:
+            >>> from learn import HamiltonianFlow
+            >>> flow = HamiltonianFlow(2, hamiltonians=2, width=4, seed=0).double()
+            >>> q0, p0 = flow.sample_base(5)
+            >>> q, p = flow.push_forward(q0, p0)
+            >>> torch.allclose(flow.pull_back(q, p)[0], q0)
+            True
+        """
+        q, p = self._states(q0, p0)
+        for h in self.chain:
+            q, p = leapfrog(h, q, p, steps=self.steps)
+        return require_finite(q, "q", OVERFLOW), require_finite(p, "p", OVERFLOW)
+
+    def pull_back(self, q: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
+        """Carry data states to base states, the exact inverse of :meth:`push_forward`.
+
+        Arguments:
+            q, p: states of shape (batch, dim).
+
+        Returns:
+            (q₀, p₀), each of shape (batch, dim), differentiable in the states and in the weights.
+
+        Raises:
+            ShapeError: if the states have another shape.
+            NonFiniteError: if a state is not finite, before or after.
+
+        Example:
+            >>> from learn import HamiltonianFlow
+            >>> flow = HamiltonianFlow(1, hamiltonians=1, width=4, seed=0)
+            >>> q0, p0 = flow.pull_back([[0.5]], [[1.0]])
+            >>> torch.allclose(torch.cat(flow.push_forward(q0, p0)), torch.tensor([[0.5], [1.0]]))
+            True
+        """
+        q0, p0 = self._pull_back(*self._states(q, p))
+        return require_finite(q0, "q₀", OVERFLOW), require_finite(p0, "p₀", OVERFLOW)
+
+    def _pull_back(self, q: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
+        for h in reversed(self.chain):
+            q, p = leapfrog(h, q, p, steps=self.steps, inverse=True)
+        return q, p
+
+    def trajectory(self, q: Tensor, p: Tensor) -> list[tuple[SeparableHamiltonian, Tensor, Tensor]]:
+        """Return (H, q, p) for each member of the chain: the data-side state that it meets on the way to the base.
+
+        The list runs from the data to the base, in the order of :meth:`pull_back`.
+
+        Arguments:
+            q, p: data states of shape (batch, dim).
+
+        Returns:
+            One (Hamiltonian, q, p) for each member of the chain.
+
+        Raises:
+            ShapeError: if the states have another shape.
+            NonFiniteError: if a state is not finite; what they lead to is not looked at.
+
+        Example:
+            >>> from learn import HamiltonianFlow
+            >>> flow = HamiltonianFlow(1, hamiltonians=3, width=4)
+            >>> met = flow.trajectory([[0.5]], [[1.0]])
+            >>> len(met), met[0][0] is flow.chain[-1], float(met[0][1])
+            (3, True, 0.5)
+        """
+        q, p = self._states(q, p)
+        met = []
+        for h in reversed(self.chain):
+            met.append((h, q, p))
+            q, p = leapfrog(h, q, p, steps=self.steps, inverse=True)
+        return met
+
+    # -- densities -------------------------------------------------------------------------------------------
+
+    def log_base(self, q0: Tensor, p0: Tensor) -> Tensor:
+        """Return log π(q₀, p₀) in nats, shape (batch,), of the isotropic Gaussian base.
+
+        Arguments:
+            q0, p0: base states of shape (batch, dim).
+
+        Example:
+            >>> from learn import HamiltonianFlow
+            >>> flow = HamiltonianFlow(1, hamiltonians=1, width=4)
+            >>> q0 = p0 = torch.zeros(1, 1)
+            >>> bool(torch.isclose(flow.log_base(q0, p0).exp(), torch.tensor(1 / (2 * math.pi))))
+            True
+        """
+        a, b = self.base_scales
+        square = (q0 / a).square().sum(-1) + (p0 / b).square().sum(-1)
+        # the unit of length cancels: it enters q and p inversely
+        return -0.5 * square - self.dim * (self.log_scale.sum() + math.log(2 * math.pi))
+
+    def log_joint(self, q: Tensor, p: Tensor) -> Tensor:
+        """Return log p(q, p) = log π(pull_back(q, p)) in nats, shape (batch,).
+
+        Volume is preserved, so there is no determinant.
+
+        Arguments:
+            q, p: states of shape (batch, dim).
+
+        Raises:
+            ShapeError: if the states have another shape.
+            NonFiniteError: if a state or its density is not finite, as for states of 1e20 in float32.
+
+        Example:
+            >>> from learn import HamiltonianFlow
+            >>> flow = HamiltonianFlow(2, hamiltonians=2, width=4, seed=0)
+            >>> q0, p0 = flow.sample_base(3)
+            >>> torch.allclose(flow.log_joint(*flow.push_forward(q0, p0)), flow.log_base(q0, p0), atol=1e-4)
+            True
+        """
+        return require_finite(self.raw_log_joint(*self._states(q, p)), "log p(q, p)", OVERFLOW)
+
+    def raw_log_joint(self, q: Tensor, p: Tensor) -> Tensor:
+        """Return :meth:`log_joint` of finite states of the right shape without a look at them or at the result."""
+        return self.log_base(*self._pull_back(q, p))
+
+    # -- samples ---------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def sample_base(self, n: int, *, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """Draw n states (q₀, p₀) from π, each of shape (n, dim), without gradient.
+
+        Arguments:
+            n: number of states.
+            generator: of torch; the global state if None.
+
+        Raises:
+            ParameterError: if n is not a non-negative integer, or too large.
+
+        Example:
+            >>> from learn import HamiltonianFlow
+            >>> q0, p0 = HamiltonianFlow(2, hamiltonians=1, width=4).sample_base(7)
+            >>> q0.shape, p0.shape
+            (torch.Size([7, 2]), torch.Size([7, 2]))
+        """
+        n = integer("the number of states", n, minimum=0, maximum=MAX_NUMBERS // self.dim)
+        noise = torch.randn(
+            2, n, self.dim, dtype=self.unit.dtype, device=self.unit.device, generator=generator
+        )
+        a, b = self.base_scales
+        return a * noise[0], b * noise[1]
+
+    @torch.no_grad()
+    def sample(self, n: int, *, seed: int | None = None, generator: torch.Generator | None = None) -> Tensor:
+        """Draw n points of shape (n, dim), exactly from the density of the flow.
+
+        Arguments:
+            n: number of points.
+            seed: for the same points again; or a ``generator`` of torch; the global state if neither is given.
+
+        Raises:
+            ParameterError: if n is not a non-negative integer, or too large.
+            NonFiniteError: if a sample is not finite.
+
+        Example:
+            >>> from learn import HamiltonianFlow
+            >>> flow = HamiltonianFlow(2, hamiltonians=1, width=4)
+            >>> flow.sample(3, seed=1).shape, torch.equal(flow.sample(3, seed=1), flow.sample(3, seed=1))
+            (torch.Size([3, 2]), True)
+        """
+        n = integer("the number of points", n, minimum=0, maximum=MAX_NUMBERS // self.dim)
+        if seed is not None:
+            generator = torch.Generator(self.unit.device).manual_seed(seed_number(seed))
+        parts = [
+            self.push_forward(*self.sample_base(min(CHUNK, n - start), generator=generator))[0]
+            for start in range(0, n, CHUNK)
+        ]
+        return torch.cat(parts) if parts else self.unit.new_zeros(0, self.dim)
+
+    def _points(self, q: Any) -> Tensor:
+        return as_points(q, self.dim, self.unit)
+
+    def _states(self, q: Any, p: Any) -> tuple[Tensor, Tensor]:
+        q, p = self._points(q), self._points(p)
+        if q.shape != p.shape:
+            raise ShapeError(
+                f"q and p must have the same shape (batch, {self.dim}), not {(*q.shape,)} and {(*p.shape,)}"
+            )
+        return require_finite(q, "q"), require_finite(p, "p")
