@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import sympy as sp
 from flint import fmpq, fmpq_mpoly
@@ -47,15 +48,15 @@ class Closing:
         """The algebra, where the brackets close without a central function."""
         return Structure(self.brackets, self.size)
 
-    def at(self, value: fmpq) -> Structure:
-        """Return the algebra on the level set h = value of the central function."""
+    def at(self, value: Any) -> Structure:
+        """Return the algebra on the level set h = value of the central function, for a rational or a scalar."""
         total: dict[tuple[int, int], Vector] = {}
-        power = fmpq(1)
+        power: Any = fmpq(1)
         for part in self.powers:
             if power:
                 for pair, v in part.items():
                     total[pair] = plus(total.get(pair, {}), v, power)
-            power *= value
+            power = power * value
         return Structure(total, self.size)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import sympy as sp
 from flint import fmpq, fmpq_mpoly
 
 from hamsym.symbolic import tower as tw
-from hamsym.symbolic.algebra.scalars import Scalar
+from hamsym.symbolic.algebra.scalars import Scalar, rational
 from hamsym.symbolic.space import Space
 from hamsym.symbolic.structure import Echelon, Vector
 from hamsym.symbolic.structure.elimination import kernel
@@ -62,6 +63,14 @@ class Functions:
         ]
         self.parameters = frozenset(self.tower.number(s) for s in space.parameters.values() if s in used)
 
+    def restart(self, budget: float = math.inf) -> None:
+        """Give the work from now on its own deadline; without one for arithmetic with scalars, which is small."""
+        self.clock = self.tower.clock = self.tower.ring.clock = tw.Clock(budget)
+
+    def monic(self, element: fmpq_mpoly) -> fmpq_mpoly:
+        """Return the multiple of an element whose leading coefficient is 1."""
+        return self.tower.ring.monic(self.tower.ring.lift(element))[1]
+
     def expression(self, element: fmpq_mpoly) -> sp.Expr:
         """Return an element in the symbols of the space."""
         return Reader(self.tower, self.space.functions).expand(element)
@@ -69,8 +78,8 @@ class Functions:
     def scalar(self, entry: fmpq_mpoly) -> Any:
         """Return an element that depends on no variable as a number."""
         if entry.is_constant():
-            return fmpq(entry.leading_coefficient()) if not entry.is_zero() else fmpq(0)
-        return Scalar(self.tower, entry)
+            return fmpq(0) if entry.is_zero() else fmpq(entry.leading_coefficient())
+        return rational(Scalar(self.tower, entry))
 
     def scaled(self, element: fmpq_mpoly, factor: Any) -> fmpq_mpoly:
         """Return factor · element for a scalar."""
@@ -121,6 +130,6 @@ class Functions:
         relations = Echelon({last - j: c for j, c in v.items()} for v in kernel(rows, len(columns)))
         self.clock.check()
         return {
-            last - pivot: {last - k: -c for k, c in sorted(v.items(), reverse=True) if k != pivot}
+            last - pivot: {last - k: rational(-c) for k, c in sorted(v.items(), reverse=True) if k != pivot}
             for pivot, v in sorted(zip(relations.pivots, relations, strict=True), reverse=True)
         }

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import sympy as sp
-from flint import fmpq, fmpq_mat
+from flint import fmpq
 
 from hamsym.symbolic.algebra.closing import Closing
+from hamsym.symbolic.algebra.functions import Functions
+from hamsym.symbolic.algebra.scalars import Scalar
 from hamsym.symbolic.lie_names import name_of
 from hamsym.symbolic.structure import Structure, killing_form, signature
 from hamsym.symbolic.structure.elimination import intersection
+from hamsym.symbolic.structure.quadratic import diagonal
+from hamsym.symbolic.tower import Tower
 
-_H = sp.Symbol("h", real=True)
+#: Stands for the central function where its values are solved for.
+_H = sp.Dummy("h", real=True)
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class Case:
         return f"{self.where}: {name}" + ("" if self.holds_throughout else f" (computed at h = {self.value})")
 
 
-def cases(closing: Closing) -> tuple[Case, ...]:
+def cases(closing: Closing, functions: Functions) -> tuple[Case, ...]:
     """Return the regions of h and their borders, each with its algebra.
 
     Let Z be what is central for every h.  The discriminant is the determinant of the Killing form of L/Z, a
@@ -49,16 +56,18 @@ def cases(closing: Closing) -> tuple[Case, ...]:
     (their second cohomology vanishes, so nearby structure constants are isomorphic), hence the class is constant
     between the real zeros of the discriminant.  Where it vanishes identically only single values are computed.
 
+    Arguments:
+        closing: brackets that depend on a central function.
+        functions: where they were computed.
+
     Source: Nijenhuis and Richardson, Bull. Amer. Math. Soc. 73 (1967) 175, with Whitehead's second lemma.
     """
-    polynomial = discriminant(closing)
-    if polynomial is None:
+    borders = _real_zeros(closing, functions)
+    if borders is None:
         values = [
             (f"h = {v}", v, True, False) for v in (sp.Rational(-1, 2), sp.Integer(0), sp.Rational(1, 2))
         ]
         return tuple(_case(closing, *entry) for entry in values)
-    roots = sp.Poly(polynomial, _H).real_roots(multiple=False) if polynomial.has(_H) else []
-    borders = [root for root, _ in roots]
     found = []
     for k in range(len(borders) + 1):
         low = borders[k - 1] if k else None
@@ -69,32 +78,38 @@ def cases(closing: Closing) -> tuple[Case, ...]:
     return tuple(found)
 
 
-def discriminant(closing: Closing) -> sp.Expr | None:
-    """Return det K of L/Z as a polynomial in h, or None where it is zero or not over Q."""
-    n = closing.size
-    parts = [Structure(part, n) for part in closing.powers]
-    if any(not isinstance(c, fmpq) for p in parts for v in p.brackets.values() for c in v.values()):
-        return None
+def _real_zeros(closing: Closing, functions: Functions) -> list[sp.Expr] | None:
+    """Return the real zeros of the discriminant in h; None if it is zero, or if its zeros depend on parameters."""
+    tower = functions.tower
+    parts = [Structure(part, closing.size) for part in closing.powers]
     centre = parts[0].centre
     for part in parts[1:]:
         centre = intersection(centre, part.centre)
-    size = n - centre.dimension
-    if not size:
+    h = Scalar(tower, tower.symbol(_H))
+    reduced = closing.at(h).quotient(centre)
+    squares = diagonal(killing_form(reduced))
+    if len(squares) < reduced.dimension or not squares:
         return None
-    degree = 2 * (len(parts) - 1) * size
-    points = [fmpq(v) for v in range(degree + 1)]
-    values = [_determinant(closing.at(v).quotient(centre)) for v in points]
-    power_table = fmpq_mat(degree + 1, degree + 1, [v**k for v in points for k in range(degree + 1)])
-    found = power_table.solve(fmpq_mat(degree + 1, 1, values))
-    coefficients = [found[k, 0] for k in range(degree + 1)]
-    if all(c == 0 for c in coefficients):
-        return None
-    return sp.Add(*(sp.Rational(int(c.p), int(c.q)) * _H**k for k, c in enumerate(coefficients)))
+    number = tower.number(_H)
+    zeros: set[sp.Expr] = set()
+    for factor, exponent in tower.factored(_product(squares, tower).element)[1]:
+        if exponent < 0 or number not in tower.depends(factor):
+            continue
+        if len(tower.depends(factor)) > 1:
+            return None
+        polynomial = sp.Poly(functions.expression(factor), _H)
+        if not polynomial.get_domain().is_QQ and not polynomial.get_domain().is_ZZ:
+            return None
+        zeros.update(polynomial.real_roots())
+    return sorted(zeros)
 
 
-def _determinant(algebra: Structure) -> fmpq:
-    n, form = algebra.dimension, killing_form(algebra)
-    return fmpq_mat(n, n, [form[i].get(j, fmpq(0)) for i in range(n) for j in range(n)]).det()
+def _product(squares: Sequence[Any], tower: Tower) -> Scalar:
+    """Return the determinant of a form from the squares of a congruent one; the congruences have determinant 1."""
+    total = Scalar(tower, tower.ring.one)
+    for square in squares:
+        total = total * square
+    return total
 
 
 def _case(closing: Closing, where: str, value: sp.Rational, throughout: bool, border: bool) -> Case:

@@ -107,6 +107,7 @@ class LieAlgebra(Display):
             everything = [*self.given, *([] if self._hamiltonian is None else [self._hamiltonian])]
             self._functions = Functions(space, everything, positive, tw.Clock(self.budget))
             self._find_basis()
+            self._functions.restart()
 
     def _find_basis(self) -> None:
         functions, count = self._functions, len(self.given)
@@ -176,10 +177,9 @@ class LieAlgebra(Display):
         if not closing.missing or closing.central is not None:
             return closing
         with _stops("the closure under brackets", self.budget):
-            clock = tw.Clock(self.budget)
-            functions.tower.clock = functions.tower.ring.clock = functions.clock = clock
+            functions.restart(self.budget)
             while closing.missing:
-                basis = [*closing.basis, *closing.missing]
+                basis = [*closing.basis, *map(functions.monic, closing.missing)]
                 if len(basis) > MAX_DIMENSION:
                     raise SymmetryError(
                         f"the brackets of these generators leave their span, and what they generate has more "
@@ -187,6 +187,7 @@ class LieAlgebra(Display):
                         "to begin with"
                     )
                 closing = close(functions, basis, None, search=False)
+            functions.restart()
         return closing
 
     @cached_property
@@ -270,7 +271,11 @@ class LieAlgebra(Display):
     @cached_property
     def cases(self) -> tuple[Case, ...]:
         """The isomorphism class by the value of the central function h; empty if there is none."""
-        return () if self.space is None or self._closing.central is None else cases(self._closing)
+        return (
+            ()
+            if self.space is None or self._closing.central is None
+            else cases(self._closing, self._functions)
+        )
 
     # -- back to functions -----------------------------------------------------------------------------
 

@@ -102,6 +102,13 @@ class Scalar:
         return total
 
 
+def rational(c: Any) -> Any:
+    """Return a scalar as a rational number if it is one."""
+    if not isinstance(c, Scalar) or not c.element.is_constant():
+        return c
+    return fmpq(0) if c.element.is_zero() else fmpq(c.element.leading_coefficient())
+
+
 def lowest_terms(tower: tw.Tower, element: fmpq_mpoly) -> fmpq_mpoly:
     """Return N · Π u^m with as many inverses cancelled as divide N."""
     ring = tower.ring

@@ -6,7 +6,7 @@ from flint import fmpq
 
 from hamsym.symbolic.lie_names.modules import Module, is_heisenberg, is_nondegenerate
 from hamsym.symbolic.structure import Echelon, Structure, killing_form, nilradical, radical, signature
-from hamsym.symbolic.structure.elimination import combination, intersection, multiply
+from hamsym.symbolic.structure.elimination import combination, multiply
 
 
 def semidirect_name(algebra: Structure) -> str | None:
@@ -127,9 +127,9 @@ def _schroedinger_plane(quotient: Structure, module: Module) -> str | None:
 def _galilei(algebra: Structure, solvable: Echelon) -> str | None:
     """The Galilei algebra of space, or its central extension by the mass.
 
-    Galilei: S = so(3); D = [R, R] of dimension 3; its centraliser C in R is abelian of dimension 6; R/C is a line.  C
-    and D are modules of so(3) without invariants, so C = R³ ⊗ R² with D = R³ ⊗ line, and the line R/C, lifted to an
-    invariant element, acts on R² by a nilpotent matrix that is not zero: one Jordan block.  All is determined.
+    Galilei: S = so(3); D = [R, R] of dimension 3; C = [L, R] is abelian of dimension 6; R/C is a line.  C/D and D are
+    modules of so(3) without invariants, so C = R³ ⊗ R² with D = R³ ⊗ line, and the line R/C, lifted to an invariant
+    element, acts on R² by a nilpotent matrix with image that line: one Jordan block.  All is determined.
 
     Extension: H²(gal(3), R) has dimension 1 (Bargmann, Ann. Math. 59 (1954) 1), so that central extensions by a line
     that are no direct sums are all isomorphic.
@@ -146,7 +146,7 @@ def _galilei(algebra: Structure, solvable: Echelon) -> str | None:
     if algebra.dimension != 10:
         return None
     lower = algebra.commutator(solvable, solvable)
-    commuting = intersection(solvable, algebra.centraliser(lower))
+    commuting = algebra.commutator(algebra.whole, solvable)
     outside = [{i: fmpq(1)} for i in algebra.complement(solvable)]
     if lower.dimension != 3 or commuting.dimension != 6 or algebra.commutator(commuting, commuting).dimension:
         return None

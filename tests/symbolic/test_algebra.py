@@ -1,0 +1,389 @@
+"""Lie algebras of phase-space functions: the public cases, closures, central functions, parameters, bad input."""
+
+import json
+import random
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import sympy as sp
+
+import hamsym as hs
+from hamsym.errors import (
+    FormulaError,
+    HamsymError,
+    ParameterError,
+    ShapeError,
+    SpaceError,
+    SymmetryError,
+    UndecidedError,
+)
+
+CASES = json.loads((Path(__file__).parent / "data" / "lie.json").read_text())
+L = ["y*pz - z*py", "z*px - x*pz", "x*py - y*px"]
+LENZ = [
+    "py*(x*py-y*px) - pz*(z*px-x*pz) - x/sqrt(x**2+y**2+z**2)",
+    "pz*(y*pz-z*py) - px*(x*py-y*px) - y/sqrt(x**2+y**2+z**2)",
+    "px*(z*px-x*pz) - py*(y*pz-z*py) - z/sqrt(x**2+y**2+z**2)",
+]
+SPACE = hs.PhaseSpace(
+    "x y z",
+    "px py pz",
+    parameters={"m": "positive", "k": "positive", "c": "real"},
+    functions={"V": 1},
+    time="t",
+)
+PLANE = hs.PhaseSpace(
+    "x y", "px py", parameters={"m": "positive", "k": "positive", "c": "real"}, functions={"V": 1}
+)
+LINE = hs.PhaseSpace("x", "p", parameters={"m": "positive", "k": "positive", "c": "real"}, functions={"V": 1})
+
+
+def at_random_point(expression, space, values=None):
+    """The value of an expression at a rational point of the phase space."""
+    draw = random.Random(3)
+    point = {s: sp.Rational(draw.randint(1, 30), draw.randint(2, 9)) for s in space.symbols.values()}
+    return expression.xreplace({**point, **(values or {})})
+
+
+def closes_numerically(A, space, h=None):
+    """Check {X_i, X_j} = Σ c_ij^k X_k at a point, by sympy's derivatives and 30 digits."""
+    n = len(A.basis)
+    for i in range(n):
+        for j in range(i + 1, n):
+            bracket = hs.poisson_bracket(A.basis[i], A.basis[j], space)
+            combination = sum(A.structure_constants[i][j][k] * A.basis[k] for k in range(n))
+            residual = at_random_point(bracket - combination, space)
+            assert abs(sp.N(residual, 30)) < sp.Rational(1, 10**20), (i, j)
+
+
+# -- public cases --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c["name"])
+def test_public_cases(case):
+    space = hs.PhaseSpace(case["coordinates"], case["momenta"])
+    A = hs.LieAlgebra(case["generators"], space)
+    assert (A.dimension, A.closes) == (case["expected_dim"], case["expected_closed"])
+    assert (A.center_dimension, A.derived_dimension) == (case["center_dim"], case["derived_dim"])
+    assert A.killing_signature == tuple(case["killing_signature"])
+    for degree, number in (case["casimirs"] or {}).items():
+        assert len(A.casimirs(int(degree))) == number
+    expected = case["coefficients_depend_on"]
+    if expected is None:
+        assert A.coefficients_depend_on is None
+        closes_numerically(A, space)
+    else:
+        assert hs.is_zero(A.coefficients_depend_on - space.parse(expected), space).status == "proved"
+    assert A.name is not None
+
+
+# -- independence and closure --------------------------------------------------------------------------------
+
+
+def test_dependent_generators_are_reported_with_their_combination():
+    A = hs.LieAlgebra([L[0], "0", L[1], L[2], "2*(x*py-y*px) - (y*pz-z*py)/3", L[0]], SPACE)
+    Lx, _, Lz = (SPACE.parse(t) for t in L)
+    assert A.dimension == 3 and A.closes and A.name == "so(3)"
+    assert A.dependences == {1: {}, 4: {Lz: 2, Lx: sp.Rational(-1, 3)}, 5: {Lx: 1}}
+    assert A.dependent == (0, SPACE.parse("2*(x*py-y*px) - (y*pz-z*py)/3"), Lx)
+
+
+def test_an_identity_makes_generators_dependent():
+    A = hs.LieAlgebra(["sin(x)**2", "cos(x)**2", "1", "sqrt(x**2)*sqrt(x**2)", "x**2"], LINE)
+    assert A.dimension == 3 and A.is_abelian
+    sine, cosine, _, square, _ = A.given
+    assert A.dependences == {2: {sine: 1, cosine: 1}, 4: {square: 1}}
+
+
+def test_constants_are_scalars():
+    """√2 x and π x are real multiples of x, and √2 x is x/√2 twice."""
+    A = hs.LieAlgebra(["sqrt(2)*x", "pi*x", "p/sqrt(3)"], LINE)
+    assert A.dimension == 2 and not A.closes and A.adjoined == (1,) and A.name == "h_3"
+    assert sp.simplify(A.structure_constants[0][1][2] - sp.sqrt(6) / 3) == 0
+
+
+def test_heisenberg_needs_the_constant():
+    A = hs.LieAlgebra(["x", "p"], LINE)
+    assert (A.dimension, A.closes, A.adjoined, A.missing) == (2, False, (1,), (1,))
+    assert A.closure.closes and A.closure.dimension == 3 and A.closure.name == A.name == "h_3"
+    assert A.structure_constants[0][1] == (0, 0, 1)
+
+
+def test_closure_under_repeated_brackets():
+    A = hs.LieAlgebra(["x**2", "p**2"], LINE)
+    assert not A.closes and A.name == "sl(2,R)" and len(A.adjoined) == 1
+    assert A.missing == (LINE.parse("4*x*p"),)
+    assert A.closure.closes and A.closure.dimension == 3
+    closes_numerically(A, LINE)
+
+
+def test_two_rotations_generate_the_third():
+    space = hs.LiePoissonSpace("L1 L2 L3", "so3")
+    A = hs.LieAlgebra(["L1", "L2"], space)
+    assert A.adjoined == (space.coordinates[2],) and A.name == "so(3)"
+
+
+def test_an_infinite_algebra_says_so_and_still_answers_what_it_can():
+    A = hs.LieAlgebra(["x**3", "p**3"], LINE)
+    assert A.dimension == 2 and not A.closes and A.missing == (LINE.parse("9*x**2*p**2"),)
+    with pytest.raises(SymmetryError, match="64 dimensions"):
+        A.killing_signature  # noqa: B018
+    assert "does not close" in repr(A) and "64 dimensions" in str(A)
+    assert A.to_dict()["describes"] is None
+
+
+# -- Poisson manifolds ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "algebra", "generators", "name"),
+    [
+        ("L1 L2 L3", "so3", ["L1", "L2", "L3"], "so(3)"),
+        ("L1 L2 L3", "so3", ["L1", "L2", "L3", "L1**2 + L2**2 + L3**2"], "u(2) = so(3) ⊕ R"),
+        ("L1 L2 L3 g1 g2 g3", "e3", ["L1", "L2", "L3", "g1", "g2", "g3"], "e(3)"),
+        ("L1 L2 L3 g1 g2 g3", "e3", ["L3", "g1", "g2"], "e(2)"),
+        ("h e f", "sl2", ["h", "e", "f"], "sl(2,R)"),
+    ],
+)  # fmt: skip
+def test_lie_poisson_spaces(names, algebra, generators, name):
+    space = hs.LiePoissonSpace(names, algebra)
+    A = hs.LieAlgebra(generators, space)
+    assert A.closes and A.name == name
+    closes_numerically(A, space)
+
+
+def test_structure_constants_of_a_lie_poisson_space_come_back():
+    space = hs.LiePoissonSpace("L1 L2 L3 g1 g2 g3", "e3")
+    A = hs.LieAlgebra(space.coordinates, space)
+    again = hs.LieAlgebra.from_structure_constants(A.structure_constants)
+    assert again.structure_constants == A.structure_constants and again.name == "e(3)"
+
+
+# -- known algebras on phase space ---------------------------------------------------------------------------
+
+R3 = ["x", "y", "z"]
+P3 = ["px", "py", "pz"]
+ENERGY = "sqrt(px**2 + py**2 + pz**2 + m**2)"
+KNOWN = [
+    (P3, SPACE, "R^3"),
+    ([*R3, *P3, "1"], SPACE, "h_7"),
+    (["x*p", "p"], LINE, "aff(1)"),
+    (["x*py - y*px", "px", "py"], PLANE, "e(2)"),
+    (["x*py + y*px", "px", "py"], PLANE, "iso(1,1)"),
+    (["sin(x)", "cos(x)", "p"], LINE, "e(2)"),
+    (["exp(x)*p", "exp(-x)*p", "p"], LINE, "sl(2,R)"),
+    (["x*px", "x*py", "y*px", "y*py"], PLANE, "gl(2,R) = sl(2,R) ⊕ R"),
+    ([f"{q}*{p}" for q in R3 for p in P3], SPACE, "gl(3,R) = sl(3,R) ⊕ R"),
+    (["px**2 + x**2", "py**2 + y**2", "px*py + x*y", "x*py - y*px"], PLANE, "u(2) = so(3) ⊕ R"),
+    ([*L, *(f"{q}*{ENERGY}" for q in R3)], SPACE, "so(3,1) = sl(2,C)"),
+    ([*L, *(f"{q}*{ENERGY}" for q in R3), ENERGY, *P3], SPACE, "iso(3,1)"),
+    ([*L, *P3, *(f"m*{q} - t*p{q}" for q in R3), "(px**2+py**2+pz**2)/(2*m)", "m"], SPACE, "Bargmann algebra (Galilei with mass)"),
+    (["p**2/(2*m) + k*x**2/2", "x", "p", "1"], LINE, "oscillator algebra (Nappi–Witten)"),
+    (["x*p", "x", "p", "1"], LINE, "split oscillator algebra"),
+    (["p", "x", "p**2", "x**2", "x*p", "1"], LINE, "Schrödinger algebra sl(2,R) ⋉ h_3"),
+    (["x", "y", "px", "py", "1", "x*py-y*px", "px**2+py**2", "x**2+y**2", "x*px+y*py"], PLANE, "Schrödinger algebra (sl(2,R) ⊕ so(2)) ⋉ h_5"),
+    (["(px**2+py**2)/2 + k/(x-y)**2", "x*px + y*py", "x**2 + y**2"], PLANE, "sl(2,R)"),
+    (["px + V(x)", "x", "1"], PLANE, "h_3"),
+    (["px + c*y/2", "py - c*x/2"], PLANE, "h_3"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("generators", "space", "name"), KNOWN, ids=[name for *_, name in KNOWN])
+def test_known_algebras(generators, space, name):
+    A = hs.LieAlgebra(generators, space)
+    assert A.name == name
+    if not A.generators[0].has(sp.core.function.AppliedUndef):
+        closes_numerically(A, space)
+
+
+@pytest.mark.parametrize(
+    ("generators", "space", "degree", "number"),
+    [
+        (L, SPACE, 2, 1),
+        ([*L, *P3], SPACE, 2, 2),
+        (["p", "x*p", "x**2*p"], LINE, 2, 1),
+        (CASES[3]["generators"], SPACE, 3, 3),
+    ],
+)
+def test_casimirs_commute_with_the_generators_on_phase_space(generators, space, degree, number):
+    A = hs.LieAlgebra(generators, space)
+    found = A.casimirs(degree)
+    assert len(found) == number
+    for casimir in found:
+        function = A.function(casimir)
+        for g in A.generators:
+            assert hs.verify(hs.Hamiltonian(g, space), function).status == "proved"
+            assert hs.is_zero(hs.poisson_bracket(function, g, space), space).status == "proved"
+
+
+# -- central functions ---------------------------------------------------------------------------------------
+
+
+def test_kepler_by_the_sign_of_the_energy():
+    A = hs.LieAlgebra([*L, *LENZ], SPACE)
+    energy = SPACE.parse("(px**2+py**2+pz**2)/2 - 1/sqrt(x**2+y**2+z**2)")
+    assert hs.is_zero(A.coefficients_depend_on - energy, SPACE).status == "proved"
+    assert [(c.where, c.name, c.killing_signature, c.holds_throughout) for c in A.cases] == [
+        ("h < 0", "so(4) = so(3) ⊕ so(3)", (0, 6, 0), True),
+        ("h = 0", "e(3)", (0, 3, 3), True),
+        ("h > 0", "so(3,1) = sl(2,C)", (3, 3, 0), True),
+    ]
+    assert A.level == sp.Rational(-1, 2) and A.at(3).name == "so(3,1) = sl(2,C)" and A.at(0).name == "e(3)"
+    for value in (-2, Fraction(1, 3), 0.25):  # {A_1, A_2} = -2 h L_3
+        assert A.at(value).structure_constants[3][4] == (0, 0, -2 * sp.Rational(str(value)), 0, 0, 0)
+    with pytest.raises(SymmetryError, match="infinite"):
+        A.closure  # noqa: B018
+
+
+def test_kepler_with_symbolic_mass_and_a_given_hamiltonian():
+    lenz = [
+        "py*(x*py-y*px) - m*k*x/sqrt(x**2+y**2)",
+        "-px*(x*py-y*px) - m*k*y/sqrt(x**2+y**2)",
+    ]
+    H = "(px**2+py**2)/(2*m) - k/sqrt(x**2+y**2)"
+    A = hs.LieAlgebra(["x*py-y*px", *lenz], PLANE, hamiltonian=H)
+    m = PLANE.parameters["m"]
+    assert A.coefficients_depend_on == PLANE.parse(H)
+    assert A.at(1).structure_constants[1][2] == (-2 * m, 0, 0)
+    assert [(c.where, c.name) for c in A.cases] == [
+        ("h < 0", "so(3)"),
+        ("h = 0", "e(2)"),
+        ("h > 0", "sl(2,R)"),
+    ]
+    assert all(c.holds_throughout for c in A.cases)
+
+
+def test_a_hamiltonian_that_does_not_commute_is_not_used():
+    A = hs.LieAlgebra([*L, *LENZ], SPACE, hamiltonian="px**2")
+    assert A.coefficients_depend_on != SPACE.parse("px**2") and A.killing_signature == (0, 6, 0)
+
+
+# -- parameters ----------------------------------------------------------------------------------------------
+
+
+def test_the_signature_may_depend_on_a_parameter():
+    A = hs.LieAlgebra(["p**2/(2*m) + c*x**2/2", "x", "p", "1"], LINE)
+    assert A.closes and A.derived_dimension == 3 and A.center_dimension == 1 and A.name is None
+    with pytest.raises(UndecidedError, match="parameters"):
+        A.killing_signature  # noqa: B018
+    assert A.to_dict()["killing_signature"] is None
+    c, m = LINE.parameters["c"], LINE.parameters["m"]
+    assert A.killing_form[0, 0] == -2 * c / m
+
+
+def test_roots_of_parameters_are_scalars():
+    """x, p and H of the oscillator in units in which the frequency √(k/m) shows."""
+    A = hs.LieAlgebra(["sqrt(k*m)*x", "p", "p**2/(2*m) + k*x**2/2", "1"], LINE)
+    k, m = LINE.parameters["k"], LINE.parameters["m"]
+    assert sp.simplify(A.structure_constants[0][2][1] - sp.sqrt(k / m)) == 0
+    assert A.name == "oscillator algebra (Nappi–Witten)"
+
+
+# -- abstract algebras ---------------------------------------------------------------------------------------
+
+
+def test_structure_constants_are_checked():
+    epsilon = [[[int(sp.LeviCivita(i, j, k)) for k in range(3)] for j in range(3)] for i in range(3)]
+    A = hs.LieAlgebra.from_structure_constants(epsilon)
+    assert (
+        A.name == "so(3)" and A.is_simple and A.rank == 1 and A.casimirs(2) == [sum(s**2 for s in A.symbols)]
+    )
+    spoiled = json.loads(json.dumps(epsilon))
+    spoiled[0][1][0] = 1
+    with pytest.raises(SymmetryError, match="is not -c"):
+        hs.LieAlgebra.from_structure_constants(spoiled)
+    spoiled[1][0][0] = -1
+    with pytest.raises(SymmetryError, match="Jacobi"):
+        hs.LieAlgebra.from_structure_constants(spoiled)
+    for shape in ([], [[[0, 0]]], [[0]], 3, [[[0], [0]], [[0], [0]]]):
+        with pytest.raises(ShapeError):
+            hs.LieAlgebra.from_structure_constants(shape)
+    for entry in (float("nan"), "1", None, 1j, float("inf")):
+        with pytest.raises(ParameterError):
+            hs.LieAlgebra.from_structure_constants([[[entry]]])
+
+
+def test_kinds():
+    e3 = hs.LieAlgebra([*L, *P3], SPACE)
+    assert not (e3.is_abelian or e3.is_nilpotent or e3.is_solvable or e3.is_semisimple or e3.is_simple)
+    assert (e3.radical_dimension, e3.nilradical_dimension, e3.rank) == (3, 3, 2)
+    assert e3.derived_series == (6,) and e3.lower_central_series == (6,)
+    h3 = hs.LieAlgebra(["x", "p", "1"], LINE)
+    assert h3.is_nilpotent and h3.is_solvable and h3.lower_central_series == (3, 1, 0)
+    so4 = hs.LieAlgebra([*L, *LENZ], SPACE)
+    assert so4.is_semisimple and not so4.is_simple and so4.ideals == (3, 3)
+
+
+# -- representations -----------------------------------------------------------------------------------------
+
+
+def test_representations():
+    A = hs.LieAlgebra(L, SPACE)
+    assert repr(A) == "<LieAlgebra: dimension 3, closes, so(3)>"
+    assert "X3" in A._repr_html_() and r"\{X1, X2\} &= X_{3}" in A._repr_latex_()
+    facts = json.loads(json.dumps(A.to_dict()))
+    assert facts["brackets"]["0,1"] == {"2": "1"} and facts["name"] == "so(3)"
+    kepler = hs.LieAlgebra([*L, *LENZ], SPACE)
+    assert [c["where"] for c in json.loads(json.dumps(kepler.to_dict()))["cases"]] == [
+        "h < 0",
+        "h = 0",
+        "h > 0",
+    ]
+    assert "h > 0: so(3,1)" in str(kepler)
+
+
+# -- bad input -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("generators", "error", "words"),
+    [
+        ([], SymmetryError, "no generators"),
+        ("x*p", SymmetryError, "list"),
+        (None, SymmetryError, "list"),
+        (3, SymmetryError, "list"),
+        (["0", "x - x"], SymmetryError, "zero"),
+        (["foreign"], FormulaError, "foreign"),
+        (["nan"], FormulaError, "nan"),
+        ([float("nan")], FormulaError, "finite"),
+        ([float("inf")], FormulaError, "finite"),
+        ([None], FormulaError, "NoneType"),
+        ([sp.Symbol("foreign")], FormulaError, "foreign"),
+        (["__import__('os')"], FormulaError, "__import__"),
+        (["x"] * 10_000, SymmetryError, "10000 generators"),
+    ],
+)
+def test_bad_generators(generators, error, words):
+    with pytest.raises(error, match=words):
+        hs.LieAlgebra(generators, LINE)
+
+
+def test_bad_arguments():
+    with pytest.raises(SpaceError):
+        hs.LieAlgebra(["x"], "x p")
+    for budget in (0, -1, float("nan"), "long", True, None):
+        with pytest.raises(ParameterError):
+            hs.LieAlgebra(["x"], LINE, budget=budget)
+    A = hs.LieAlgebra(L, SPACE)
+    for degree in (0, -1, 1.5, True, "2"):
+        with pytest.raises(ParameterError):
+            A.casimirs(degree)
+    with pytest.raises(ParameterError, match="monomials"):
+        A.casimirs(400)
+    with pytest.raises(SymmetryError, match="no level"):
+        A.at(1)
+    for value in (float("nan"), "1", None, True):
+        with pytest.raises(ParameterError):
+            hs.LieAlgebra([*L, *LENZ], SPACE).at(value)
+
+
+def test_the_budget_is_kept():
+    powers = [f"(x + p)**{a} * sin(x)**{b}" for a in range(1, 11) for b in range(10)]
+    with pytest.raises(UndecidedError, match="budget"):
+        hs.LieAlgebra(powers, LINE, budget=0.2)
+
+
+def test_what_the_tower_has_no_rule_for_is_an_error_of_ours():
+    with pytest.raises(HamsymError):
+        hs.LieAlgebra(["1/(x - x)"], LINE)
