@@ -26,6 +26,7 @@ class Closing:
         basis: the independent functions.
         brackets: (i, j) to {X_i, X_j} in the basis; index n stands for the constant 1 where it was adjoined.
         adjoined: whether the constant 1 had to be added.
+        outside: the pairs (i, j) of those brackets.
         missing: brackets that leave the span of the basis and 1, each independent of those before it.
         central: a function h that commutes with the basis, where the brackets need it.
         powers: for each power of h, the part of the brackets that is multiplied by it.
@@ -34,6 +35,7 @@ class Closing:
     basis: list[fmpq_mpoly]
     brackets: dict[tuple[int, int], Vector] = field(default_factory=dict)
     adjoined: bool = False
+    outside: list[tuple[int, int]] = field(default_factory=list)
     missing: list[fmpq_mpoly] = field(default_factory=list)
     central: sp.Expr | None = None
     powers: list[dict[tuple[int, int], Vector]] = field(default_factory=list)
@@ -90,7 +92,7 @@ def close(
         closing.brackets = {pair: found[column] for pair, column in columns.items()}
         closing.adjoined = any(len(basis) in v for v in closing.brackets.values())
         return closing
-    closing.missing = [computed[pair] for pair in outside]
+    closing.outside, closing.missing = outside, [computed[pair] for pair in outside]
     candidates = _candidates(functions, basis, hamiltonian, closing.missing) if search else iter(())
     for expression in candidates:
         h = functions.converter.convert(expression)

@@ -29,6 +29,7 @@ class Display(Invariants):
     missing: Any
     describes: Any
     cases: Any
+    is_certified: Any
 
     def facts(self) -> dict[str, Any]:
         """Return the invariants by name; where the generators do not close to a finite algebra, why not."""
@@ -60,6 +61,7 @@ class Display(Invariants):
         return {
             "dimension": self.dimension,
             "closes": self.closes,
+            "certified": self.is_certified,
             "generators": [to_text(g) for g in self.generators],
             "adjoined": [to_text(g) for g in self.adjoined] if facts["describes"] is not None else [],
             "missing": [to_text(g) for g in self.missing],
@@ -90,6 +92,8 @@ class Display(Invariants):
         )
         for case in self.cases:
             yield str(case)
+        if not self.is_certified:
+            yield "that the generators are independent was not proved by numbers"
 
     def __repr__(self) -> str:
         facts = self.facts()

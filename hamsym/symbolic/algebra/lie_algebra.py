@@ -15,6 +15,7 @@ from hamsym.symbolic import tower as tw
 from hamsym.symbolic.algebra.closing import Closing, close
 from hamsym.symbolic.algebra.display import Display
 from hamsym.symbolic.algebra.functions import Functions
+from hamsym.symbolic.algebra.independence import proved_independent
 from hamsym.symbolic.algebra.invariants import number
 from hamsym.symbolic.algebra.levels import Case, cases
 from hamsym.symbolic.bracket import Formula
@@ -169,6 +170,18 @@ class LieAlgebra(Display):
         """Brackets of generators that leave their span, each independent of the ones before."""
         ones = (sp.Integer(1),) if self._closing.adjoined else ()
         return (*ones, *(self._functions.expression(b) for b in self._closing.missing))
+
+    @cached_property
+    def is_certified(self) -> bool:
+        """Whether the generators, and a bracket that leaves their span, were proved to be independent.
+
+        Dependences, structure constants and all that follows from them are proved in any case.  Independence rests on
+        the tower's knowledge of relations between radicals, exponentials and so on; this proves it by ball arithmetic.
+        """
+        if self.space is None or not self.given:
+            return True
+        ones = [sp.Integer(1)] if self._closing.adjoined else []
+        return proved_independent(self.space, [*self.generators, *ones], self._closing.outside[:1])
 
     @cached_property
     def _closed(self) -> Closing:
