@@ -115,7 +115,7 @@ def _parts(e: sp.Basic, symbols: Mapping[str, sp.Symbol], arity: Mapping[str, in
     if isinstance(e, sp.Pow):
         if e.base.is_number and e.base.is_negative and e.exp.is_Rational and not e.exp.is_Integer:
             raise FormulaError(f"{_shown(e)} has no real value: it is a root of something negative")
-        if e.base.is_zero:
+        if e.base.is_number and e.base.is_zero:
             raise FormulaError("zero to a symbolic power is not defined")
         return e.args
     if isinstance(e, AppliedUndef):
