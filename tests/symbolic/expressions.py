@@ -28,6 +28,14 @@ def case_space(case):
     return LiePoissonSpace(case["coordinates"], case["bracket"], **options)
 
 
+def monomial(space, generator):
+    """A random monomial in the variables of a space, with a coefficient that may be small."""
+    factors = [
+        generator.choice(space.variables) ** generator.randint(1, 2) for _ in range(generator.randint(1, 3))
+    ]
+    return sp.Mul(generator.choice([sp.Integer(1), sp.Rational(1, 10**6)]), *factors)
+
+
 def is_truly_zero(claim):
     """Evaluate the bracket of sympy at points of the domain with 100 digits, by code the prover does not use."""
     seen = 0

@@ -4,7 +4,7 @@ import random
 
 import pytest
 import sympy as sp
-from expressions import CASES, CLASSICAL, case_space, is_truly_zero
+from expressions import CASES, CLASSICAL, case_space, is_truly_zero, monomial
 
 from hamsym import Hamiltonian
 from hamsym.symbolic.bracket import verify
@@ -39,13 +39,6 @@ def test_published_witness_value(case):
     ball = claim.value(point, {}, 256)
     published = sp.Rational(case["witness"]["bracket"])
     assert abs(float(ball.mid()) - float(published)) <= 1e-10 * abs(float(published))
-
-
-def monomial(space, generator):
-    factors = [
-        generator.choice(space.variables) ** generator.randint(1, 2) for _ in range(generator.randint(1, 3))
-    ]
-    return sp.Mul(generator.choice([sp.Integer(1), sp.Rational(1, 10**6)]), *factors)
 
 
 def mutate(case, count, seed):
