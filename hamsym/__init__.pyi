@@ -18,7 +18,7 @@ from .symbolic.bracket import verify as verify
 from .symbolic.canonical import MapVerdict as MapVerdict
 from .symbolic.canonical import is_canonical as is_canonical
 from .symbolic.hamiltonian import Hamiltonian as Hamiltonian
-from .symbolic.integrals import IntegralBasis as IntegralBasis
+from .symbolic.integral_basis import IntegralBasis as IntegralBasis
 from .symbolic.integrals import find_integrals as find_integrals
 from .symbolic.invariants import invariants as invariants
 from .symbolic.lagrangian import Lagrangian as Lagrangian

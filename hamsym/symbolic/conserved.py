@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeAlias
 
 import sympy as sp
@@ -17,6 +18,7 @@ from flint import fmpq, fmpq_mpoly
 from hamsym.symbolic import tower as tw
 from hamsym.symbolic.ansatz import Ansatz, Exponents
 from hamsym.symbolic.linear import kernel, nullspace
+from hamsym.symbolic.tower.certificate import Reader
 from hamsym.symbolic.tower.columns import joined, kept_rows, new_marker, rational_rows
 from hamsym.symbolic.tower.flow import Flow
 
@@ -32,9 +34,11 @@ class Solution:
         vectors: column -> coefficient, in echelon form, each with its own last column.
         critical: polynomials in the parameters; where none vanishes, there are no more vectors.
         rows: the rows, where they contain parameters.
+        size: numbers of rows and of columns.
     """
 
-    vectors: list[dict[int, Coefficient]]
+    vectors: Sequence[Mapping[int, Coefficient]]
+    size: tuple[int, int]
     critical: list[fmpq_mpoly] = field(default_factory=list)
     rows: list[dict[int, fmpq_mpoly]] = field(default_factory=list)
 
@@ -89,19 +93,38 @@ class Conservation:
         velocities = [flow.along(e) for flow in self.flows for e in self.elements]
         return [*self.elements, *velocities]
 
+    @property
+    def denominators(self) -> list[fmpq_mpoly]:
+        """What cannot vanish, because one divides by it, in the constants."""
+        extensions = [e for e in self.tower.extensions if e.kind == "inverse" and not e.depends & self.moving]
+        return [self.tower.ring.lift(e.arguments[0]) for e in extensions]
+
+    @property
+    def is_bent(self) -> bool:
+        """Whether parameters occur inside functions of the variables, where special values change the functions."""
+        support = self.tower.ring.support
+        for e in self.tower.extensions:
+            if e.depends & self.moving and e.arguments:
+                inner = [self.tower.extensions[i] for a in e.arguments for i in support(a)]
+                if any(not i.depends & self.moving and i.kind != "constant" for i in inner):
+                    return True
+        return False
+
     def allow(self, seconds: float) -> None:
         """Start the clock again."""
         clock = self.tower.clock
         clock.started, clock.budget = time.perf_counter(), seconds
         clock.deadline = clock.started + seconds
 
-    def constants(self, element: fmpq_mpoly) -> frozenset[int]:
-        """Return the numbers of the generators in an element that do not depend on the variables or on time."""
-        extensions = self.tower.extensions
-        return frozenset(
-            i
-            for i in self.tower.ring.support(element)
-            if i != self.marker and not extensions[i].depends & self.moving
+    def constants(self, elements: Sequence[fmpq_mpoly]) -> frozenset[int]:
+        """Return the numbers of all generators that do not move, if any occurs in the elements."""
+        numbers = frozenset(
+            e.index for e in self.tower.extensions if e.index != self.marker and not e.depends & self.moving
+        )
+        return (
+            numbers
+            if any(numbers.intersection(self.tower.ring.support(e)) for e in elements)
+            else frozenset()
         )
 
     def marked(self, monomials: Sequence[Exponents]) -> fmpq_mpoly:
@@ -162,6 +185,22 @@ class Conservation:
             total.append(term)
         return self.tower.reduce(ring.sum(total))
 
+    @cached_property
+    def reader(self) -> Reader:
+        """What writes elements in the user's symbols."""
+        return Reader(self.tower, self.ansatz.space.functions)
+
+    def expression(self, combination: Mapping[Exponents, Coefficient]) -> sp.Expr:
+        """Return a combination of monomials in the user's symbols."""
+        terms = []
+        for exponents, value in combination.items():
+            if isinstance(value, fmpq_mpoly):
+                factor = self.reader.expand(value)
+            else:
+                factor = sp.Rational(int(value.p), int(value.q))
+            terms.append(factor * self.ansatz.monomial(exponents))
+        return sp.Add(*terms)
+
     def _power(self, i: int, k: int) -> fmpq_mpoly:
         if (i, k) not in self._powers:
             self._powers[i, k] = self.tower.reduce(self.tower.ring.power(self.elements[i], k))
@@ -170,10 +209,12 @@ class Conservation:
     def _nullspace(self, marked: Sequence[fmpq_mpoly], columns: int) -> Solution:
         tower = self.tower
         marked = [tower.reduce(m) for m in marked]
-        kept = frozenset().union(*(self.constants(m) for m in marked))
+        kept = self.constants(marked)
         if not kept:
             rows = [row for m in marked for row in rational_rows(tower, m, self.marker)]
-            return Solution(list(nullspace(rows, columns, tower.clock.check)))
+            vectors = nullspace(rows, columns, tower.clock.check)
+            return Solution(vectors, (len(rows), columns))
         polynomial_rows = [row for m in marked for row in kept_rows(tower, m, self.marker, kept)]
         found = kernel(polynomial_rows, columns, tower.ring.one, tower.reduce, tower.clock.check)
-        return Solution(list(found.vectors.values()), found.critical, polynomial_rows)
+        size = (len(polynomial_rows), columns)
+        return Solution(list(found.vectors.values()), size, found.critical, polynomial_rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from flint import fmpq, fmpq_mpoly
 
@@ -11,11 +11,12 @@ from hamsym.symbolic.ansatz import Ansatz, Exponents
 from hamsym.symbolic.conserved import Coefficient
 
 Combination = dict[Exponents, Coefficient]
+Rational = dict[Exponents, fmpq]
 #: Bases with more vectors than this are not searched for sums with fewer terms.
 MANY = 80
 
 
-def degree_of(combination: Combination) -> int:
+def degree_of(combination: Mapping[Exponents, object]) -> int:
     """Return the total degree in the ansatz entries.
 
     Example:
@@ -45,8 +46,9 @@ def readable(ansatz: Ansatz, vectors: Sequence[Combination]) -> list[Combination
         return (-sum(k * m for k, m in zip(exponents, momenta, strict=True)), tuple(-k for k in exponents))
 
     found = [dict(v) for v in vectors]
-    if len(found) <= MANY:
-        found = _sparser(found)
+    rational = [{e: x for e, x in v.items() if isinstance(x, fmpq)} for v in found]
+    if len(found) <= MANY and rational == found:
+        found = [dict(v) for v in _sparser(rational)]
     found = [_scaled({e: v[e] for e in sorted(v, key=order)}) for v in found]
     return sorted(found, key=lambda v: (degree_of(v), len(v), [order(e) for e in v]))
 
@@ -62,7 +64,7 @@ def _scaled(combination: Combination) -> Combination:
     return {e: v * factor for e, v in combination.items()}
 
 
-def _sparser(vectors: list[Combination]) -> list[Combination]:
+def _sparser(vectors: list[Rational]) -> list[Rational]:
     """Subtract multiples of vectors of no higher degree as long as terms disappear."""
     degrees = [degree_of(v) for v in vectors]
     changed = True
@@ -79,10 +81,8 @@ def _sparser(vectors: list[Combination]) -> list[Combination]:
     return vectors
 
 
-def _shorter(v: Combination, w: Combination) -> Combination | None:
+def _shorter(v: Rational, w: Rational) -> Rational | None:
     """Return v minus a rational multiple of w if that has fewer terms."""
-    if any(isinstance(value, fmpq_mpoly) for value in (*v.values(), *w.values())):
-        return None
     new = len(w.keys() - v.keys())
     ratios: dict[fmpq, int] = {}
     for e in v.keys() & w.keys():

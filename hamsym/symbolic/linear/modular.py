@@ -137,21 +137,20 @@ class _Elimination:
         if not columns:
             return {}
         place = {j: k for k, j in enumerate(columns)}
-        width, entries, count = len(columns), [], 0
+        width = len(columns)
         waiting = list(self.rows.values())
         step = width + 32  # rows beyond the rank fall away as early as possible
         reduced, rank = nmod_mat(0, width, self.prime), 0
         while waiting:
             self.check()
             batch, waiting = waiting[:step], waiting[step:]
-            entries = [int(v) for v in reduced.entries()[: rank * width]]
+            entries: list[int] = [int(v) for v in reduced.entries()[: rank * width]]
             for row in batch:
                 line = [0] * width
                 for j, v in row.items():
                     line[place[j]] = v
                 entries += line
-            count = rank + len(batch)
-            reduced, rank = nmod_mat(count, width, entries, self.prime).rref()
+            reduced, rank = nmod_mat(rank + len(batch), width, entries, self.prime).rref()
         found, table = {}, reduced.tolist()
         for line in table[:rank]:
             nonzero = {columns[k]: int(v) for k, v in enumerate(line) if v != 0}

@@ -1,0 +1,85 @@
+"""Special values of the parameters with more integrals, in the user's own symbols."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sympy as sp
+
+from hamsym.symbolic import tower as tw
+from hamsym.symbolic.ansatz import Exponents
+from hamsym.symbolic.conserved import Conservation, Solution
+from hamsym.symbolic.jumps import MAX_DEPTH, Jump, Search
+from hamsym.symbolic.readable import Combination, readable
+from hamsym.symbolic.text import to_text
+
+
+@dataclass(frozen=True)
+class SpecialCase:
+    """Special values of the parameters at which there are more integrals.
+
+    Attributes:
+        conditions: expressions in the parameters that vanish together.
+        dimension: the number of integrals there.
+        integrals: those that do not come from the generic ones.
+    """
+
+    conditions: tuple[sp.Expr, ...]
+    dimension: int
+    integrals: list[sp.Expr]
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the case in types that JSON knows."""
+        return {
+            "conditions": [to_text(c) for c in self.conditions],
+            "dimension": self.dimension,
+            "integrals": [to_text(e) for e in self.integrals],
+        }
+
+    def __str__(self) -> str:
+        where = ", ".join(f"{c} = 0" for c in self.conditions)
+        return f"{where}: {self.dimension} integrals, {len(self.integrals)} more"
+
+
+def special_cases(
+    system: Conservation, solution: Solution, columns: Sequence[Exponents], budget: float
+) -> tuple[list[SpecialCase], str]:
+    """Return the special cases of a solution with parameters, and what else there may be.
+
+    Arguments:
+        system: the tower, with time left.
+        solution: the generic solution.
+        columns: the monomials of its columns.
+        budget: seconds for the presentation of each case.
+    """
+    search = Search(system.tower, solution.rows, len(columns), system.denominators)
+    reasons = ["parameters occur inside functions of the variables"] if system.is_bent else []
+    try:
+        search.run()
+    except tw.ProofStopped as stop:
+        reasons.append(str(stop))
+    found = []
+    for jump in search.jumps:
+        system.allow(budget)
+        found.append(_case(system, solution, columns, jump))
+    read = system.reader.expand
+    reasons += [f"{read(c)} = 0 was not followed" for c in search.open]
+    for conditions in search.unreached:
+        where = " and ".join(f"{read(c)} = 0" for c in conditions)
+        reasons.append(f"no real parameters were found with {where}, where there would be more")
+    if search.cut:
+        reasons.append(f"no more than {MAX_DEPTH} conditions were combined")
+    return found, "; ".join(dict.fromkeys(reasons))
+
+
+def _case(system: Conservation, solution: Solution, columns: Sequence[Exponents], jump: Jump) -> SpecialCase:
+    named: list[Combination] = [{columns[j]: v for j, v in vector.items()} for vector in jump.vectors]
+    presented = readable(system.ansatz, named)
+    polynomials = [jump.polynomials(c) for c in presented]
+    place = {e: j for j, e in enumerate(columns)}
+    generic = jump.restricted(solution.vectors)
+    known = jump.dependent([*generic, *({place[e]: v for e, v in c.items()} for c in polynomials)])
+    extra = [c for k, c in enumerate(presented, len(generic)) if k not in known]
+    conditions = (sp.Poly(system.reader.expand(c)).primitive()[1].as_expr() for c in jump.conditions)
+    return SpecialCase(tuple(conditions), len(jump.vectors), [system.expression(c) for c in extra])
