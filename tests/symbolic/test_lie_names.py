@@ -152,6 +152,12 @@ def test_real_forms_have_the_right_dimensions_and_are_told_apart():
         "D4": 28,
         "D5": 45,
         "G2": 14,
+        "A6": 48,
+        "A7": 63,
+        "B5": 55,
+        "C5": 55,
+        "D6": 66,
+        "F4": 52,
     }
     for (plus, minus), forms in real_forms().items():
         assert all(plus + minus == dimensions[kind] for kind, _ in forms)

@@ -5,7 +5,7 @@ import pytest
 from flint import fmpq, fmpq_mat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from matrices import affine, gl, heisenberg, line, sl, sl_complex, so, sp, structure_of, su, sum_of
+from matrices import affine, gl, heisenberg, line, sl, sl_complex, so, sp, structure_of, su, sum_of, unit
 
 from hamsym.symbolic.structure import (
     Echelon,
@@ -14,6 +14,7 @@ from hamsym.symbolic.structure import (
     casimirs,
     direct_sum,
     killing_form,
+    levi_subalgebra,
     nilradical,
     radical,
     signature,
@@ -40,6 +41,17 @@ KNOWN = {
     "h_5": (heisenberg(2), 5, 1, 1, 5, 5, 5, (0, 0, 5), [5]),
     "h_3 + aff(1) + R": (sum_of(heisenberg(1), affine(gl(1)), line()), 6, 2, 2, 6, 5, 5, (1, 0, 5), [1, 2, 3]),
 }  # fmt: skip
+
+
+#: sl(2,R) ⋉ h_3 as 4×4 matrices that fix a vector up to scale in the symplectic group: the radical is not abelian.
+SCHROEDINGER = [
+    unit(4, 1, 1) - unit(4, 2, 2),
+    unit(4, 1, 2),
+    unit(4, 2, 1),
+    unit(4, 0, 1) - unit(4, 2, 3),
+    unit(4, 0, 2) + unit(4, 1, 3),
+    unit(4, 0, 3),
+]
 
 
 @pytest.fixture(params=KNOWN)
@@ -172,8 +184,6 @@ def test_casimirs_are_annihilated_numerically(known):
 
 def test_series_of_triangular_matrices():
     """Upper triangular 4×4: solvable of class 3; strictly upper ones nilpotent of class 3."""
-    from matrices import unit
-
     strict = [unit(4, i, j) for i in range(4) for j in range(i + 1, 4)]
     nilpotent = structure_of(strict)
     assert [s.dimension for s in nilpotent.lower_central_series] == [6, 3, 1, 0]
@@ -207,3 +217,15 @@ def test_echelon_is_a_subspace():
     assert v in span and {0: fmpq(1)} not in span
     assert combination(span.coordinates(v), span.basis) == v
     assert span == Echelon([v, {0: fmpq(1), 1: fmpq(2)}])
+
+
+@relaxed
+@given(st.data(), st.sampled_from(["so(4)", "gl(2)", "e(3)", "aff(2)", "iso(3,1)", "Schrödinger"]))
+def test_levi_subalgebra_complements_the_radical(data, name):
+    """In a random basis, where the lifts of L/R are no subalgebra to begin with."""
+    algebra = structure_of(SCHROEDINGER if name == "Schrödinger" else KNOWN[name][0])
+    algebra = algebra.changed(data.draw(bases(algebra.dimension)))
+    levi, solvable = levi_subalgebra(algebra), radical(algebra)
+    assert Echelon([*levi, *solvable]).dimension == levi.dimension + solvable.dimension == algebra.dimension
+    assert all(algebra.bracket(x, y) in levi for x in levi for y in levi)
+    assert radical(algebra.subalgebra(levi)).dimension == 0

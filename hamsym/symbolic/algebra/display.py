@@ -41,6 +41,7 @@ class Display(Invariants):
             found["derived_series"] = list(self.derived_series)
             found["lower_central_series"] = list(self.lower_central_series)
             found["radical_dimension"] = self.radical_dimension
+            found["levi_factor"] = self.levi_name
         except HamsymError as error:
             return {"describes": None, "reason": str(error)}
         try:
@@ -90,6 +91,8 @@ class Display(Invariants):
             f"radical {facts['radical_dimension']}, Killing signature "
             f"{tuple(signature) if signature else 'depends on the parameters'}"
         )
+        if facts["name"] is None and facts["levi_factor"]:
+            yield f"modulo its radical: {facts['levi_factor']}"
         for case in self.cases:
             yield str(case)
         if not self.is_certified:

@@ -61,7 +61,9 @@ class Functions:
             for (a, b), entry in space.poisson_tensor.items()
             if not space.momenta or (a in used and b in used)  # canonical brackets bring in no new variables
         ]
-        self.parameters = frozenset(self.tower.number(s) for s in space.parameters.values() if s in used)
+        in_tensor = set().union(*(entry.free_symbols for entry in space.poisson_tensor.values()))
+        parameters = {*space.parameters.values()} & (used | in_tensor)
+        self.parameters = frozenset(self.tower.number(s) for s in parameters)
 
     def restart(self, budget: float = math.inf) -> None:
         """Give the work from now on its own deadline; without one for arithmetic with scalars, which is small."""

@@ -18,6 +18,7 @@ from hamsym.symbolic.structure import (
     casimirs,
     direct_sum,
     killing_form,
+    levi_subalgebra,
     nilradical,
     radical,
     signature,
@@ -95,6 +96,20 @@ class Invariants(ABC):
         """Dimension of the Cartan subalgebras."""
         return cartan_subalgebra(self.structure).dimension
 
+    @cached_property
+    def levi_factor(self) -> tuple[sp.Expr, ...]:
+        """A basis of a semisimple subalgebra that complements the radical, in :attr:`symbols`."""
+        return tuple(
+            sp.Add(*(number(c) * self.symbols[i] for i, c in sorted(v.items())))
+            for v in levi_subalgebra(self.structure)
+        )
+
+    @cached_property
+    def levi_name(self) -> str | None:
+        """The name of the algebra modulo its radical; None if there is none, or if nothing is left."""
+        factor = self.structure.quotient(radical(self.structure))
+        return name_of(factor) if factor.dimension else None
+
     @property
     def is_abelian(self) -> bool:
         """Whether all brackets vanish."""
@@ -129,6 +144,37 @@ class Invariants(ABC):
     def name(self) -> str | None:
         """The name of the algebra where its invariants prove the isomorphism class over the reals, else None."""
         return name_of(self.structure)
+
+    def is_isomorphic_to(self, other: Invariants) -> bool | None:
+        """Tell whether another Lie algebra is isomorphic over the reals; None where the invariants at hand do not say.
+
+        Example:
+            >>> from hamsym import LieAlgebra, LiePoissonSpace, PhaseSpace
+            >>> rotor = LieAlgebra(["L1", "L2", "L3"], LiePoissonSpace("L1 L2 L3", "so3"))
+            >>> line = PhaseSpace.standard(1)
+            >>> rotor.is_isomorphic_to(LieAlgebra(["p1", "q1*p1", "q1**2*p1"], line))
+            False
+            >>> rotor.is_isomorphic_to(rotor.closure)
+            True
+        """
+        if self._fingerprint() != other._fingerprint():
+            return False
+        if self.structure.dimension == other.structure.dimension and self.name == other.name is not None:
+            return True
+        return None
+
+    def _fingerprint(self) -> tuple[object, ...]:
+        """Return numbers that isomorphic algebras share."""
+        return (
+            self.structure.dimension,
+            self.center_dimension,
+            self.derived_series,
+            self.lower_central_series,
+            self.killing_signature,
+            self.rank,
+            self.nilradical_dimension,
+            len(self.casimirs(2)),
+        )
 
     @cached_property
     def symbols(self) -> tuple[sp.Symbol, ...]:

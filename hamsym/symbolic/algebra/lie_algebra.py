@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 import sympy as sp
-from flint import fmpq
 
-from hamsym.errors import ParameterError, ShapeError, SpaceError, SymmetryError, UndecidedError
+from hamsym.errors import SymmetryError
 from hamsym.symbolic import tower as tw
+from hamsym.symbolic.algebra.arguments import checked_constants, exact_number, fraction, require, stops
 from hamsym.symbolic.algebra.closing import Closing, close
 from hamsym.symbolic.algebra.display import Display
 from hamsym.symbolic.algebra.functions import Functions
@@ -20,10 +19,10 @@ from hamsym.symbolic.algebra.invariants import number
 from hamsym.symbolic.algebra.levels import Case, cases
 from hamsym.symbolic.bracket import Formula
 from hamsym.symbolic.space import Space
-from hamsym.symbolic.structure import Structure, Vector
+from hamsym.symbolic.structure import Structure
 
-#: Generators that are accepted, and the dimension up to which a closure is followed.
-MAX_GENERATORS, MAX_DIMENSION = 200, 64
+#: The dimension up to which a closure is followed.
+MAX_DIMENSION = 64
 
 
 class LieAlgebra(Display):
@@ -87,13 +86,7 @@ class LieAlgebra(Display):
         hamiltonian: Formula | None = None,
         budget: float = 30.0,
     ) -> None:
-        _require(generators, space)
-        if (
-            isinstance(budget, bool)
-            or not isinstance(budget, numbers.Real)
-            or not 0 < float(budget) < float("inf")
-        ):
-            raise ParameterError(f"the budget is a positive number of seconds, not {budget!r}")
+        require(generators, space, budget)
         self.space = space
         self.budget = float(budget)
         given = [space.express_with_domain(g) for g in generators]
@@ -104,7 +97,7 @@ class LieAlgebra(Display):
             self._hamiltonian, of_h = space.express_with_domain(hamiltonian)
             domains.append(of_h)
         positive = [space.express(e) for d in domains for e in d.positive]
-        with _stops("the brackets of the generators", self.budget):
+        with stops("the brackets of the generators", self.budget):
             everything = [*self.given, *([] if self._hamiltonian is None else [self._hamiltonian])]
             self._functions = Functions(space, everything, positive, tw.Clock(self.budget))
             self._find_basis()
@@ -145,7 +138,7 @@ class LieAlgebra(Display):
             >>> LieAlgebra.from_structure_constants(affine).name
             'aff(1)'
         """
-        return cls._abstract(_checked(constants), "the given structure constants")
+        return cls._abstract(checked_constants(constants), "the given structure constants")
 
     @classmethod
     def _abstract(
@@ -189,7 +182,7 @@ class LieAlgebra(Display):
         functions, closing = self._functions, self._closing
         if not closing.missing or closing.central is not None:
             return closing
-        with _stops("the closure under brackets", self.budget):
+        with stops("the closure under brackets", self.budget):
             functions.restart(self.budget)
             while closing.missing:
                 basis = [*closing.basis, *map(functions.monic, closing.missing)]
@@ -211,7 +204,7 @@ class LieAlgebra(Display):
             SymmetryError: if the generators were not found to close to a finite algebra.
         """
         if self._closing.central is not None:
-            return self._closing.at(_fmpq(self.level))
+            return self._closing.at(fraction(self.level))
         return self._closed.structure
 
     @cached_property
@@ -277,9 +270,11 @@ class LieAlgebra(Display):
         """
         if self.space is None or self._closing.central is None:
             raise SymmetryError("the structure constants are numbers; there is no level to choose")
-        exact = _rational(value)
+        exact = exact_number(value)
         basis = (*self.generators, *self.adjoined)
-        return self._abstract(self._closing.at(_fmpq(exact)), f"the level set h = {exact}", basis, self.space)
+        return self._abstract(
+            self._closing.at(fraction(exact)), f"the level set h = {exact}", basis, self.space
+        )
 
     @cached_property
     def cases(self) -> tuple[Case, ...]:
@@ -302,82 +297,3 @@ class LieAlgebra(Display):
             ([X1*X3 - X2**2], 0)
         """
         return polynomial.xreplace(dict(zip(self.symbols, self.basis, strict=True)))
-
-
-class _stops:
-    """Turns what stops the tower into errors that a user can act on."""
-
-    def __init__(self, work: str, budget: float) -> None:
-        self.work, self.budget = work, budget
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, tw.Overrun):
-            raise UndecidedError(
-                f"{self.work} did not end: {error}; pass a larger budget= or fewer generators"
-            ) from error
-        if isinstance(error, tw.ProofStopped):
-            raise SymmetryError(f"{self.work} could not be computed exactly: {error}") from error
-
-
-def _require(generators: object, space: object) -> None:
-    if not isinstance(space, Space):
-        raise SpaceError(f"a phase space is needed, not {type(space).__name__}; pass PhaseSpace('q1', 'p1')")
-    if isinstance(generators, (str, bytes, sp.Basic)) or not isinstance(generators, Sequence):
-        raise SymmetryError(
-            f"generators are a list of formulas, for example ['q1*p2 - q2*p1'], not {generators!r}"
-        )
-    if not generators:
-        raise SymmetryError("there are no generators; pass at least one formula")
-    if len(generators) > MAX_GENERATORS:
-        raise SymmetryError(
-            f"{len(generators)} generators are more than {MAX_GENERATORS}; pass a set that generates the algebra "
-            "and read its .closure"
-        )
-
-
-def _checked(constants: object) -> Structure:
-    try:
-        table = [[list(row) for row in block] for block in constants]  # type: ignore[attr-defined]
-    except TypeError as error:
-        raise ShapeError("structure constants are nested lists c[i][j][k] of shape (n, n, n)") from error
-    n = len(table)
-    if not n or any(len(block) != n or any(len(row) != n for row in block) for block in table):
-        raise ShapeError("structure constants are nested lists c[i][j][k] of shape (n, n, n)")
-    exact = [[[_rational(c) for c in row] for row in block] for block in table]
-    brackets: dict[tuple[int, int], Vector] = {}
-    for i in range(n):
-        for j in range(i, n):
-            for k in range(n):
-                if exact[i][j][k] != -exact[j][i][k]:
-                    raise SymmetryError(
-                        f"c[{i}][{j}][{k}] = {exact[i][j][k]} is not -c[{j}][{i}][{k}] = {-exact[j][i][k]}"
-                    )
-            v = {k: _fmpq(c) for k, c in enumerate(exact[i][j]) if c}
-            if v:
-                brackets[i, j] = v
-    structure = Structure(brackets, n)
-    failure = structure.jacobi_failure()
-    if failure is not None:
-        raise SymmetryError(
-            "the Jacobi identity fails for the basis elements " + ", ".join(map(str, failure)) + " (from 0)"
-        )
-    return structure
-
-
-def _rational(value: object) -> sp.Rational:
-    if isinstance(value, sp.Rational):
-        return value
-    if isinstance(value, numbers.Rational) and not isinstance(value, bool):
-        return sp.Rational(int(value.numerator), int(value.denominator))
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        as_float = float(value)
-        if as_float == as_float and abs(as_float) != float("inf"):
-            return sp.Rational(repr(as_float))
-    raise ParameterError(f"an exact number is needed, not {value!r}; pass an integer or a fraction")
-
-
-def _fmpq(value: sp.Rational) -> fmpq:
-    return fmpq(int(value.p), int(value.q))

@@ -7,7 +7,7 @@ from copy import copy
 from functools import cached_property
 
 from hamsym.symbolic.structure import Echelon, Structure, Vector
-from hamsym.symbolic.structure.elimination import combination, kernel, transposed
+from hamsym.symbolic.structure.elimination import accumulate, combination, kernel, transposed
 
 
 class Module:
@@ -84,8 +84,8 @@ class Module:
             for j, column in enumerate(columns):
                 for k, c in column.items():  # (M X - X M)_ij with X_kj at place k*n + j
                     for m in range(n):
-                        _add(rows.setdefault((a, k, m), {}), j * n + m, c)
-                        _add(rows.setdefault((a, m, j), {}), m * n + k, -c)
+                        accumulate(rows.setdefault((a, k, m), {}), j * n + m, c)
+                        accumulate(rows.setdefault((a, m, j), {}), m * n + k, -c)
         return len(kernel([row for row in rows.values() if row], n * n))
 
     @cached_property
@@ -101,15 +101,7 @@ def _enter(row: Vector, place: dict[tuple[int, int], int], i: int, j: int, c: ob
     else:
         key, factor = (j, i), symmetry
     if key in place:
-        _add(row, place[key], factor * c)  # type: ignore[operator]
-
-
-def _add(row: Vector, place: int, value: object) -> None:
-    total = row[place] + value if place in row else value
-    if total:
-        row[place] = total
-    else:
-        row.pop(place, None)
+        accumulate(row, place[key], factor * c)  # type: ignore[operator]
 
 
 def is_nondegenerate(form: Sequence[Vector]) -> bool:

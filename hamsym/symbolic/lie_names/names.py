@@ -9,7 +9,7 @@ from hamsym.symbolic.lie_names.solvable import solvable_name
 from hamsym.symbolic.structure import Structure, direct_sum, radical
 
 #: Dimension above which no name is looked for.
-LARGEST = 50
+LARGEST = 80
 #: Direct sums that have a name of their own.
 _SUMS: dict[tuple[str, ...], str] = {
     ("so(3)", "so(3)"): "so(4) = so(3) ⊕ so(3)",
@@ -29,6 +29,8 @@ def name_of(algebra: Structure) -> str | None:
         >>> name_of(Structure({(0, 1): {2: fmpq(1)}}, 4))
         'h_3 ⊕ R'
     """
+    if not algebra.brackets:
+        return "R" if algebra.dimension == 1 else f"R^{algebra.dimension}"
     if algebra.dimension > LARGEST:
         return None
     try:

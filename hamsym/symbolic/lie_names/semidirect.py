@@ -7,6 +7,7 @@ from flint import fmpq
 from hamsym.symbolic.lie_names.modules import Module, is_heisenberg, is_nondegenerate
 from hamsym.symbolic.structure import Echelon, Structure, killing_form, nilradical, radical, signature
 from hamsym.symbolic.structure.elimination import combination, multiply
+from hamsym.symbolic.structure.quadratic import sign
 
 
 def semidirect_name(algebra: Structure) -> str | None:
@@ -119,7 +120,7 @@ def _schroedinger_plane(quotient: Structure, module: Module) -> str | None:
     scale = square[0].get(0, fmpq(0))
     doubled = module.restricted(quotient.derived.basis)
     isotypic = doubled.commutant_dimension == 4 and doubled.invariants_dimension == 0
-    if isotypic and scale < 0 and all(square[k] == {k: scale} for k in range(4)):
+    if isotypic and sign(scale) < 0 and all(square[k] == {k: scale} for k in range(4)):
         return "Schrödinger algebra (sl(2,R) ⊕ so(2)) ⋉ h_5"
     return None
 

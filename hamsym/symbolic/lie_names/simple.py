@@ -1,9 +1,10 @@
 """Names of real simple Lie algebras.
 
 A real simple Lie algebra is either a real form of a complex simple one (its centroid is R) or a complex one seen as
-real (its centroid is C).  The complex simple algebras of dimension up to 45 are A1 (3), A2 (8), B2 (10), G2 (14),
-A3 (15), B3 and C3 (21), A4 (24), D4 (28), A5 (35), B4 and C4 (36), D5 (45), one for each dimension but two; the
-real forms of one type in this range are told apart by the signature of the Killing form.
+real (its centroid is C).  The complex simple algebras of dimension up to 66 are A1 (3), A2 (8), B2 (10), G2 (14),
+A3 (15), B3 and C3 (21), A4 (24), D4 (28), A5 (35), B4 and C4 (36), D5 (45), A6 (48), F4 (52), B5 and C5 (55), A7 (63)
+and D6 (66): one in each dimension, or B and C of equal rank.  The real forms of one type in this range are told apart
+by the signature of the Killing form.
 
 Source: Helgason, Differential Geometry, Lie Groups, and Symmetric Spaces, chapter X, tables IV and V; the isomorphisms
 in low dimension are in section 6.4 there.
@@ -18,10 +19,10 @@ from flint import fmpq, fmpq_mat
 
 from hamsym.symbolic.structure import Structure, killing_form, signature
 from hamsym.symbolic.structure.elimination import Vector, multiply
-from hamsym.symbolic.structure.ideals import regular_elements, semisimple_centroid
+from hamsym.symbolic.structure.ideals import regular_elements
+from hamsym.symbolic.structure.quadratic import sign
+from hamsym.symbolic.structure.summands import semisimple_centroid
 
-#: The dimensions above which nothing is named.
-LARGEST = 45
 #: Other names of the same algebra.
 _EQUAL = {
     "so(4,1)": "so(4,1) = sp(1,1)",
@@ -40,7 +41,7 @@ _COMPLEX = {3: "so(3,1) = sl(2,C)", 8: "sl(3,C)", 10: "so(5,C)", 14: "g2(C)", 15
 
 @cache
 def real_forms() -> dict[tuple[int, int], list[tuple[str, str]]]:
-    """Return (n_plus, n_minus) of the Killing form to (type, name), for all real forms of dimension up to 45.
+    """Return (n_plus, n_minus) of the Killing form to (type, name), for all real forms of dimension up to 66.
 
     Example:
         >>> real_forms()[2, 1], real_forms()[12, 9]
@@ -53,7 +54,7 @@ def real_forms() -> dict[tuple[int, int], list[tuple[str, str]]]:
 
     enter("A1", "so(3)", 0, 3)
     enter("A1", "sl(2,R)", 2, 1)
-    for n in (3, 4, 5, 6):
+    for n in (3, 4, 5, 6, 7, 8):
         kind = f"A{n - 1}"
         enter(kind, f"sl({n},R)", n * (n + 1) // 2 - 1, n * (n - 1) // 2)
         for q in range(n // 2 + 1):
@@ -62,19 +63,23 @@ def real_forms() -> dict[tuple[int, int], list[tuple[str, str]]]:
         if n % 2 == 0:
             m = n // 2
             enter(kind, f"su*({n})", (m - 1) * (2 * m + 1), m * (2 * m + 1))
-    for n in (5, 7, 8, 9, 10):
+    for n in (5, 7, 8, 9, 10, 11, 12):
         kind = f"B{n // 2}" if n % 2 else f"D{n // 2}"
         for q in range(n // 2 + 1):
             p = n - q
             enter(kind, f"so({p},{q})" if q else f"so({n})", p * q, p * (p - 1) // 2 + q * (q - 1) // 2)
     enter("D5", "so*(10)", 20, 25)
-    for n in (3, 4):
+    enter("D6", "so*(12)", 30, 36)
+    for n in (3, 4, 5):
         enter(f"C{n}", f"sp({2 * n},R)", n * (n + 1), n * n)
         for q in range(n // 2 + 1):
             p = n - q
             enter(f"C{n}", f"sp({p},{q})" if q else f"sp({n})", 4 * p * q, p * (2 * p + 1) + q * (2 * q + 1))
     enter("G2", "g2 (compact)", 0, 14)
     enter("G2", "g2 (split)", 8, 6)
+    enter("F4", "f4 (compact)", 0, 52)
+    enter("F4", "f4 (split)", 28, 24)
+    enter("F4", "f4 (-20)", 16, 36)
     return table
 
 
@@ -97,10 +102,10 @@ def simple_names(algebra: Structure) -> list[str] | None:
         trace = sum((columns[j].get(j, fmpq(0)) for j in range(n)), fmpq(0)) / n
         shifted = [_shifted(column, j, trace) for j, column in enumerate(columns)]
         square = multiply(shifted, shifted)[0].get(0, fmpq(0))
-        if square < 0:
+        if sign(square) < 0:
             name = _COMPLEX.get(half)
             return None if name is None else [name]
-        if square > 0:
+        if sign(square) > 0:
             # K(φx, y) has the opposite sign of K on the ideal where φ = -sqrt(s).
             turned = multiply(form, shifted)
             plus, minus, _ = signature(form)
@@ -141,6 +146,8 @@ def _roots_agree(algebra: Structure, kind: str) -> bool:
     dimension = algebra.dimension
     x = next(regular_elements(algebra.whole))
     columns = algebra.adjoint(x)
+    if not all(isinstance(c, fmpq) for column in columns for c in column.values()):
+        return True
     matrix = fmpq_mat(
         dimension, dimension, [columns[j].get(i, fmpq(0)) for i in range(dimension) for j in range(dimension)]
     )

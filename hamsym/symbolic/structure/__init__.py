@@ -5,8 +5,9 @@ from hamsym.symbolic.structure.constants import Structure as Structure
 from hamsym.symbolic.structure.elimination import Echelon as Echelon
 from hamsym.symbolic.structure.elimination import Vector as Vector
 from hamsym.symbolic.structure.ideals import cartan_subalgebra as cartan_subalgebra
-from hamsym.symbolic.structure.ideals import direct_sum as direct_sum
+from hamsym.symbolic.structure.ideals import levi_subalgebra as levi_subalgebra
 from hamsym.symbolic.structure.ideals import nilradical as nilradical
 from hamsym.symbolic.structure.ideals import radical as radical
 from hamsym.symbolic.structure.quadratic import killing_form as killing_form
 from hamsym.symbolic.structure.quadratic import signature as signature
+from hamsym.symbolic.structure.summands import direct_sum as direct_sum

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations_with_replacement
 
 from hamsym.symbolic.structure.constants import Structure
-from hamsym.symbolic.structure.elimination import Vector, kernel
+from hamsym.symbolic.structure.elimination import Vector, accumulate, kernel
 
 #: Exponents of the basis elements in a monomial, as the sorted indices of its factors.
 Monomial = tuple[int, ...]
@@ -38,8 +38,7 @@ def casimirs(algebra: Structure, degree: int) -> list[dict[Monomial, object]]:
             for place, j in enumerate(monomial):  # Leibniz: one factor after the other
                 for k, c in algebra.ad[i][j].items():
                     image = tuple(sorted((*monomial[:place], k, *monomial[place + 1 :])))
-                    row = images.setdefault(image, {})
-                    row[column] = row[column] + c if column in row else c
-        rows += [kept for row in images.values() if (kept := {k: c for k, c in row.items() if c})]
+                    accumulate(images.setdefault(image, {}), column, c)
+        rows += [row for row in images.values() if row]
     found = kernel(rows, len(monomials))
     return [{monomials[k]: c for k, c in sorted(v.items())} for v in found]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from flint import fmpq
@@ -39,10 +39,6 @@ class Structure:
             table[i][j] = v
             table[j][i] = scaled(v, -1)
         return table
-
-    def constant(self, i: int, j: int, k: int) -> object:
-        """Return c_ij^k."""
-        return self.ad[i][j].get(k, fmpq(0))
 
     def bracket(self, x: Vector, y: Vector) -> Vector:
         """Return [x, y]."""
@@ -172,16 +168,6 @@ class Structure:
             for b, j in enumerate(kept[a + 1 :], start=a + 1):
                 brackets[a, b] = {place[k]: c for k, c in ideal.reduce(self.ad[i][j]).items()}
         return Structure(brackets, len(kept))
-
-    def action(self, elements: Sequence[Vector], top: Echelon, bottom: Echelon) -> list[list[Vector]]:
-        """Return the matrices of elements on the module top/bottom of two ideals, as columns.
-
-        The module's basis is that part of the basis of ``top`` whose classes modulo ``bottom`` are independent.
-        """
-        module = Echelon(v for v in (bottom.reduce(w) for w in top) if v)
-        return [
-            [module.coordinates(bottom.reduce(self.bracket(x, v))) for v in module.basis] for x in elements
-        ]
 
     def changed(self, basis: Iterable[Vector]) -> Structure:
         """Return the same algebra in another basis.

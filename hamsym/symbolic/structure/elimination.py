@@ -34,6 +34,15 @@ def plus(v: Vector, w: Vector, factor: Any = 1) -> Vector:
     return total
 
 
+def accumulate(row: Vector, place: int, value: Any) -> None:
+    """Add a value to one entry of a vector, in place."""
+    total = row[place] + value if place in row else value
+    if total:
+        row[place] = total
+    else:
+        row.pop(place, None)
+
+
 def scaled(v: Vector, factor: Any) -> Vector:
     """Return factor·v for a factor that is not zero."""
     return {k: factor * entry for k, entry in v.items()}
