@@ -43,6 +43,8 @@ def cache_folder() -> Path:
     return base / "hamsym"
 
 
+#: The modules whose text shapes generated code.
+_GENERATORS = ("cache", "printing", "codegen", "step", "splitting", "implicit", "nonseparable", "stepping")
 _MENDING = Lock()
 
 
@@ -117,7 +119,7 @@ def _versions() -> tuple[str, ...]:
     import hamsym
 
     own = hashlib.sha256()
-    for name in ("cache", "printing", "codegen", "splitting", "stepping"):
+    for name in _GENERATORS:
         own.update((Path(__file__).with_name(f"{name}.py")).read_bytes())
     versions = [m.__version__ for m in (hamsym, numba, numpy, sympy)]
     return (*versions, platform.python_version(), platform.machine(), own.hexdigest())

@@ -62,6 +62,19 @@ def separable_source(H: Hamiltonian) -> str:
     )
 
 
+def gradient_source(H: Hamiltonian) -> str:
+    """Return the numba source of the function ``gradient``: all ∂H/∂q, then all ∂H/∂p, of ``q…``, ``p…``.
+
+    It takes further arguments and needs the same of its module as the functions of :func:`separable_source`.
+
+    Raises:
+        FormulaError: if H contains functions without a formula.
+    """
+    arguments, H_shifted = Arguments.of(H.space), shift_exponentials(H.expr)
+    slopes = [H_shifted.diff(x) for x in H.space.variables]
+    return _function_source("gradient", slopes, [*arguments.q, *arguments.p], arguments, formula_tail(H))
+
+
 def depends_on_time(H: Hamiltonian) -> bool:
     """Whether the time of the phase space occurs in H."""
     return H.space.time in H.expr.free_symbols

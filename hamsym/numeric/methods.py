@@ -2,13 +2,16 @@
 
 For H = K(p) + U(q) a kick ``p -= b h ∂U/∂q`` and a drift ``q += a h ∂K/∂p`` are exact flows of the two parts.
 A splitting method is their alternation, so it is symplectic; it is a palindrome, so it is its own inverse under
-h → -h and of even order (Hairer, Lubich, Wanner, Geometric Numerical Integration, chapters II.5 and V.3).
+h → -h and of even order (Hairer, Lubich, Wanner, Geometric Numerical Integration, chapters II.5 and V.3).  Other Hamiltonians
+are stepped by implicit collocation, or explicitly in a doubled phase space.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+
+import numpy as np
 
 from hamsym.errors import NotSeparableError, UnknownNameError, did_you_mean
 from hamsym.numeric.kinetic import has_constant_mass
@@ -56,7 +59,7 @@ class Method(ABC):
             >>> method_named("leapfrog").admits(systems["double_pendulum"].hamiltonian)
             False
         """
-        if self.separable_only and not H.is_separable:
+        if not H.space.momenta or (self.separable_only and not H.is_separable):
             return False
         return not self.quadratic_kinetic or has_constant_mass(H)
 
@@ -71,7 +74,7 @@ class Method(ABC):
         others = [m.name for m in _METHODS if m.order >= self.order and m.admits(H)]
         others = others or [m.name for m in _METHODS if m.admits(H)]
         if not others:
-            _ = H.kinetic  # says why there is none
+            _ = H.kinetic  # a Lie–Poisson space has no pairs (q, p) to step; the error says what to do
         raise NotSeparableError(
             f"{self.name} needs {self.needs}, and H = {shorten(H.text)} is not of that form; "
             f"use method={' or '.join(map(repr, others))}, or method='auto'"
@@ -101,6 +104,45 @@ class Splitting(Method):
     def evaluations(self) -> int:
         """Force evaluations per step; the last kick of a step shares its force with the first of the next."""
         return len(self.inner)
+
+
+@dataclass(frozen=True, repr=False)
+class Gauss(Method):
+    """Collocation at the Gauss points: implicit, for any H, and exact for quadratic invariants.
+
+    Attributes:
+        a, b, c: the Runge–Kutta tableau (Hairer, Lubich, Wanner, section II.1.3).
+    """
+
+    a: tuple[tuple[float, ...], ...] = ()
+    b: tuple[float, ...] = ()
+    c: tuple[float, ...] = ()
+
+    @property
+    def evaluations(self) -> int:
+        """Gradients of H in one iteration of the implicit equations; a step takes about ten."""
+        return len(self.b)
+
+
+@dataclass(frozen=True, repr=False)
+class Doubled(Method):
+    """Tao's explicit method for any H: two copies of the phase space, bound to each other.
+
+    Attributes:
+        weights: the fractions of a step in which the method of order two is run.
+        binding: the frequency ω of the binding, in 1/time.  The copies drift apart if it is too small against the rates of
+            the system; the error grows with it, and dt must resolve it.  Change it with
+            ``dataclasses.replace(method, binding=...)``.
+    """
+
+    symplectic: bool = False
+    weights: tuple[float, ...] = (1.0,)
+    binding: float = 10.0
+
+    @property
+    def evaluations(self) -> int:
+        """Gradients of H per step; the last of a step is also the first of the next."""
+        return 3 * len(self.weights)
 
 
 def _compose(name: str, order: int, weights: list[float], source: str) -> Splitting:
@@ -147,18 +189,43 @@ def _pefrl() -> Splitting:
     return Splitting("pefrl", 4, source, outer=tuple(_around(xi, chi)), inner=kicks, starts_with="drift")
 
 
+def _gauss(stages: int) -> Gauss:
+    """The collocation method at the zeros of the Legendre polynomial of that degree."""
+    nodes, weights = np.polynomial.legendre.leggauss(stages)
+    c = (nodes + 1) / 2
+    powers = np.arange(1, stages + 1)
+    a = (c[:, None] ** powers / powers) @ np.linalg.inv(
+        c[:, None] ** (powers - 1)
+    )  # exact for degree < stages
+    name = f"gauss{2 * stages}" if stages > 1 else "implicit_midpoint"
+    return Gauss(
+        name,
+        2 * stages,
+        _HLW_GAUSS,
+        a=tuple(map(tuple, a.tolist())),
+        b=tuple((weights / 2).tolist()),
+        c=tuple(c.tolist()),
+    )
+
+
 _YOSHIDA = "Yoshida, Physics Letters A 150 (1990) 262"
 _KAHAN_LI = "Kahan and Li, Mathematics of Computation 66 (1997) 1089"
 _BLANES_MOAN = "Blanes and Moan, Journal of Computational and Applied Mathematics 142 (2002) 313"
 _HLW = "Hairer, Lubich, Wanner, Geometric Numerical Integration, section V.3.2"
+_HLW_GAUSS = "Hairer, Lubich, Wanner, Geometric Numerical Integration, section II.1.3"
+_TAO = "Tao, Physical Review E 94 (2016) 043303"
 _METHODS: tuple[Method, ...] = (
     Splitting("leapfrog", 2, "Störmer–Verlet, velocity form", outer=(0.5, 0.5), inner=(1.0,)),
     Splitting(
         "leapfrog_drift", 2, "Störmer–Verlet, position form", outer=(0.5, 0.5), inner=(1.0,), starts_with="drift"
     ),
+    _gauss(1),
+    Doubled("tao2", 2, _TAO),
     _compose("yoshida4", 4, _triple_jump(2), _YOSHIDA),
     _pefrl(),
     _blanes_moan4(),
+    _gauss(2),
+    Doubled("tao4", 4, _TAO, weights=tuple(_triple_jump(2))),
     _compose(
         "yoshida6", 6, _around(0.784513610477560, 0.235573213359357, -1.17767998417887), f"{_YOSHIDA}, solution A"
     ),
@@ -171,6 +238,7 @@ _METHODS: tuple[Method, ...] = (
         f"{_KAHAN_LI}; {_HLW}",
     ),
     _blanes_moan6(),
+    _gauss(3),
     _compose(
         "yoshida8",
         8,
@@ -191,7 +259,7 @@ _METHODS: tuple[Method, ...] = (
     ),
 )  # fmt: skip
 #: What ``method="auto"`` takes: the first that applies.
-_PREFERRED = ("blanes_moan6", "kahan_li6")
+_PREFERRED = ("blanes_moan6", "kahan_li6", "gauss6")
 
 
 def methods() -> list[Method]:
@@ -199,7 +267,7 @@ def methods() -> list[Method]:
 
     Example:
         >>> [(m.name, m.order, m.evaluations) for m in methods()[:3]]
-        [('leapfrog', 2, 1), ('leapfrog_drift', 2, 1), ('yoshida4', 4, 3)]
+        [('leapfrog', 2, 1), ('leapfrog_drift', 2, 1), ('implicit_midpoint', 2, 1)]
     """
     return list(_METHODS)
 
@@ -231,8 +299,7 @@ def method_for(H: Hamiltonian, wanted: str | Method) -> Method:
         'blanes_moan6'
     """
     if isinstance(wanted, str) and wanted == "auto":
-        candidates = [method_named(name) for name in _PREFERRED]
-        return next(m for m in candidates if m.admits(H) or m is candidates[-1])
+        wanted = next((m for m in _PREFERRED if method_named(m).admits(H)), _PREFERRED[-1])
     method = wanted if isinstance(wanted, Method) else method_named(wanted)
     method.require(H)
     return method

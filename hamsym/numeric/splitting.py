@@ -11,36 +11,12 @@ the solution s = u = t (Blanes and Casas, A Concise Introduction to Geometric Nu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import accumulate
 
-from hamsym.numeric.codegen import Arguments, depends_on_time, formula_tail, separable_source
+from hamsym.numeric.codegen import Arguments, separable_source
 from hamsym.numeric.methods import Splitting
+from hamsym.numeric.step import StepSource, add, call
 from hamsym.symbolic.hamiltonian import Hamiltonian
-
-
-@dataclass(frozen=True)
-class StepSource:
-    """Source of one step; ``t`` is the time at its start and ``h`` its size.
-
-    Attributes:
-        functions: the functions of the formula that the lines below call.
-        state: the local names that live from step to step.
-        begin: lines that make the state from ``q…`` and ``p…`` at the first step.
-        step: lines that advance the state by one step.
-        stored_step: lines that do the same and also leave q and p at the end of the step.
-        ends: for each of ``q…`` and ``p…`` the name under which ``stored_step`` leaves it.
-        stages: how often the formula stands in a step.
-    """
-
-    functions: str
-    state: tuple[str, ...]
-    begin: list[str]
-    step: list[str]
-    stored_step: list[str]
-    ends: dict[str, str]
-    stages: int
-    constants: dict[str, str] = field(default_factory=dict)
 
 
 def splitting_source(H: Hamiltonian, method: Splitting, *, compensated: bool = False) -> StepSource:
@@ -64,24 +40,14 @@ def splitting_source(H: Hamiltonian, method: Splitting, *, compensated: bool = F
     outer_clocks = [0.0, *list(accumulate(method.inner))[:-1], 1.0]
     inner_clocks = list(accumulate(method.outer[:-1]))
 
-    def flow(function: str, of: Sequence[str], clock: float) -> list[str]:
-        results = ", ".join(f"g{i}" for i in range(len(of)))
-        lines = [f"clock = fma({clock!r}, h, t)"] if depends_on_time(H) else []
-        return [*lines, f"{results}, = {function}({', '.join([*of, *formula_tail(H)])})"]
+    slopes = [f"g{i}" for i in range(len(inner))]
 
-    def increment(i: int, x: str, sign: str, coefficient: float) -> str:
-        return f"fma({sign}{coefficient!r}*h, g{i}, {f'e_{x}' if compensated else x})"
+    def flow(function: str, of: Sequence[str], clock: float) -> list[str]:
+        return call(H, function, of, slopes, clock)
 
     def move(variables: Sequence[str], sign: str, coefficient: float) -> list[str]:
-        lines = []
-        for i, x in enumerate(variables):
-            by = increment(i, x, sign, coefficient)
-            lines += (
-                [f"d = {by}", f"n = {x} + d", f"e_{x} = ({x} - n) + d", f"{x} = n"]
-                if compensated
-                else [f"{x} = {by}"]
-            )
-        return lines
+        pairs, factor = zip(variables, slopes, strict=True), f"{sign}{coefficient!r}*h"
+        return [line for x, g in pairs for line in add(x, factor, g, compensated=compensated)]
 
     middle: list[str] = []
     for j in range(m):
@@ -89,8 +55,11 @@ def splitting_source(H: Hamiltonian, method: Splitting, *, compensated: bool = F
         middle += flow(outer_flow, inner, outer_clocks[j + 1])
         middle += move(outer, signs[0], method.outer[j + 1]) if j < m - 1 else []
     merge = move(outer, signs[0], method.outer[-1] + method.outer[0])
-    last = [increment(i, x, signs[0], method.outer[-1]) for i, x in enumerate(outer)]
-    ending = [f"end_{x} = {f'{x} + {by}' if compensated else by}" for x, by in zip(outer, last, strict=True)]
+    last = f"{signs[0]}{method.outer[-1]!r}*h"
+    ending = [
+        f"end_{x} = {x} + fma({last}, {g}, e_{x})" if compensated else f"end_{x} = fma({last}, {g}, {x})"
+        for x, g in zip(outer, slopes, strict=True)
+    ]
     variables = (*names.q, *names.p)
     errors = tuple(f"e_{x}" for x in variables) if compensated else ()
     begin = [*flow(outer_flow, inner, 0.0), *move(outer, signs[0], method.outer[0])]

@@ -10,16 +10,19 @@ written out.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple
 
 import sympy as sp
 
-from hamsym.errors import FormulaError
+from hamsym.errors import FormulaError, ParameterError
 from hamsym.numeric.cache import Kernels
 from hamsym.numeric.codegen import Arguments, depends_on_time, separable_source
-from hamsym.numeric.methods import Method, Splitting
-from hamsym.numeric.splitting import StepSource, splitting_source
+from hamsym.numeric.implicit import gauss_source
+from hamsym.numeric.methods import Doubled, Gauss, Method, Splitting
+from hamsym.numeric.nonseparable import doubled_source
+from hamsym.numeric.splitting import splitting_source
+from hamsym.numeric.step import StepSource
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
 #: Trajectories in one SIMD block.
@@ -28,7 +31,7 @@ LANES = 16
 #: formulas fill the processor without, and would compile for long.
 _UNROLL, _CHAINS, _LONG = 5, 2, 60
 
-_LOCALS = re.compile(r"\b((?:end_|e_)?[qp]\d+)\b")
+_LOCALS = re.compile(r"\b((?:end_|e_)?[qpxy]\d+)\b")
 
 _HEADER = """\
 import math
@@ -126,60 +129,98 @@ def _kernels(H: Hamiltonian, kind: str, write: Callable[[], str]) -> Kernels:
 
 def _step_source(H: Hamiltonian, method: Method, compensated: bool) -> StepSource:
     method.require(H)
-    assert isinstance(method, Splitting)
-    return splitting_source(H, method, compensated=compensated)
+    if isinstance(method, Splitting):
+        return splitting_source(H, method, compensated=compensated)
+    if isinstance(method, Gauss):
+        return gauss_source(H, method, compensated=compensated)
+    if compensated or not isinstance(method, Doubled):
+        raise ParameterError(
+            f"{method.name} does more than add, so its rounding errors cannot be carried along; leave compensated=True out, "
+            "or take another method"
+        )
+    return doubled_source(H, method)
 
 
 def _stepping_source(H: Hamiltonian, source: StepSource) -> str:
-    names, state, ends = Arguments.of(H.space), source.state, source.ends
-    variables, dof, k_tail = [*names.q, *names.p], len(names.q), "".join(f", {k}" for k in names.k)
-    kept = [*state, *(e for e in ends.values() if e not in state)]
-    begin_listed, listed, all_listed = ", ".join(variables), ", ".join(state), ", ".join(kept)
-    tail = f", t, h{k_tail}"
-    steps = [
-        _define(f"begin({begin_listed}{tail})", [*source.begin, f"return ({listed},)"]),
-        _define(f"step({listed}{tail})", [*source.step, f"return ({listed},)"]),
-        _define(f"stored_step({listed}{tail})", [*source.stored_step, f"return ({all_listed},)"]),
-    ]
+    """The functions of a step, and the loops that call them."""
+    names, state = Arguments.of(H.space), source.state
+    k_tail = "".join(f", {k}" for k in names.k)
+    given = "".join(f", {c}" for c in source.constants) + k_tail
+    variables = (*names.q, *names.p)
+    kept = [*state, *(e for e in source.ends.values() if e not in state)]
+    listed, all_listed = ", ".join(state), ", ".join(kept)
     timed = depends_on_time(H)
 
     def step(number: str, *, stored: bool) -> str:
         """A call of the step that starts at the time of the step ``number``, counted from the first."""
         time = f"fma(h, float({number}), t0)" if timed else "t0"
         function, results = ("stored_step", all_listed) if stored else ("step", listed)
-        return f"{results}, = {function}({listed}, {time}, h{k_tail})"
+        return f"{results}, = {function}({listed}, {time}, h{given})"
 
     start = [
         *[f"{x} = {x[0]}_in[i, {x[1:]}]" for x in variables],
         *[f"{x[0]}_out[i, 0, {x[1:]}] = {x}" for x in variables],
-        f"{listed}, = begin({begin_listed}, t0, h{k_tail})",
+        f"{listed}, = begin({', '.join(variables)}, t0, h{given})",
     ]
     one = [
         *start,
         *[f"{e} = 0.0" for e in kept if e not in state],
         "for s in range(1, q_out.shape[1]):",
         *_indent(["for n in range(save_every):", *_indent([step("(s - 1)*save_every + n", stored=True)])]),
-        *_indent(f"{x[0]}_out[i, s, {x[1:]}] = {ends[x]}" for x in variables),
+        *_indent(f"{x[0]}_out[i, s, {x[1:]}] = {source.ends[x]}" for x in variables),
     ]
-    is_long = source.functions.count("\n") > _LONG
-    unroll, chains = (1, 1) if is_long else (max(1, _UNROLL // source.stages), _CHAINS)
+    constants = [f"{name} = {value}" for name, value in source.constants.items()]
+    if source.has_lanes:
+        is_long = source.functions.count("\n") > _LONG
+        unroll, chains = (1, 1) if is_long else (max(1, _UNROLL // source.stages), _CHAINS)
+        block = _lanes(source, variables, start, kept, step, unroll, chains)
+    else:
+        chains, block = 1, ["for i in range(first, last):", *_indent(one)]
+    loops = f"t0, h, save_every{k_tail}"
+    return "\n\n".join(
+        [
+            source.functions,
+            f"WIDTH = {LANES // chains}",
+            _define(f"begin({', '.join(variables)}, t, h{given})", [*source.begin, f"return ({listed},)"]),
+            _define(f"step({listed}, t, h{given})", [*source.step, f"return ({listed},)"]),
+            _define(f"stored_step({listed}, t, h{given})", [*source.stored_step, f"return ({all_listed},)"]),
+            _define(f"one(q_in, p_in, q_out, p_out, i, {loops})", [*constants, *one], "compiled"),
+            _define(
+                f"block(q_in, p_in, q_out, p_out, first, last, {loops.replace('save_every', 'save_every, width')})",
+                [*constants, *block],
+                "compiled",
+            ),
+        ]
+    )
+
+
+def _lanes(
+    source: StepSource,
+    variables: Sequence[str],
+    start: list[str],
+    kept: list[str],
+    step: Callable[..., str],
+    unroll: int,
+    chains: int,
+) -> list[str]:
+    """The loop over blocks of trajectories, their output and their SIMD lanes."""
+    state, ends, dof = source.state, source.ends, len(variables) // 2
     load, keep = [f"{x} = s_{x}[l]" for x in state], [f"s_{x}[l] = {x}" for x in kept]
-    write_block = [
-        f"scatter(flat_{x[0]}, (begin_at*times + s)*{dof} + {x[1:]}, times*{dof}, s_{ends[x]})"
-        for x in variables
-    ]
-    write_part = [f"{x[0]}_out[begin_at + l, s, {x[1:]}] = s_{ends[x]}[l]" for x in variables]
 
     def run(first: str, count: int) -> list[str]:
         """The lane loop over ``count`` steps from step number ``first``, the last one stored."""
-        numbers = [f"{first} + {r}" for r in range(count)]
-        calls = [step(number, stored=number == numbers[-1]) for number in numbers]
+        calls = [step(f"{first} + {r}", stored=r == count - 1) for r in range(count)]
         return _indent(_interleaved([*load, *calls, *keep], chains))
 
     saves = [f"for n in range(save_every // {unroll}):", *run(f"(s - 1)*save_every + {unroll}*n", unroll)]
     if unroll > 1:
         rest = f"save_every % {unroll}"
         saves += [f"for n in range({rest}):", *run(f"s*save_every - {rest} + n", 1)]
+    write_block = [
+        f"scatter(flat_{x[0]}, (begin_at*times + s)*{dof} + {x[1:]}, times*{dof}, s_{ends[x]})"
+        for x in variables
+    ]
+    write_part = [f"{x[0]}_out[begin_at + l, s, {x[1:]}] = s_{ends[x]}[l]" for x in variables]
     saves += [
         f"if begin_at + {LANES} <= last:",
         *_indent(write_block),
@@ -187,7 +228,7 @@ def _stepping_source(H: Hamiltonian, source: StepSource) -> str:
         *_indent(["for l in range(last - begin_at):", *_indent(write_part)]),
     ]
     first = ["i = min(begin_at + l, last - 1)", *start, *[f"s_{x}[l] = {x}" for x in state]]
-    block = [
+    return [
         "times, flat_q, flat_p = q_out.shape[1], q_out.reshape(q_out.size), p_out.reshape(p_out.size)",
         *[f"s_{x} = np.empty({LANES})" for x in kept],
         f"for begin_at in range(first, last, {LANES}):",
@@ -195,20 +236,6 @@ def _stepping_source(H: Hamiltonian, source: StepSource) -> str:
             [f"for l in range({LANES}):", *_indent(first), "for s in range(1, times):", *_indent(saves)]
         ),
     ]
-    given = f"t0, h, save_every{k_tail}"
-    return "\n\n".join(
-        [
-            source.functions,
-            f"WIDTH = {LANES // chains}",
-            *steps,
-            _define(f"one(q_in, p_in, q_out, p_out, i, {given})", one, "compiled"),
-            _define(
-                f"block(q_in, p_in, q_out, p_out, first, last, {given.replace('save_every', 'save_every, width')})",
-                block,
-                "compiled",
-            ),
-        ]
-    )
 
 
 def _interleaved(body: list[str], chains: int) -> list[str]:

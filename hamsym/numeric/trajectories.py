@@ -114,7 +114,8 @@ class Trajectories:
         error = NonFiniteError(
             f"trajectory {i}{more} left the finite numbers by t = {self.t[frame]:.6g} with dt = {self.dt:g} and parameters "
             f"{self.parameters}; it started at q = {self.q[i, 0].tolist()}, p = {self.p[i, 0].tolist()}. "
-            "Take a smaller dt, or look for a singularity of H there; .partial of this error holds what was computed",
+            "Take a smaller dt (an implicit method also gives up where it cannot solve its equations), or look for a "
+            "singularity of H there; .partial of this error holds what was computed",
             index=i,
             time=float(self.t[frame]),
         )
