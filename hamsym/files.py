@@ -11,16 +11,11 @@ from pathlib import Path
 
 
 @contextmanager
-def whole(path: str | os.PathLike[str], *, scratch: Path | None = None) -> Iterator[Path]:
+def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside ``path`` that takes its place when the block ends without an error.
 
     Works for a file and for a directory; an existing file or directory at ``path`` is replaced.  Two processes may
     write the same path: the last one wins, and a reader never sees half of either.
-
-    Arguments:
-        path: where to write.
-        scratch: a folder on the same disk for the temporary path, for those who want to find what a killed process
-            left; beside ``path`` without.
 
     Example:
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -31,7 +26,7 @@ def whole(path: str | os.PathLike[str], *, scratch: Path | None = None) -> Itera
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=scratch or path.parent))
+    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     partial = folder / path.name
     try:
         yield partial

@@ -139,7 +139,8 @@ def check_dataset(path: str | os.PathLike[str], *, progress: bool = False) -> Da
         damages = [Damage(MANIFEST, f"{problem}, so the number of shards is not known ({error})")]
     shard_of = {record_name(i): i for i in range(manifest["shards"])}
     for name, sha256 in manifest["files"].items():
-        if problem := damage_of_file(folder / name, sha256):
+        problem = damage_of_file(folder / name, sha256)
+        if problem and (manifest["complete"] or (folder / name).exists()):  # a killed run may not have come so far
             damages.append(Damage(name, problem, shard_of.get(name)))
     missing, known = [], {MANIFEST, *manifest["files"]}
     with Bar(progress, unit="shard", total=manifest["shards"]) as bar:

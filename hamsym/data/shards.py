@@ -207,15 +207,13 @@ def zarr_options(dtype: str) -> dict[str, Any]:
 
 
 def _chunk(values: np.ndarray, chunk: tuple[int, ...]) -> bytes:
-    """Return the file of one chunk; the last shard is padded, as Zarr has it."""
-    import zarr
-
-    files: dict[str, Any] = {}
-    array = zarr.create_array(
-        zarr.storage.MemoryStore(files), shape=values.shape, chunks=chunk, dtype=values.dtype, **zarr_options(values.dtype.name)
-    )  # fmt: skip
-    array[...] = values
-    return files[".".join(["0"] * values.ndim)].to_bytes()
+    """Return the file of one chunk: filter, then compressor (Zarr format 2); the last shard is padded to its size."""
+    padded = np.zeros(chunk, values.dtype)
+    padded[: len(values)] = values
+    options, content = zarr_options(values.dtype.name), padded.tobytes()
+    for codec in [*(options["filters"] or []), options["compressors"]]:
+        content = codec.encode(content)
+    return bytes(content)
 
 
 def _seed(seed: int, trajectory: int) -> int:

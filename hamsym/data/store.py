@@ -17,6 +17,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,6 @@ from hamsym.arguments import shown
 from hamsym.data.shards import arrays_of, range_of, versions, zarr_options
 from hamsym.data.spec import DatasetSpec
 from hamsym.errors import DatasetError
-from hamsym.files import whole
 from hamsym.symbolic.bracket import verify
 from hamsym.symbolic.text import to_text
 
@@ -62,6 +62,8 @@ class Store:
         else:
             _require_place(path)
             self.manifest = _first_manifest(spec)
+            files = {name: digest(c) for name, c in self._bare_metadata.items() if name not in _LATE}
+            self.manifest = {**self.manifest, "files": files}
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -75,7 +77,7 @@ class Store:
             (self.path / SCRATCH).mkdir()
             try:
                 self._write(MANIFEST, canonical(self.manifest))
-                for name, content in _metadata(self.spec, self.manifest, []).items():
+                for name, content in self._bare_metadata.items():
                     if name not in _LATE or not (self.path / name).exists():
                         self._write(name, content)
                 yield
@@ -127,14 +129,25 @@ class Store:
                 self._write(name, content)
             self.manifest = manifest
 
+    @cached_property
+    def _bare_metadata(self) -> dict[str, bytes]:
+        """The metadata of a store without shards."""
+        return _metadata(self.spec, self.manifest, [])
+
     def _make(self) -> Path:
         self.path.mkdir(parents=True, exist_ok=True)
         return self.path
 
     def _write(self, name: str, content: bytes) -> None:
+        """Put a file in its place by renaming; one that is there already stays.
+
+        Nothing waits for the disk, which would take longer than the work: what a power cut takes, checksums show.
+        """
         if damage_of_file(self.path / name, digest(content)):
-            with whole(self.path / name, scratch=self.path / SCRATCH) as partial:
-                partial.write_bytes(content)
+            partial = self.path / SCRATCH / "file"
+            partial.write_bytes(content)
+            (self.path / name).parent.mkdir(exist_ok=True)
+            partial.replace(self.path / name)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -255,12 +268,10 @@ def _first_manifest(spec: DatasetSpec) -> dict[str, Any]:
         integrals.append(
             {"name": label, "formula": to_text(g), "question": verdict.question, "status": verdict.status}
         )
-    manifest = {
+    return {
         "format": FORMAT, "version": VERSION, "spec": spec.to_dict(), "versions": versions(),
         "hamiltonian": H.text, "integrals": integrals, "shards": spec.shards, "complete": False, "files": {},
     }  # fmt: skip
-    files = _metadata(spec, manifest, [])
-    return {**manifest, "files": {name: digest(c) for name, c in files.items() if name not in _LATE}}
 
 
 def _metadata(spec: DatasetSpec, manifest: dict[str, Any], shard_digests: list[str]) -> dict[str, bytes]:
@@ -281,11 +292,11 @@ def _metadata(spec: DatasetSpec, manifest: dict[str, Any], shard_digests: list[s
         "coordinate_names": [s.name for s in space.coordinates],
         "momentum_names": [s.name for s in space.momenta],
         "integrals": [g["formula"] for g in manifest["integrals"] if g["status"] == "proved"],
-        "integral_verdicts": json.dumps(manifest["integrals"]),
+        "integral_verdicts": json.dumps(manifest["integrals"], sort_keys=True),
         "method": spec.method, "dt": spec.dt, "save_every": spec.save_every, "seed": spec.seed, "noise": spec.noise,
         **constants,
-        "spec": json.dumps(manifest["spec"]),
-        "versions": json.dumps(manifest["versions"]),
+        "spec": json.dumps(manifest["spec"], sort_keys=True),
+        "versions": json.dumps(manifest["versions"], sort_keys=True),
         "shard_size": spec.shard,
         "shard_first_trajectory": [range_of(spec, i).start for i in range(len(shard_digests))],
         "shard_sha256": shard_digests,
