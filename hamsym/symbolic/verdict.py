@@ -149,6 +149,8 @@ class Proved(Verdict):
         certificate: the generators and relations that reduce the expression to zero.
         sample: a rational point at which everything is finite, so that the domain is not empty.
         functions: the polynomials that stood for undefined functions at the sample.
+        regions: conditions "all positive" of the parts of the domain that were treated apart, if there are several;
+            the certificate is that of the part with the sample.
 
     Example:
         >>> from hamsym import Hamiltonian, PhaseSpace, verify
@@ -163,6 +165,7 @@ class Proved(Verdict):
     relations: Callable[[], Sequence[tuple[str, sp.Expr, sp.Expr | None]]] = Constant(())
     sample: Point = field(default_factory=dict)
     functions: Mapping[str, sp.Lambda] = field(default_factory=dict)
+    regions: tuple[tuple[sp.Expr, ...], ...] = ()
     status = "proved"
 
     @cached_property
@@ -178,10 +181,10 @@ class Proved(Verdict):
         return True
 
     def check(self) -> bool:
-        """Evaluate the relations and the formula with 100 correct digits, at the sample and at points near it."""
+        """Evaluate relations and formula with 100 correct digits at the sample, near it, and in the other regions."""
         formula = concrete(self.expression, self.functions)
         meanings = {sp.Symbol(r.name): concrete(r.meaning, self.functions) for r in self.certificate}
-        seen = 0
+        seen, waiting = 0, set(self.regions)
         for point in itertools.islice(self._neighbours(), MAX_POINTS):
             value = evaluate(formula, point)
             if value is None or not _inside(self.domain, point, self.functions):
@@ -189,7 +192,8 @@ class Proved(Verdict):
             seen += 1
             if not value.is_negligible or (seen == 1 and not self._relations_hold(point, meanings)):
                 return False
-            if seen == ENOUGH_POINTS:
+            waiting = {r for r in waiting if not all(e.xreplace(point) > 0 for e in r)}
+            if seen >= ENOUGH_POINTS and not waiting:
                 break
         return seen > 0
 
@@ -212,6 +216,9 @@ class Proved(Verdict):
 
     def details(self) -> list[str]:
         lines = [str(r) for r in self.certificate]
+        if self.regions:
+            apart = "; ".join(", ".join(f"{_shown(e)} > 0" for e in r) for r in self.regions)
+            lines = [f"apart for {apart}; in the part of the point below:", *lines]
         return [*lines, "defined at " + _at(self.sample)] if self.sample else lines
 
     def to_dict(self) -> dict[str, object]:
@@ -223,7 +230,12 @@ class Proved(Verdict):
             }
             for r in self.certificate
         ]
-        return {**super().to_dict(), "certificate": certificate, "sample": _rationals(self.sample)}
+        return {
+            **super().to_dict(),
+            "certificate": certificate,
+            "regions": [[f"{_shown(e)} > 0" for e in r] for r in self.regions],
+            "sample": _rationals(self.sample),
+        }
 
 
 @dataclass(repr=False)

@@ -6,6 +6,7 @@ from hamsym.symbolic.tower.derive import bracket as bracket
 from hamsym.symbolic.tower.derive import derivative as derivative
 from hamsym.symbolic.tower.field import Tower as Tower
 from hamsym.symbolic.tower.limits import Clock as Clock
+from hamsym.symbolic.tower.limits import EmptyDomain as EmptyDomain
 from hamsym.symbolic.tower.limits import NotCovered as NotCovered
 from hamsym.symbolic.tower.limits import Overrun as Overrun
 from hamsym.symbolic.tower.limits import ProofStopped as ProofStopped

@@ -13,6 +13,10 @@ class NotCovered(ProofStopped):
     """The expression contains something that the tower has no exact rule for."""
 
 
+class EmptyDomain(NotCovered):
+    """Something that would have to be positive never is."""
+
+
 class Overrun(ProofStopped):
     """The time or size budget is used up."""
 

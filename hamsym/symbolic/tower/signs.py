@@ -13,7 +13,7 @@ from flint import fmpq, fmpq_mpoly
 
 from hamsym.symbolic.tower.constants import constant_sign
 from hamsym.symbolic.tower.extension import Extension
-from hamsym.symbolic.tower.limits import NotCovered
+from hamsym.symbolic.tower.limits import EmptyDomain
 from hamsym.symbolic.tower.ring import key
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Signs:
         self.tower = tower
         self._known: dict[str, int] = {}
         self._absolutes: dict[str, int] = {}
+        self._asked: dict[str, fmpq_mpoly] = {}
 
     def of(self, f: fmpq_mpoly) -> int | None:
         """Return 1 if f >= 0 and -1 if f <= 0 wherever everything is defined, None if not known.
@@ -160,15 +161,29 @@ class Signs:
         """Draw what c * factors > 0 says about signs; return the odd factors whose signs stay unknown.
 
         Raises:
-            NotCovered: if the product is never positive.
+            EmptyDomain: if the product is never positive.
         """
         sign, unknown = self.of_product(factored)
         if not unknown and sign < 0:
-            raise NotCovered("a root or logarithm of a quantity that is never positive: the domain is empty")
+            raise EmptyDomain("a root or logarithm of a quantity that is never positive: the domain is empty")
         if len(unknown) == 1:
             self._record(unknown[0], sign)
             return []
+        self._asked.update((key(f), f) for f in unknown)
         return unknown
+
+    def unknown(self) -> list[fmpq_mpoly]:
+        """Return the polynomials in symbols alone whose signs were asked and are not known, the simplest first.
+
+        None of them is zero on an open set, so the regions where each has one sign are dense in the domain.
+        """
+        extensions, ring = self.tower.extensions, self.tower.ring
+        found = [
+            f
+            for name, f in self._asked.items()
+            if name not in self._known and all(extensions[i].kind == "symbol" for i in ring.support(f))
+        ]
+        return sorted(found, key=lambda f: (len(f), key(f)))
 
     def learn(self, element: fmpq_mpoly, c: fmpq, factors: list[tuple[fmpq_mpoly, int]]) -> None:
         """Note the sign of a single odd factor if the element shows it before denominators are cleared."""
@@ -214,4 +229,5 @@ class Signs:
             made = tower.extend("abs", f, nonnegative=True, degree=2)
             made.relation = ring.sub(ring.power(tower.gen(made), 2), ring.power(f, 2))
             self._absolutes[name] = made.index
+            self._asked[name] = f
         return tower.gen(self._absolutes[name])
