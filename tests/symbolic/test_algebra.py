@@ -13,7 +13,6 @@ from hamsym.errors import (
     FormulaError,
     HamsymError,
     ParameterError,
-    ShapeError,
     SpaceError,
     SymmetryError,
     UndecidedError,
@@ -303,16 +302,16 @@ def test_structure_constants_are_checked():
     )
     spoiled = json.loads(json.dumps(epsilon))
     spoiled[0][1][0] = 1
-    with pytest.raises(SymmetryError, match="is not -c"):
+    with pytest.raises(SpaceError, match="antisymmetric"):
         hs.LieAlgebra.from_structure_constants(spoiled)
     spoiled[1][0][0] = -1
-    with pytest.raises(SymmetryError, match="Jacobi"):
+    with pytest.raises(SpaceError, match="Jacobi"):
         hs.LieAlgebra.from_structure_constants(spoiled)
-    for shape in ([], [[[0, 0]]], [[0]], 3, [[[0], [0]], [[0], [0]]]):
-        with pytest.raises(ShapeError):
+    for shape in ([], [[[0, 0]]], [[0]], 3, [[[0], [0]], [[0], [0]]], "so3", None):
+        with pytest.raises(SpaceError):
             hs.LieAlgebra.from_structure_constants(shape)
-    for entry in (float("nan"), "1", None, 1j, float("inf")):
-        with pytest.raises(ParameterError):
+    for entry in (float("nan"), None, 1j, float("inf")):
+        with pytest.raises(SpaceError):
             hs.LieAlgebra.from_structure_constants([[[entry]]])
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import sympy as sp
 from flint import fmpq
 
+from hamsym.arguments import integer
 from hamsym.errors import ParameterError
 from hamsym.symbolic.algebra.scalars import Scalar
 from hamsym.symbolic.lie_names import name_of
@@ -195,8 +196,7 @@ class Invariants(ABC):
         Raises:
             ParameterError: for a degree that is no positive integer, or too large for this dimension.
         """
-        if not isinstance(degree, int) or isinstance(degree, bool) or degree < 1:
-            raise ParameterError(f"the degree of a Casimir invariant is a positive integer, not {degree!r}")
+        degree = integer("the degree of a Casimir invariant", degree, minimum=1)
         n = self.structure.dimension
         size = int(sp.binomial(n + degree - 1, degree))
         if size > MAX_MONOMIALS:
@@ -221,3 +221,13 @@ def number(c: Any) -> sp.Expr:
         return Reader(c.tower, {}).expand(c.element)
     c = fmpq(c)
     return sp.Rational(int(c.p), int(c.q))
+
+
+def rational_number(c: sp.Rational) -> fmpq:
+    """Return a sympy rational as a scalar.
+
+    Example:
+        >>> rational_number(sp.Rational(-2, 3))
+        -2/3
+    """
+    return fmpq(int(c.p), int(c.q))

@@ -8,10 +8,10 @@ from fractions import Fraction
 from typing import Any
 
 import sympy as sp
-from flint import fmpq
 
 from hamsym.symbolic.algebra.closing import Closing
 from hamsym.symbolic.algebra.functions import Functions
+from hamsym.symbolic.algebra.invariants import rational_number
 from hamsym.symbolic.algebra.scalars import Scalar
 from hamsym.symbolic.lie_names import name_of
 from hamsym.symbolic.structure import Structure, killing_form, signature
@@ -113,7 +113,7 @@ def _product(squares: Sequence[Any], tower: Tower) -> Scalar:
 
 
 def _case(closing: Closing, where: str, value: sp.Rational, throughout: bool, border: bool) -> Case:
-    algebra = closing.at(fmpq(int(value.p), int(value.q)))
+    algebra = closing.at(rational_number(value))
     return Case(where, value, name_of(algebra), signature(killing_form(algebra)), throughout, border)
 
 

@@ -10,14 +10,14 @@ import sympy as sp
 
 from hamsym.errors import SymmetryError
 from hamsym.symbolic import tower as tw
-from hamsym.symbolic.algebra.arguments import checked_constants, exact_number, fraction, require, stops
+from hamsym.symbolic.algebra.arguments import level_value, require, space_of, stops
 from hamsym.symbolic.algebra.closing import Closing, close
 from hamsym.symbolic.algebra.display import Display
 from hamsym.symbolic.algebra.functions import Functions
 from hamsym.symbolic.algebra.independence import proved_independent
-from hamsym.symbolic.algebra.invariants import number
+from hamsym.symbolic.algebra.invariants import number, rational_number
 from hamsym.symbolic.algebra.levels import Case, cases
-from hamsym.symbolic.bracket import Formula
+from hamsym.symbolic.bracket import Formula, budget_seconds
 from hamsym.symbolic.space import Space
 from hamsym.symbolic.structure import Structure
 
@@ -86,9 +86,9 @@ class LieAlgebra(Display):
         hamiltonian: Formula | None = None,
         budget: float = 30.0,
     ) -> None:
-        require(generators, space, budget)
+        require(generators, space)
         self.space = space
-        self.budget = float(budget)
+        self.budget = budget_seconds(budget)
         given = [space.express_with_domain(g) for g in generators]
         self.given = tuple(e for e, _ in given)
         domains = [d for _, d in given]
@@ -128,27 +128,30 @@ class LieAlgebra(Display):
         Arguments:
             constants: c[i][j][k] with [X_i, X_j] = Σ_k c[i][j][k] X_k, shape (n, n, n), exact rational numbers.
 
+        Returns:
+            The algebra of the coordinates X1, X2, … of the Lie–Poisson space with these constants.
+
         Raises:
-            ShapeError: for another shape.
-            ParameterError: for entries that are no exact rational numbers.
-            SymmetryError: if c is not antisymmetric in i, j, or violates the Jacobi identity.
+            SpaceError: for another shape, entries that are no exact numbers, and constants that are not antisymmetric
+                or violate the Jacobi identity.
 
         Example:
             >>> affine = [[[0, 0], [0, 1]], [[0, -1], [0, 0]]]
             >>> LieAlgebra.from_structure_constants(affine).name
             'aff(1)'
         """
-        return cls._abstract(checked_constants(constants), "the given structure constants")
+        space = space_of(constants)
+        return cls(space.coordinates, space)
 
     @classmethod
     def _abstract(
-        cls, structure: Structure, describes: str, basis: tuple[sp.Expr, ...] = (), space: Space | None = None
+        cls, structure: Structure, describes: str, basis: tuple[sp.Expr, ...], space: Space
     ) -> LieAlgebra:
         made = cls.__new__(cls)
         made.space, made.given, made._hamiltonian = space, (), None
         made.__dict__["structure"] = structure
         made.__dict__["describes"] = describes
-        made.__dict__["basis"] = basis or made.symbols
+        made.__dict__["basis"] = basis
         made.__dict__["missing"] = ()
         made.__dict__["adjoined"] = ()
         made.generators = made.basis
@@ -204,7 +207,7 @@ class LieAlgebra(Display):
             SymmetryError: if the generators were not found to close to a finite algebra.
         """
         if self._closing.central is not None:
-            return self._closing.at(fraction(self.level))
+            return self._closing.at(rational_number(self.level))
         return self._closed.structure
 
     @cached_property
@@ -270,10 +273,10 @@ class LieAlgebra(Display):
         """
         if self.space is None or self._closing.central is None:
             raise SymmetryError("the structure constants are numbers; there is no level to choose")
-        exact = exact_number(value)
+        exact = level_value(value)
         basis = (*self.generators, *self.adjoined)
         return self._abstract(
-            self._closing.at(fraction(exact)), f"the level set h = {exact}", basis, self.space
+            self._closing.at(rational_number(exact)), f"the level set h = {exact}", basis, self.space
         )
 
     @cached_property
