@@ -27,6 +27,8 @@ def run(*arguments, cwd=None):
         (["p1**2/2", "q1 - t*p1", "--time", "t"], 0, "proved"),
         (["p**2/2 + q**2", "p"], 1, "refuted"),
         (["--system", "kepler", "q1*p2 - q2*p1"], 0, "proved"),
+        (["--system", "toda", "--size", "4", "p1 + p2 + p3 + p4"], 0, "proved"),
+        (["L1**2 + L2**2 + 2*L3**2", "L3", "--bracket", "so3"], 0, "proved"),
     ],
 )
 def test_verify_exit_codes(arguments, code, word):
@@ -36,6 +38,28 @@ def test_verify_exit_codes(arguments, code, word):
     as_json = run("verify", *arguments, "--json")
     assert as_json.returncode == code
     assert json.loads(as_json.stdout)["status"] == word
+
+
+def test_integrals_are_found_and_told_in_both_forms():
+    """u(2) of the isotropic oscillator: four quadratic integrals; a budget that is too short is no completeness."""
+    command = ["integrals", "(p1**2 + p2**2 + q1**2 + q2**2)/2", "--degree", 2]
+    plain, found = run(*command), run(*command, "--json")
+    assert (plain.returncode, found.returncode) == (0, 0)
+    answer = json.loads(found.stdout)
+    assert (answer["dimension"], answer["rank"], answer["complete"]) == (4, 3, True)
+    assert all(text in plain.stdout for text in answer["integrals"])
+    short = run("integrals", "(p1**2+p2**2+p3**2)/2 + q1*q2*q3", "--degree", 9, "--budget", 0.01, "--json")
+    assert short.returncode == 3 and json.loads(short.stdout)["complete"] is False
+
+
+def test_algebra_says_what_closes():
+    so3 = run("algebra", "q2*p3-q3*p2", "q3*p1-q1*p3", "q1*p2-q2*p1", "--json")
+    assert so3.returncode == 0
+    assert json.loads(so3.stdout)["killing_signature"] == [0, 3, 0]
+    heisenberg = run("algebra", "q1", "p1")
+    assert heisenberg.returncode == 1 and "h_3" in heisenberg.stdout
+    kepler = run("algebra", "--system", "kepler")
+    assert kepler.returncode == 1 and "h < 0: so(3)" in kepler.stdout
 
 
 @pytest.mark.parametrize(
@@ -63,6 +87,14 @@ def test_verify_exit_codes(arguments, code, word):
         (["simulate", "p1**2/2", "--q0", "1", "--p0", "1", "--plot", "x.xyz"], "ending"),
         (["simulate", "--system", "pendulum", "--trajectories", "1000000000000"], ""),
         (["nonsense"], "nonsense"),
+        (["integrals", "p1**2/2", "--degree", "-1"], "degree"),
+        (["integrals", "p1**2/2", "--max-exponents", "1 x"], "--max-exponents"),
+        (["integrals", "p1**2/2", "--ansatz", "qq1"], "did you mean 'q1'?"),
+        (["integrals", "--system", "kepler", "--size", "3"], "size"),
+        (["integrals", "p1**2/2", "--size", "3"], "--system"),
+        (["algebra"], "no functions given"),
+        (["algebra", "L1", "L2", "--bracket", "so33"], "did you mean 'so3'?"),
+        (["verify", "L1", "L2", "--bracket", "so3", "-p", "p1"], "--bracket"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(arguments, message, tmp_path):
