@@ -183,6 +183,18 @@ def with_domain(f: Formula, space: Space) -> tuple[sp.Expr, Domain]:
     return expression, Domain(positive, nonzero)
 
 
+def with_roots(f: Formula, space: Space) -> tuple[sp.Expr, Domain]:
+    """Return an expression and its whole domain, where roots and logarithms are real.
+
+    What is made of an expression, as a bracket with another one, may not contain its roots any more.
+    """
+    expression, domain = with_domain(f, space)
+    roots = {r.base for r in expression.atoms(sp.Pow) if not r.exp.is_integer}
+    inside = sorted(roots | {a.args[0] for a in expression.atoms(sp.log)}, key=sp.default_sort_key)
+    positive = [e for e in inside if not e.is_positive and e not in domain.positive]
+    return expression, Domain((*domain.positive, *positive), domain.nonzero)
+
+
 def _require_space(space: object) -> None:
     if not isinstance(space, Space):
         raise SpaceError(f"a phase space is needed, not {type(space).__name__}; pass PhaseSpace('q1', 'p1')")

@@ -10,7 +10,7 @@ from sympy.core.numbers import Number
 
 from hamsym.errors import SpaceError, did_you_mean
 from hamsym.symbolic import tower as tw
-from hamsym.symbolic.bracket import Formula, budget_seconds, with_domain
+from hamsym.symbolic.bracket import Formula, budget_seconds, with_roots
 from hamsym.symbolic.decide import Claim, decide, formal_bracket
 from hamsym.symbolic.derivative import derivative
 from hamsym.symbolic.flows import Flow
@@ -180,7 +180,7 @@ def _read_images(
         raise SpaceError(
             f"each new variable needs one image; missing: {', '.join(missing) or 'a name occurs twice'}"
         )
-    read = {by_name[name]: with_domain(value, space) for name, value in given.items()}
+    read = {by_name[name]: with_roots(value, space) for name, value in given.items()}
     domains = [d for _, d in read.values()]
     domain = Domain(
         tuple(e for d in domains for e in d.positive), tuple(e for d in domains for e in d.nonzero)

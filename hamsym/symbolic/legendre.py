@@ -16,11 +16,9 @@ from hamsym.errors import LegendreError
 from hamsym.symbolic import tower as tw
 from hamsym.symbolic.bracket import is_zero
 from hamsym.symbolic.derivative import derivative
+from hamsym.symbolic.inversion import MOST_OPERATIONS, is_finite, only_solution, short_form
 from hamsym.symbolic.space import Space
 from hamsym.symbolic.text import shorten, to_text
-
-#: Operations in an equation that is handed to a solver.
-MOST_OPERATIONS = 100
 
 
 def legendre_transform(
@@ -93,7 +91,7 @@ class _Transform:
     def _base_point(self) -> dict[sp.Symbol, sp.Rational]:
         for value in (sp.S.Zero, sp.Rational(1, 3), sp.Rational(7, 3)):
             point = dict.fromkeys(self.old, value)
-            if all(_is_finite(e.subs(point)) for e in (self.f, *self.slopes, *self.hessian)):
+            if all(is_finite(e.subs(point)) for e in (self.f, *self.slopes, *self.hessian)):
                 return point
         raise LegendreError(
             f"{shorten(to_text(self.f))} is not finite at {', '.join(map(str, self.old))} = 0, 1/3 or 7/3, from where the "
@@ -168,7 +166,7 @@ class _Transform:
             slopes = [self.slopes[i].subs(others).subs(shift) for i in group]
             if sum(map(sp.count_ops, slopes)) > MOST_OPERATIONS * len(x):
                 continue
-            b = [e if _is_finite(e) else sp.S.Zero for e in (s.subs(dict.fromkeys(x, 0)) for s in slopes)]
+            b = [e if is_finite(e) else sp.S.Zero for e in (s.subs(dict.fromkeys(x, 0)) for s in slopes)]
             turned = [s - e for s, e in zip(slopes, b, strict=True)]
             profile = f.subs({**shift, **{s: centre[s] for s in x[1:]}}) - b[0] * x[0]
             if not self._is_central(profile, turned, x):
@@ -196,44 +194,17 @@ class _Transform:
         """Transform a function of one variable; with the square of a length, an even one of that length."""
         x, y = self.old[i], self.new[i]
         image = y if square is None else sp.Dummy(y.name, positive=True)
-        solution = self._solution(slope, x, y, image)
+        try:
+            solution = only_solution(slope, x, image, self.space, self.clock)
+        except LegendreError as error:
+            raise LegendreError(f"{y} = {shorten(to_text(slope))} is not solved for {x}: {error}") from None
         constant, f = f.as_independent(x, as_Add=True)
-        transformed = _collected(solution * image - f.subs(x, solution))
+        transformed = solution * image - f.subs(x, solution)
         if square is not None:
             length = sp.Dummy("length", positive=True)
-            transformed = _collected(transformed.subs(image, sp.sqrt(length))).subs(length, square)
+            transformed = short_form(transformed.subs(image, sp.sqrt(length)), self.space, self.clock)
+            transformed = transformed.subs(length, square)
         return transformed - constant + self.f.subs(self.base)
-
-    def _solution(self, slope: sp.Expr, x: sp.Symbol, y: sp.Symbol, image: sp.Symbol) -> sp.Expr:
-        """Return the only x with slope(x) = image, proved by the zero test."""
-        unsolved = f"{y} = {shorten(to_text(slope))} is not solved for {x}"
-        if sp.count_ops(slope) > MOST_OPERATIONS:
-            raise LegendreError(f"{unsolved}: it is too long")
-        candidates: list[sp.Expr] = []
-        for unknown in [sp.Dummy(x.name, positive=True)] * (image != y) + [sp.Dummy(x.name, real=True)]:
-            try:
-                candidates = sp.solve(slope.subs(x, unknown) - image, unknown, check=False)
-            except (NotImplementedError, ValueError, TypeError, AttributeError, ArithmeticError):
-                continue
-            if candidates:
-                break
-        # an image that is a length is positive: ask the zero test on such a parameter
-        space, name = self.space, image
-        if image != y:
-            fresh = next(n for n in (f"{y.name}_{k}" for k in range(1000)) if n not in space.symbols)
-            space = space.with_parameters({fresh: "positive"})
-            name = space.symbols[fresh]
-        found = []
-        for candidate in candidates:
-            if not isinstance(candidate, sp.Expr) or candidate.has(sp.I, sp.Piecewise, sp.LambertW):
-                continue
-            residual = (slope.subs(x, candidate) - image).subs(image, name)
-            if is_zero(residual, space, budget=max(self.clock.remaining, 1e-3)).status == "proved":
-                found.append(candidate)
-        if len(found) != 1:
-            how = "in closed form" if not found else f"by one function: {', '.join(map(str, found))} all do"
-            raise LegendreError(f"{unsolved} {how}")
-        return found[0]
 
 
 def _centres(f: sp.Expr, x: list[sp.Symbol]) -> list[dict[sp.Symbol, sp.Expr]]:
@@ -250,15 +221,3 @@ def _centres(f: sp.Expr, x: list[sp.Symbol]) -> list[dict[sp.Symbol, sp.Expr]]:
             a = leading.pop()
             centres.append({s: -sp.cancel(polynomial.coeff_monomial(s) / (2 * a)) for s in x})
     return [c for c in centres if any(c.values())]
-
-
-def _collected(expression: sp.Expr) -> sp.Expr:
-    """Bring radicands and then the whole to one fraction, where that makes it shorter."""
-    tidy = expression.replace(
-        lambda e: e.is_Pow and not e.exp.is_integer, lambda e: sp.factor(sp.together(e.base)) ** e.exp
-    )
-    return min((expression, tidy, sp.factor_terms(sp.together(tidy))), key=sp.count_ops)
-
-
-def _is_finite(expression: sp.Expr) -> bool:
-    return not expression.has(sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I)

@@ -32,7 +32,7 @@ Series: TypeAlias = Callable[[sp.Expr], sp.Expr]
 #: Brackets that are computed before a series is said not to close, and when their linear dependence is looked at.
 MOST_TERMS, LOOKS = 12, (4, 8, 12)
 #: Operations in an iterated bracket beyond which the search ends.
-MOST_OPERATIONS = 4000
+MOST_OPERATIONS = 1500
 
 
 def closed_flow(g: sp.Expr, space: Space, eps: sp.Expr, budget: float) -> Flow | None:

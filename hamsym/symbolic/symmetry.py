@@ -20,7 +20,7 @@ from hamsym.symbolic.bracket import (
     is_zero,
     poisson_bracket,
     vector_field,
-    with_domain,
+    with_roots,
 )
 from hamsym.symbolic.decide import Claim, decide
 from hamsym.symbolic.derivative import derivative
@@ -165,8 +165,8 @@ class Generator:
             >>> translation(space, 0).preserves(normal).status
             'refuted'
         """
-        rho, of_rho = with_domain(density, self.space)
-        domain = Domain(of_rho.positive + self.domain.positive, of_rho.nonzero + self.domain.nonzero)
+        (rho, of_rho), (_, of_g) = with_roots(density, self.space), with_roots(self, self.space)
+        domain = Domain(of_rho.positive + of_g.positive, of_rho.nonzero + of_g.nonzero)
         change = poisson_bracket(rho, self, self.space)
         change += self._divergence() * (1 if log else rho)
         verdict = decide(Claim(self.space, change, domain=domain), budget_seconds(budget))

@@ -1,6 +1,4 @@
-"""Generators: the finite map is the flow of the vector field, and keeps the bracket."""
-
-import math
+"""Generators: linear flows solve their equation and keep the bracket; point actions and kept densities are decided."""
 
 import numpy as np
 import pytest
@@ -8,7 +6,7 @@ import sympy as sp
 from scipy.integrate import solve_ivp
 
 import hamsym as hs
-from hamsym.errors import HamsymError, ParameterError, ShapeError, SpaceError, SymmetryError
+from hamsym.errors import HamsymError, ParameterError, SpaceError
 
 SPACE = hs.PhaseSpace.standard(3, parameters={"m": "positive", "k": "positive"})
 LINEAR = {
@@ -52,44 +50,99 @@ def test_finite_map_is_symplectic_and_a_group(text):
     assert M @ b + b == pytest.approx(b2, abs=1e-12)
 
 
-def test_full_turn_is_the_identity():
-    M, _ = hs.angular_momentum(SPACE, 0, 2).flow(2 * sp.pi).arrays()
-    assert M == pytest.approx(np.eye(6), abs=1e-15)
-
-
-def test_quarter_turn_is_counter_clockwise():
-    q, _ = hs.angular_momentum(SPACE, 0, 1).flow(math.pi / 2)([1.0, 0, 0], [0, 0, 0])
-    assert q == pytest.approx([0, 1, 0], abs=1e-12)
-
-
-def test_generators_close_to_so3():
-    """{Lx, Ly} = Lz and cyclic: the bracket of the standard generators is the rotation algebra."""
-    x, y, z = (hs.angular_momentum(SPACE, i, j) for i, j in ((1, 2), (2, 0), (0, 1)))
-    for a, b, c in ((x, y, z), (y, z, x), (z, x, y)):
-        assert hs.is_zero(hs.poisson_bracket(a, b, SPACE) - c.expr, SPACE)
-
-
 @pytest.mark.parametrize(
     ("text", "point"),
-    [("q1*p2 - q2*p1", True), ("p1", True), ("sin(q1)*p1", True), ("p1**2", False), ("q1", True)],
+    [
+        ("q1*p2 - q2*p1", True),
+        ("p1", True),
+        ("sin(q1)*p1 + q2", True),
+        ("p1**2", False),
+        ("q1", True),
+        ("p1*p2", False),
+        ("(p1 + q1)**2/2 - p1**2/2", True),
+        ("p1*(sin(p2)**2 + cos(p2)**2)", True),
+        ("sqrt((p1**2 + 1)**2) - p1**2 + q1*p1", True),
+        ("exp(log(1 + p1**2)/2)", False),
+        ("0", True),
+    ],
 )
 def test_point_actions_are_those_affine_in_momenta(text, point):
     assert hs.Generator(text, SPACE).is_point_action is point
 
 
-def test_what_has_no_linear_flow_says_so():
-    with pytest.raises(SymmetryError, match="not linear"):
-        hs.Generator("q1**2*p1", SPACE).flow(1.0)
+def test_point_actions_with_time_functions_and_without_momenta():
+    space = hs.PhaseSpace.standard(1, functions={"V": 1}, time="t")
+    assert hs.Generator("p1*t - q1", space).is_point_action
+    assert hs.Generator("V(q1)*p1", space).is_point_action
+    assert not hs.Generator("V(p1)", space).is_point_action
+    assert not hs.Generator("L1", hs.LiePoissonSpace("L1 L2 L3", "so3")).is_point_action
+
+
+@pytest.mark.parametrize(
+    ("g", "density", "status"),
+    [
+        ("q1*p2 - q2*p1", "exp(-(q1**2 + q2**2 + p1**2 + p2**2)/2)", "proved"),
+        ("q1*p2 - q2*p1", "exp(-(q1**2 + 2*q2**2))", "refuted"),
+        ("p1", "exp(-(q1**2 + p1**2)/2)", "refuted"),
+        ("p1", "exp(-p1**2/(2*m) - V(q2))", "proved"),
+        ("p1**2/(2*m) + V(q1)", "exp(-(p1**2/m + 2*V(q1))/2)", "proved"),
+        ("q1*p1 - q2*p2", "1/(1 + (q1*q2)**2)", "proved"),
+        ("q1*p1", "1/(1 + q1**2*p1**2)", "proved"),
+        ("q1*p1", "1/(1 + q1**2)", "refuted"),
+        ("p2", "1", "proved"),
+    ],
+)
+def test_densities_that_a_flow_keeps(g, density, status):
+    """The condition is {ρ, g} = 0, because phase-space flows keep volume; Liouville is the density 1."""
+    space = hs.PhaseSpace.standard(2, parameters={"m": "positive"}, functions={"V": 1})
+    generator = hs.Generator(g, space)
+    verdict = generator.preserves(density)
+    assert verdict.status == status and verdict.check() and verdict.question == "{rho, g} + rho div X_g = 0"
+    assert generator.preserves(sp.log(space.parse(density)), log=True).status == status
+
+
+def test_kept_density_is_the_density_of_moved_points():
+    """ρ(φ(s)) = ρ(s) for the finite map of a proved generator, and not for a refuted one."""
+    space = hs.PhaseSpace.standard(2)
+    rho = space.parse("exp(-(q1**2 + q2**2 + 3*p1**2 + 3*p2**2)/2)")
+    density = sp.lambdify(space.variables, rho)
+    start = [0.3, -0.2], [0.5, 0.1]
+    for text, status in (("q1*p2 - q2*p1", "proved"), ("p1", "refuted")):
+        g = hs.Generator(text, space)
+        q, p = g.flow(0.7)(*start)
+        assert g.preserves(rho).status == status
+        kept = abs(density(*q, *p) / density(*start[0], *start[1]) - 1) < 1e-12
+        assert bool(kept) is (status == "proved")
+
+
+def test_time_in_a_density_is_a_parameter():
+    space = hs.PhaseSpace.standard(1, time="t")
+    assert hs.Generator("p1*t - q1", space).preserves("exp(-(q1 - t*p1)**2)").status == "proved"
+    assert hs.Generator("p1", space).preserves("exp(-p1**2*t)").status == "proved"
+
+
+def test_divergence_counts_where_the_algebra_is_not_unimodular():
+    """{a, b} = b: X_a has divergence -1 (b' = -b), so 1 is not kept by a, but 1/b is."""
+    space = hs.LiePoissonSpace("a b", [[[0, 0], [0, 1]], [[0, -1], [0, 0]]], parameters={"b": "positive"})
+    g = hs.Generator("a", space)
+    assert g.vector_field()[space.coordinates[1]] == -space.coordinates[1]
+    assert g.preserves("1").status == "refuted"
+    assert g.preserves("1/b").status == "proved"
+    assert g.preserves("-log(b)", log=True).status == "proved"
+
+
+@pytest.mark.parametrize("density", ["q9", "", None, float("nan"), [1]], ids=repr)
+def test_bad_densities_are_refused(density):
+    with pytest.raises(HamsymError):
+        hs.translation(SPACE, 0).preserves(density)
 
 
 def test_bad_input():
-    with pytest.raises(SpaceError, match="does not exist"):
-        hs.angular_momentum(SPACE, 0, 3)
-    with pytest.raises(SpaceError, match="two different"):
-        hs.angular_momentum(SPACE, 1, 1)
     with pytest.raises(ParameterError, match="needs values for"):
         hs.Generator(LINEAR["oscillator"], SPACE).flow(0.1)([0.0] * 3, [0.0] * 3)
-    with pytest.raises(ShapeError):
-        hs.translation(SPACE, 0).flow(0.1)([0.0], [0.0])
     with pytest.raises(HamsymError):
         hs.Generator("q9", SPACE)
+    with pytest.raises(SpaceError, match="acts on a phase space"):
+        hs.Generator("q1", "q1 p1")
+    with pytest.raises(ParameterError, match="budget"):
+        hs.Generator("p1", SPACE).flow(0.1, budget=-1)

@@ -1,0 +1,250 @@
+"""Canonical maps: coordinate changes of the textbooks are, near misses are not, and Poisson maps between spaces count."""
+
+import itertools
+
+import pytest
+import sympy as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import hamsym as hs
+from hamsym.errors import FormulaError, ParameterError, SpaceError
+
+LINE = hs.PhaseSpace("q", "p", parameters={"a": "real", "b": "positive"}, functions={"f": 1})
+PLANE = hs.PhaseSpace("x y", "px py")
+SOLID = hs.PhaseSpace("x y z", "px py pz")
+POLAR = hs.PhaseSpace("r phi", "pr pphi", parameters={"r": "positive"})
+PARABOLIC = hs.PhaseSpace("u v", "pu pv")
+SPHERICAL = hs.PhaseSpace("r th phi", "pr pth pphi", parameters={"r": "positive"})
+ACTION = hs.PhaseSpace("phi", "J", parameters={"J": "positive", "m": "positive", "w": "positive"})
+ELLIPTIC = hs.PhaseSpace("u v", "pu pv", parameters={"a": "positive"})
+#: name -> images, old space, new space
+CANONICAL = {
+    "polar": (
+        {
+            "x": "r*cos(phi)",
+            "y": "r*sin(phi)",
+            "px": "pr*cos(phi) - pphi*sin(phi)/r",
+            "py": "pr*sin(phi) + pphi*cos(phi)/r",
+        },
+        POLAR,
+        PLANE,
+    ),
+    "to polar": (
+        {
+            "r": "sqrt(x**2 + y**2)",
+            "phi": "atan2(y, x)",
+            "pr": "(x*px + y*py)/sqrt(x**2 + y**2)",
+            "pphi": "x*py - y*px",
+        },
+        PLANE,
+        POLAR,
+    ),
+    "parabolic": (
+        {
+            "x": "(u**2 - v**2)/2",
+            "y": "u*v",
+            "px": "(u*pu - v*pv)/(u**2 + v**2)",
+            "py": "(v*pu + u*pv)/(u**2 + v**2)",
+        },
+        PARABOLIC,
+        PLANE,
+    ),
+    "elliptic": (
+        {
+            "x": "a*cosh(u)*cos(v)",
+            "y": "a*sinh(u)*sin(v)",
+            "px": "(sinh(u)*cos(v)*pu - cosh(u)*sin(v)*pv)/(a*(sinh(u)**2 + sin(v)**2))",
+            "py": "(cosh(u)*sin(v)*pu + sinh(u)*cos(v)*pv)/(a*(cosh(u)**2 - cos(v)**2))",
+        },
+        ELLIPTIC,
+        PLANE,
+    ),
+    "spherical": (
+        {
+            "x": "r*sin(th)*cos(phi)",
+            "y": "r*sin(th)*sin(phi)",
+            "z": "r*cos(th)",
+            "px": "pr*sin(th)*cos(phi) + pth*cos(th)*cos(phi)/r - pphi*sin(phi)/(r*sin(th))",
+            "py": "pr*sin(th)*sin(phi) + pth*cos(th)*sin(phi)/r + pphi*cos(phi)/(r*sin(th))",
+            "pz": "pr*cos(th) - pth*sin(th)/r",
+        },
+        SPHERICAL,
+        SOLID,
+    ),
+    "action and angle": (
+        {"q": "sqrt(2*J/(m*w))*sin(phi)", "p": "sqrt(2*J*m*w)*cos(phi)"},
+        ACTION,
+        hs.PhaseSpace("q", "p"),
+    ),
+    "gauge": ({"q": "q", "p": "p + f(q)"}, LINE, LINE),
+    "exchange": ({"q": "p", "p": "-q"}, LINE, LINE),
+    "logarithm": ({"q": "log(b*exp(p))", "p": "-q"}, LINE, LINE),
+    "momentum map": (
+        {"L1": "y*pz - z*py", "L2": "z*px - x*pz", "L3": "x*py - y*px"},
+        SOLID,
+        hs.LiePoissonSpace("L1 L2 L3", "so3"),
+    ),
+    "heavy top": (
+        {
+            **{"L1": "y*pz - z*py", "L2": "z*px - x*pz", "L3": "x*py - y*px"},
+            **{"g1": "x", "g2": "y", "g3": "z"},
+        },
+        SOLID,
+        hs.LiePoissonSpace("L1 L2 L3 g1 g2 g3", "e3"),
+    ),
+    "Casimirs are dropped": (
+        {"L1": "L1", "L2": "L2", "L3": "L3"},
+        hs.LiePoissonSpace("L1 L2 L3 g1 g2 g3", "e3"),
+        hs.LiePoissonSpace("L1 L2 L3", "so3"),
+    ),
+    "Darboux coordinates of a spin": (
+        {"L1": "sqrt(1 - J**2)*cos(phi)", "L2": "sqrt(1 - J**2)*sin(phi)", "L3": "J"},
+        ACTION,
+        hs.LiePoissonSpace("L1 L2 L3", "so3"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("images", "space", "target"), CANONICAL.values(), ids=CANONICAL.keys())
+def test_coordinates_of_the_textbooks_are_canonical(images, space, target):
+    verdict = hs.is_canonical(images, space, target)
+    n = len(target.variables)
+    assert verdict.status == "proved" and verdict and verdict.check()
+    assert verdict.valence == 1 and verdict.failing is None and len(verdict.brackets) == n * (n - 1) // 2
+
+
+@pytest.mark.parametrize(("images", "space", "target"), CANONICAL.values(), ids=CANONICAL.keys())
+def test_a_map_with_one_image_changed_is_refuted_at_a_point_of_the_pair_it_names(images, space, target):
+    last = list(images)[-1]
+    wrong = {**images, last: f"({images[last]})*3/2 + 1"}
+    verdict = hs.is_canonical(wrong, space, target)
+    assert verdict.status == "refuted" and not verdict and verdict.check()
+    a, b = verdict.failing
+    expressions = {s: space.parse(wrong[s.name]) for s in (a, b)}
+    wanted = target.poisson_tensor.get((a, b), sp.Integer(0))
+    wanted = wanted.subs({s: space.parse(wrong[s.name]) for s in target.variables}, simultaneous=True)
+    value = hs.poisson_bracket(expressions[a], expressions[b], space) - wanted
+    lower, upper = verdict.value
+    assert lower * upper > 0
+    for image in wrong.values():
+        assert space.parse(image).subs(verdict.point).is_real
+    assert float(value.subs(verdict.point)) == pytest.approx(float(lower), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("images", "valence"),
+    [
+        ({"q": "2*q", "p": "3*p"}, 6),
+        ({"q": "p", "p": "q"}, -1),
+        ({"q": "a*q*cos(f(p))**2 + a*q*sin(f(p))**2", "p": "p"}, sp.Symbol("a", real=True)),
+        ({"q": "q**2", "p": "p"}, None),
+        ({"q": "q", "p": "q**2"}, None),
+        ({"q": "exp(q)", "p": "b*p*exp(-q)"}, sp.Symbol("b", positive=True)),
+    ],
+)
+def test_scaled_brackets_have_their_valence(images, valence):
+    verdict = hs.is_canonical(images, LINE)
+    assert verdict.status == "refuted" and verdict.valence == valence
+    assert (valence is not None) is ("canonical with the valence" in str(verdict))
+
+
+def test_different_scales_have_no_valence():
+    images = {"q1": "2*q1", "q2": "3*q2", "p1": "p1", "p2": "p2"}
+    verdict = hs.is_canonical(images, hs.PhaseSpace.standard(2))
+    assert verdict.status == "refuted" and verdict.valence is None
+
+
+def test_time_is_a_parameter():
+    space = hs.PhaseSpace.standard(1, time="t")
+    assert hs.is_canonical({"q1": "q1*cos(t) + p1*sin(t)", "p1": "p1*cos(t) - q1*sin(t)"}, space)
+    assert not hs.is_canonical({"q1": "q1*t", "p1": "p1"}, space)
+
+
+small = st.integers(-2, 2)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(small, min_size=16, max_size=16))
+def test_linear_maps_are_canonical_exactly_if_their_matrix_is_symplectic(entries):
+    space = hs.PhaseSpace.standard(2)
+    M = sp.Matrix(4, 4, entries)
+    J = sp.Matrix(sp.BlockMatrix([[sp.zeros(2), sp.eye(2)], [-sp.eye(2), sp.zeros(2)]]))
+    images = dict(zip(space.variables, M * sp.Matrix(space.variables), strict=True))
+    verdict = hs.is_canonical(images, space)
+    value = M * J * M.T
+    assert (verdict.status == "proved") is (value == J)
+    multiple = value[0, 2] if value == value[0, 2] * J and value[0, 2] != 0 else None
+    assert verdict.valence == multiple
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(["q1**2*q2", "p1*p2", "q1*p2 - q2*p1", "p1**3", "q1*p1", "q2**2*p1", "exp(p2)"]),
+        min_size=2,
+        max_size=4,
+    )
+)
+def test_compositions_of_flows_are_canonical(texts):
+    space = hs.PhaseSpace.standard(2)
+    flow = hs.Generator(texts[0], space).flow(1)
+    for text in texts[1:3]:
+        flow = hs.Generator(text, space).flow(sp.Rational(1, 2)) @ flow
+    assert hs.is_canonical(flow).status == "proved"
+
+
+def test_representations():
+    verdict = hs.is_canonical({"q": "2*q", "p": "p"}, LINE)
+    assert str(verdict).startswith(
+        "refuted: the map is canonical\n  canonical with the valence 2\n  refuted: {q, p} = 1"
+    )
+    data = verdict.to_dict()
+    assert data["status"] == "refuted" and data["valence"] == "2" and len(data["brackets"]) == 1
+    assert "refuted" in verdict._repr_html_()
+
+
+def test_a_budget_that_is_too_short_leaves_it_undecided():
+    images, space, target = CANONICAL["spherical"]
+    verdict = hs.is_canonical(images, space, target, budget=1e-6)
+    assert verdict.status == "undecided"
+    with pytest.raises(hs.errors.UndecidedError):
+        bool(verdict)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        ({"q": "q"}, "missing: p"),
+        ({"q": "q", "p": "p", "z": "q"}, "'z' is no variable"),
+        ({"q": "q", "pp": "p"}, "did you mean 'p'"),
+        ({}, "missing: q, p"),
+        ("q p", "given by name"),
+        ({"q": "q", "p": "p", sp.Symbol("p"): "p"}, "twice"),
+    ],
+    ids=str,
+)
+def test_images_name_each_variable_once(images, message):
+    with pytest.raises(SpaceError, match=message):
+        hs.is_canonical(images, LINE)
+
+
+def test_bad_input():
+    with pytest.raises(FormulaError):
+        hs.is_canonical({"q": "q + z", "p": "p"}, LINE)
+    with pytest.raises(SpaceError, match="needs the space"):
+        hs.is_canonical({"q": "q", "p": "p"})
+    with pytest.raises(SpaceError, match="needs the space"):
+        hs.is_canonical({"q": "q", "p": "p"}, LINE, "q p")
+    with pytest.raises(ParameterError, match="budget"):
+        hs.is_canonical({"q": "q", "p": "p"}, LINE, budget=-1)
+
+
+def test_symbols_may_name_the_variables():
+    q, p = sp.symbols("q p")
+    assert hs.is_canonical({q: p, p: -q}, LINE)
+
+
+def test_every_pair_is_asked_once():
+    verdict = hs.is_canonical({s.name: s for s in SOLID.variables}, SOLID)
+    assert list(verdict.brackets) == list(itertools.combinations(SOLID.variables, 2))
