@@ -97,7 +97,7 @@ def test_integrals_stay_constant_along_compiled_trajectories(name):
         along = [t.invariant(g) for g in system.integrals if not g.expr.has(system.space.time or sp.nan)]
         return [np.abs(v - v[:, :1]).max() / (1 + np.abs(v).max()) for v in along]
 
-    coarse, fine = drift(0.02, 80), drift(0.002, 800)
+    coarse, fine = drift(0.01, 80), drift(0.001, 800)
     for before, after in zip(coarse, fine, strict=True):
         assert before < 2e-3
         assert after < before / 300 + 1e-12

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import sympy as sp
@@ -14,8 +14,9 @@ from hamsym.data.systems.system import ENERGY, Draw, Facts, States
 from hamsym.data.systems.writing import pairs, squares, total
 from hamsym.symbolic.space import PhaseSpace
 
-#: Beyond this size only the integrals up to this order are listed: the number of their terms grows exponentially.
-ALL_UP_TO, ORDERS_BEYOND = 6, 4
+#: The largest size at which all n integrals were proved to be conserved and to commute; beyond it, only the energy and
+#: the total momentum are listed.
+ALL_UP_TO = {"toda": 8, "toda_periodic": 8, "calogero_moser": 6, "sutherland": 5, "hyperbolic_sutherland": 4}
 
 
 def paired(order: int, momenta: tuple[sp.Symbol, ...], force: Mapping[tuple[int, int], sp.Expr]) -> sp.Expr:
@@ -50,20 +51,19 @@ def paired(order: int, momenta: tuple[sp.Symbol, ...], force: Mapping[tuple[int,
 
 
 def lattice(
+    name: str,
     space: PhaseSpace,
     force: Mapping[tuple[int, int], sp.Expr],
-    parameters: dict[str, float],
     source: str,
     draw: Draw,
 ) -> Facts:
     """Facts of H = |p|²/2 + Σ V with the integrals of :func:`paired`."""
-    n = space.dof
-    orders = range(3, (n if n <= ALL_UP_TO else ORDERS_BEYOND) + 1)
+    orders = range(3, space.dof + 1) if space.dof <= ALL_UP_TO[name] else ()
     known = {"total momentum": sp.Add(*space.momenta)}
     known |= {f"integral of order {k}": paired(k, space.momenta, force) for k in orders}
     energy = sp.Add(*(p**2 / 2 for p in space.momenta), *force.values())
-    integrals = 1 + len(known)
-    return Facts(space, energy, parameters, source, draw, known, rank=integrals, involution=(ENERGY, *known))
+    values = dict.fromkeys(space.parameters, 1.0)
+    return Facts(space, energy, values, source, draw, known, rank=1 + len(known), involution=(ENERGY, *known))
 
 
 @entry("Toda's lattice with free ends: solitons that scatter", n=Size("number of particles", 3, 2, 100))
@@ -72,7 +72,7 @@ def toda(n: int) -> Facts:
     q = space.coordinates
     bonds = {(i, i + 1): sp.exp(q[i] - q[i + 1]) for i in range(n - 1)}
     source = "Toda, Theory of Nonlinear Lattices; Flaschka, Physical Review B 9 (1974) 1924"
-    return lattice(space, bonds, {}, source, box(n, 0.5, 0.5))
+    return lattice("toda", space, bonds, source, box(n, 0.5, 0.5))
 
 
 @entry("Toda's lattice on a ring", n=Size("number of particles", 3, 3, 100))
@@ -81,24 +81,25 @@ def toda_periodic(n: int) -> Facts:
     q = space.coordinates
     bonds = {(i, (i + 1) % n): sp.exp(q[i] - q[(i + 1) % n]) for i in range(n)}
     source = "Hénon, Physical Review B 9 (1974) 1921"
-    return lattice(space, bonds, {}, source, box(n, 0.5, 0.5))
+    return lattice("toda_periodic", space, bonds, source, box(n, 0.5, 0.5))
 
 
-def _each_pair(space: PhaseSpace, function: object) -> dict[tuple[int, int], sp.Expr]:
+def _each_pair(space: PhaseSpace, chord: Callable[[sp.Expr], sp.Expr]) -> dict[tuple[int, int], sp.Expr]:
     q, g = space.coordinates, space.parameters["g"]
-    return {(i - 1, j - 1): g**2 / function(q[i - 1] - q[j - 1]) ** 2 for i, j in pairs(space.dof)}  # type: ignore[operator]
+    return {(i - 1, j - 1): g**2 / chord(q[i - 1] - q[j - 1]) ** 2 for i, j in pairs(space.dof)}
 
 
 @entry("particles on a line that repel with the inverse square", n=Size("number of particles", 3, 2, 40))
 def calogero_moser(n: int) -> Facts:
     space = PhaseSpace.standard(n, parameters={"g": "positive"})
+    force = _each_pair(space, sp.Add)
     source = "Moser, Advances in Mathematics 16 (1975) 197; Wojciechowski, Physics Letters A 95 (1983) 279"
-    facts = lattice(space, _each_pair(space, lambda x: x), {"g": 1.0}, source, line(n, 1.5, 0.5))
-    if n > ALL_UP_TO:
+    facts = lattice("calogero_moser", space, force, source, line(n, 1.5, 0.5))
+    if n > ALL_UP_TO["calogero_moser"]:
         return facts
     # J_k = Σ q_i ∂I_k/∂p_i grows at the constant rate k I_k, so two of them give a constant.
     momentum, centre = facts.known["total momentum"], sp.Add(*space.coordinates)
-    second = paired(2, space.momenta, _each_pair(space, lambda x: x))
+    second = paired(2, space.momenta, force)
     more = {}
     for k, integral in [(2, second), *((k, facts.known[f"integral of order {k}"]) for k in range(3, n + 1))]:
         growing = sp.Add(
@@ -124,7 +125,7 @@ def calogero_moser(n: int) -> Facts:
 def sutherland(n: int) -> Facts:
     space = PhaseSpace.standard(n, parameters={"g": "positive"})
     source = "Sutherland, Physical Review A 5 (1972) 1372; Moser, Advances in Mathematics 16 (1975) 197"
-    return lattice(space, _each_pair(space, sp.sin), {"g": 1.0}, source, line(n, np.pi / n, 0.5))
+    return lattice("sutherland", space, _each_pair(space, sp.sin), source, line(n, np.pi / n, 0.5))
 
 
 @entry(
@@ -134,7 +135,7 @@ def sutherland(n: int) -> Facts:
 def hyperbolic_sutherland(n: int) -> Facts:
     space = PhaseSpace.standard(n, parameters={"g": "positive"})
     source = "Calogero, Marchioro and Ragnisco, Lettere al Nuovo Cimento 13 (1975) 383"
-    return lattice(space, _each_pair(space, sp.sinh), {"g": 1.0}, source, line(n, 1.0, 0.5))
+    return lattice("hyperbolic_sutherland", space, _each_pair(space, sp.sinh), source, line(n, 1.0, 0.5))
 
 
 _SPRING = "{x}**2/2 + alpha*{x}**3/3 + beta*{x}**4/4"

@@ -165,7 +165,7 @@ def smorodinsky_winternitz_4() -> Facts:
     }
     values = {"k": 1.0, "b": 0.1, "c": 0.1}
     source = f"{_WINTERNITZ}, fourth potential"
-    return _plane(potential, second, values, source, _half_plane, positive=("q2",))
+    return _plane(potential, second, values, source, _rising, positive=("q2",))
 
 
 def _half_plane(n: int, rng: np.random.Generator, k: dict[str, float]) -> States:
@@ -173,6 +173,14 @@ def _half_plane(n: int, rng: np.random.Generator, k: dict[str, float]) -> States
     angle, radius = rng.uniform(0.8, np.pi - 0.8, n), rng.uniform(0.9, 1.3, n)
     q = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
     return q, 0.2 * rng.standard_normal((n, 2))
+
+
+def _rising(n: int, rng: np.random.Generator, k: dict[str, float]) -> States:
+    """Nearly circular orbits about a centre of strength one that rise from the right; they set after a time of one."""
+    angle, radius = rng.uniform(0.3, 0.8, n), rng.uniform(0.9, 1.3, n)
+    speed = rng.uniform(0.8, 1.0, n) / np.sqrt(radius)
+    q = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    return q, speed[:, None] * np.stack([-np.sin(angle), np.cos(angle)], axis=-1)
 
 
 @entry("Holt's potential with a cubic integral; q1 is positive")
