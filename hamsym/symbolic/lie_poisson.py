@@ -203,22 +203,29 @@ class LiePoissonSpace(Space):
                     f"structure constants are antisymmetric, but the coefficient of {x[k]} in {{{x[i]}, {x[j]}}} is "
                     f"{value} and in {{{x[j]}, {x[i]}}} it is {c.get((j, i, k), 0)}"
                 )
-        rows: dict[tuple[int, int], list[tuple[int, sp.Rational]]] = {}
+        from flint import fmpq
+
+        from hamsym.symbolic.structure import Structure
+
+        brackets: dict[tuple[int, int], dict[int, fmpq]] = {}
         for (i, j, k), value in c.items():
-            rows.setdefault((i, j), []).append((k, value))
-        for triple in itertools.combinations(range(self.dimension), 3):
-            total: dict[int, sp.Rational] = {}
-            for i, j, k in (triple, triple[1:] + triple[:1], triple[2:] + triple[:2]):
-                for m, outer in rows.get((j, k), ()):  # {x_i, {x_j, x_k}}
-                    for n, inner in rows.get((i, m), ()):
-                        total[n] = total.get(n, sp.S.Zero) + outer * inner
-            if any(total.values()):
-                a, b, d = (x[i] for i in triple)
-                left = sp.Add(*(value * x[n] for n, value in total.items()))
-                raise SpaceError(
-                    f"the Jacobi identity fails for {a}, {b}, {d}: "
-                    f"{{{a}, {{{b}, {d}}}}} + {{{b}, {{{d}, {a}}}}} + {{{d}, {{{a}, {b}}}}} = {left}, not 0"
-                )
+            if i < j:
+                brackets.setdefault((i, j), {})[k] = fmpq(value.p, value.q)
+        failing = Structure(brackets, self.dimension).jacobi_failure()
+        if failing is not None:
+            names = [x[i] for i in failing]
+            cyclic = (names[n:] + names[:n] for n in range(3))
+            left = sp.expand(sp.Add(*(self._linear(i, self._linear(j, k)) for i, j, k in cyclic)))
+            a, b, d = names
+            raise SpaceError(
+                f"the Jacobi identity fails for {a}, {b}, {d}: "
+                f"{{{a}, {{{b}, {d}}}}} + {{{b}, {{{d}, {a}}}}} + {{{d}, {{{a}, {b}}}}} = {left}, not 0"
+            )
+
+    def _linear(self, x: sp.Symbol, f: sp.Expr) -> sp.Expr:
+        """{x, f} of a coordinate and a linear function."""
+        tensor = self.poisson_tensor
+        return sp.Add(*(tensor.get((x, y), sp.S.Zero) * f.coeff(y) for y in self.coordinates))
 
     def __repr__(self) -> str:
         what = repr(self.algebra) if self.algebra else f"[{', '.join(self._bracket_texts(4))}]"
