@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from hamsym.symbolic.hamiltonian import Hamiltonian
 
 #: Points that are drawn in the box before the surface counts as not found.
 _TRIES = 1_000_000
-_BATCH = 512
+_BATCH = 64
 #: Cells in which turning points of one degree of freedom are looked for, and points at which its density is.
 _CELLS, _ANGLES = 4096, 1025
 
@@ -45,6 +46,7 @@ class Shell:
 
     potential: Potential
     root: np.ndarray
+    _prepared: dict[tuple[float, bytes], Any] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, H: Hamiltonian, parameters: Mapping[str, float]) -> Shell:
@@ -99,62 +101,89 @@ class Shell:
         Raises:
             ParameterError: if no point of the box with U < E is found, or the density has no bound there.
         """
-        if len(box) == 1:
-            q = _draw_on_line(self.potential, energy, float(box[0, 0]), float(box[0, 1]), rng)
-        else:
-            q = self._draw_in_box(energy, box, rng)
+        key = (energy, box.tobytes())
+        if key not in self._prepared:
+            self._prepared.clear()
+            prepare = _Line.of if len(box) == 1 else _Volume.of
+            self._prepared[key] = prepare(self.potential, energy, box)
+        q = self._prepared[key].draw(rng)
         return q, self.momentum(rng.standard_normal(len(q)), energy - float(self.potential(q)))
 
-    def _draw_in_box(self, energy: float, box: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        power = len(box) / 2 - 1
-        bound = 1.01 * (energy - _lowest(self.potential, box)) if power else 1.0
+
+@dataclass(frozen=True)
+class _Volume:
+    """The density (E − U)^(d/2 − 1) of d > 1 coordinates in a box, and a bound of E − U there."""
+
+    potential: Potential
+    energy: float
+    box: np.ndarray
+    bound: float
+
+    @classmethod
+    def of(cls, potential: Potential, energy: float, box: np.ndarray) -> _Volume:
+        # for two degrees of freedom the density is constant, and U may have a pole
+        return cls(
+            potential, energy, box, 1.01 * (energy - _lowest(potential, box)) if len(box) > 2 else math.inf
+        )
+
+    def draw(self, rng: np.random.Generator) -> np.ndarray:
+        power = len(self.box) / 2 - 1
         for _ in range(_TRIES // _BATCH):
-            q = rng.uniform(box[:, 0], box[:, 1], (_BATCH, len(box)))
-            kinetic = energy - self.potential(q)
-            level = rng.random(_BATCH)
+            q = rng.uniform(self.box[:, 0], self.box[:, 1], (_BATCH, len(self.box)))
+            kinetic, level = self.energy - self.potential(q), rng.random(_BATCH)
+            if (kinetic > self.bound).any():
+                raise _unbounded(self.energy)
             inside = kinetic > 0  # false for NaN
             if power:
-                if (kinetic[inside] > bound).any():
-                    raise _unbounded(energy)
-                inside[inside] &= (kinetic[inside] / bound) ** power > level[inside]
+                inside[inside] = (kinetic[inside] / self.bound) ** power > level[inside]
             if inside.any():
                 return q[np.argmax(inside)]
-        raise _not_found(energy)
+        raise _not_found(self.energy)
 
 
-def _draw_on_line(
-    U: Potential, energy: float, low: float, high: float, rng: np.random.Generator
-) -> np.ndarray:
-    """Draw x with density (E − U)^(−1/2): as x = m + h sin θ between turning points m ± h, where that of θ is bounded."""
-    x = np.linspace(low, high, _CELLS + 1)
-    inside = U(x[:, None]) < energy
-    if not inside.any():
-        raise _not_found(energy)
-    change = np.flatnonzero(inside[1:] != inside[:-1])
-    turning = _bisect(U, energy, x[change], x[change + 1], inside[change])
-    ends = np.concatenate([[low] if inside[0] else [], turning, [high] if inside[-1] else []]).reshape(-1, 2)
-    middle, half = ends.mean(axis=1), (ends[:, 1] - ends[:, 0]) / 2
+@dataclass(frozen=True)
+class _Line:
+    """The density (E − U)^(−1/2) of one coordinate x: as x = m + h sin θ between turning points m ± h, that of θ is bounded."""
 
-    def density(well: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        place = middle[well] + half[well] * np.sin(angle)
-        kinetic = energy - U(place[..., None])
+    potential: Potential
+    energy: float
+    middle: np.ndarray
+    half: np.ndarray
+    bound: float
+
+    @classmethod
+    def of(cls, potential: Potential, energy: float, box: np.ndarray) -> _Line:
+        x = np.linspace(box[0, 0], box[0, 1], _CELLS + 1)
+        inside = potential(x[:, None]) < energy
+        if not inside.any():
+            raise _not_found(energy)
+        change = np.flatnonzero(inside[1:] != inside[:-1])
+        turning = _bisect(potential, energy, x[change], x[change + 1], inside[change])
+        ends = np.concatenate([x[:1][inside[:1]], turning, x[-1:][inside[-1:]]]).reshape(-1, 2)
+        line = cls(potential, energy, ends.mean(axis=1), (ends[:, 1] - ends[:, 0]) / 2, math.inf)
+        angles = np.linspace(-math.pi / 2, math.pi / 2, _ANGLES)[1:-1]
+        densities = line.density(np.arange(len(ends))[:, None], angles[None, :])[1]
+        return replace(line, bound=1.1 * float(densities.max()))
+
+    def density(self, well: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return x, and the density of θ times a constant."""
+        x = self.middle[well] + self.half[well] * np.sin(angle)
+        kinetic = self.energy - self.potential(x[..., None])
         allowed = kinetic > 0
-        return place, np.where(
-            allowed, half[well] * np.cos(angle) / np.sqrt(np.where(allowed, kinetic, 1)), 0
+        return x, np.where(
+            allowed, self.half[well] * np.cos(angle) / np.sqrt(np.where(allowed, kinetic, 1)), 0
         )
 
-    grid = np.linspace(-math.pi / 2, math.pi / 2, _ANGLES)[1:-1]
-    bound = 1.1 * density(np.arange(len(ends))[:, None], grid[None, :])[1].max()
-    for _ in range(_TRIES // _BATCH):
-        place, value = density(
-            rng.integers(len(ends), size=_BATCH), rng.uniform(-math.pi / 2, math.pi / 2, _BATCH)
-        )
-        kept = rng.random(_BATCH) * bound < value
-        if (value > bound).any():
-            raise _unbounded(energy)
-        if kept.any():
-            return place[np.argmax(kept)][None]
-    raise _not_found(energy)
+    def draw(self, rng: np.random.Generator) -> np.ndarray:
+        for _ in range(_TRIES // _BATCH):
+            angle = rng.uniform(-math.pi / 2, math.pi / 2, _BATCH)
+            x, density = self.density(rng.integers(len(self.half), size=_BATCH), angle)
+            kept = rng.random(_BATCH) * self.bound < density
+            if (density > self.bound).any():
+                raise _unbounded(self.energy)
+            if kept.any():
+                return x[np.argmax(kept)][None]
+        raise _not_found(self.energy)
 
 
 def _bisect(U: Potential, energy: float, a: np.ndarray, b: np.ndarray, a_is_inside: np.ndarray) -> np.ndarray:

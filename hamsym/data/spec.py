@@ -150,6 +150,9 @@ class DatasetSpec:
         """Return the spec in types that JSON knows; :meth:`from_dict` gives it back."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return DatasetSpec.from_dict, (self.to_dict(),)
+
     @cached_property
     def source(self) -> Source:
         """The system: Hamiltonian, integrals, usual parameters."""

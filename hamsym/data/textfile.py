@@ -11,6 +11,7 @@ from hamsym.errors import ParameterError
 
 #: A spec is a page of text; a larger file is something else.
 MAX_BYTES = 1 << 20
+_MAX_DEPTH = 32
 #: Numbers that YAML 1.2 and everybody else read as such, and YAML 1.1 as text: 1e-3.
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 
@@ -72,7 +73,11 @@ def _from_yaml(text: str) -> Any:
     import yaml
 
     try:
+        depth = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _MAX_DEPTH:
+                raise RecursionError
             if isinstance(event, yaml.AliasEvent):  # a few lines of them stand for a gigabyte
                 raise ParameterError(
                     f"line {event.start_mark.line + 1}: aliases (*name) are not used in a spec"
