@@ -191,6 +191,7 @@ KNOWN = [
     ([*L, *(f"{q}*{ENERGY}" for q in R3), ENERGY, *P3], SPACE, "iso(3,1)"),
     ([*L, *P3, *(f"m*{q} - t*p{q}" for q in R3), "(px**2+py**2+pz**2)/(2*m)", "m"], SPACE, "Bargmann algebra (Galilei with mass)"),
     (["p**2/(2*m) + k*x**2/2", "x", "p", "1"], LINE, "oscillator algebra (Nappi–Witten)"),
+    (["p**2 + c**2*x**2", "x", "p", "1"], LINE, "oscillator algebra (Nappi–Witten)"),
     (["x*p", "x", "p", "1"], LINE, "split oscillator algebra"),
     (["p", "x", "p**2", "x**2", "x*p", "1"], LINE, "Schrödinger algebra sl(2,R) ⋉ h_3"),
     (["x", "y", "px", "py", "1", "x*py-y*px", "px**2+py**2", "x**2+y**2", "x*px+y*py"], PLANE, "Schrödinger algebra (sl(2,R) ⊕ so(2)) ⋉ h_5"),
@@ -263,6 +264,39 @@ def test_kepler_with_symbolic_mass_and_a_given_hamiltonian():
         ("h > 0", "sl(2,R)"),
     ]
     assert all(c.holds_throughout for c in A.cases)
+
+
+def test_coefficients_may_be_of_higher_degree_and_have_several_zeros():
+    """A Lenz vector times H + 1: the bracket is -2 H (H + 1)² L, which vanishes at h = -1 too."""
+    energy = "((px**2+py**2)/2 - 1/sqrt(x**2+y**2))"
+    lenz = ["py*(x*py-y*px) - x/sqrt(x**2+y**2)", "-px*(x*py-y*px) - y/sqrt(x**2+y**2)"]
+    A = hs.LieAlgebra(["x*py-y*px", *(f"({energy} + 1)*({a})" for a in lenz)], PLANE, hamiltonian=energy)
+    for value in (-2, -1, sp.Rational(1, 3), 2):
+        assert A.at(value).structure_constants[1][2] == (-2 * value * (value + 1) ** 2, 0, 0)
+    assert [(c.where, c.name) for c in A.cases] == [
+        ("h < -1", "so(3)"),
+        ("h = -1", "e(2)"),
+        ("-1 < h < 0", "so(3)"),
+        ("h = 0", "e(2)"),
+        ("h > 0", "sl(2,R)"),
+    ]
+    assert all(c.holds_throughout for c in A.cases) and A.level == sp.Rational(-1, 2)
+
+
+def test_an_algebra_that_is_abelian_on_one_level():
+    square = "(px**2 + py**2 + pz**2)"
+    A = hs.LieAlgebra([f"{square}*({g})" for g in L], SPACE)
+    assert [(c.where, c.name, c.holds_throughout) for c in A.cases] == [
+        ("h < 0", "so(3)", True),
+        ("h = 0", "R^3", True),
+        ("h > 0", "so(3)", True),
+    ]
+
+
+def test_a_function_that_does_not_commute_is_no_coefficient():
+    """{x², p²} = 4 x p is 4 (p/x) x², but p/x is no constant on orbits of x²."""
+    A = hs.LieAlgebra(["x**2", "p**2"], LINE, hamiltonian="p/x")
+    assert A.coefficients_depend_on is None and A.name == "sl(2,R)"
 
 
 def test_a_hamiltonian_that_does_not_commute_is_not_used():
