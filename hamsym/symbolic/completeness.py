@@ -16,6 +16,21 @@ from hamsym.symbolic import tower as tw
 from hamsym.symbolic.tower.extension import Extension
 
 
+def closure(tower: tw.Tower, elements: Iterable[fmpq_mpoly]) -> set[int]:
+    """Return the numbers of the generators that occur in elements, or in what those are made of."""
+    present: set[int] = set()
+    waiting = list(elements)
+    while waiting:
+        for index in tower.ring.support(waiting.pop()):
+            if index not in present:
+                present.add(index)
+                extension = tower.extensions[index]
+                waiting += extension.arguments
+                if extension.relation is not None:
+                    waiting.append(extension.relation)
+    return present
+
+
 def doubt(tower: tw.Tower, elements: Iterable[fmpq_mpoly]) -> str | None:
     """Return None if all relations between the generators of elements are known, else what was not shown.
 
@@ -29,15 +44,7 @@ def doubt(tower: tw.Tower, elements: Iterable[fmpq_mpoly]) -> str | None:
         (None, 'a root of something that contains functions itself')
     """
     ring = tower.ring
-    present: set[int] = set()
-    waiting = list(elements)
-    while waiting:
-        for index in tower.ring.support(waiting.pop()):
-            if index not in present:
-                present.add(index)
-                extension = tower.extensions[index]
-                waiting += extension.arguments
-    generators = [tower.extensions[i] for i in sorted(present)]
+    generators = [tower.extensions[i] for i in sorted(closure(tower, elements))]
     constants = [e for e in generators if e.kind == "constant"]
     if constants and any(e.kind in ("exp", "log", "sin", "cos") and not e.depends for e in generators):
         return "constants like pi and exp(1) may be related"

@@ -17,6 +17,7 @@ from flint import fmpq, fmpq_mpoly
 
 from hamsym.symbolic import tower as tw
 from hamsym.symbolic.ansatz import Ansatz, Exponents
+from hamsym.symbolic.completeness import closure
 from hamsym.symbolic.linear import kernel, nullspace
 from hamsym.symbolic.tower.certificate import Reader
 from hamsym.symbolic.tower.columns import joined, kept_rows, new_marker, rational_rows
@@ -101,14 +102,14 @@ class Conservation:
 
     @property
     def is_bent(self) -> bool:
-        """Whether parameters occur inside functions of the variables, where special values change the functions."""
-        support = self.tower.ring.support
-        for e in self.tower.extensions:
-            if e.depends & self.moving and e.arguments:
-                inner = [self.tower.extensions[i] for a in e.arguments for i in support(a)]
-                if any(not i.depends & self.moving and i.kind != "constant" for i in inner):
-                    return True
-        return False
+        """Whether parameters occur in the entries or inside functions, so that special values change those."""
+        extensions = self.tower.extensions
+        outer = [e for e in extensions if e.depends & self.moving and e.arguments]
+        inside = [a for e in outer for a in e.arguments]
+        found = {i for a in (*inside, *self.elements) for i in self.tower.ring.support(a)}
+        return any(
+            not extensions[i].depends & self.moving and extensions[i].kind != "constant" for i in found
+        )
 
     def allow(self, seconds: float) -> None:
         """Start the clock again."""
@@ -117,15 +118,11 @@ class Conservation:
         clock.deadline = clock.started + seconds
 
     def constants(self, elements: Sequence[fmpq_mpoly]) -> frozenset[int]:
-        """Return the numbers of all generators that do not move, if any occurs in the elements."""
-        numbers = frozenset(
-            e.index for e in self.tower.extensions if e.index != self.marker and not e.depends & self.moving
-        )
-        return (
-            numbers
-            if any(numbers.intersection(self.tower.ring.support(e)) for e in elements)
-            else frozenset()
-        )
+        """Return the numbers of all generators that do not move, if elements or what they are made of contain any."""
+        extensions = self.tower.extensions
+        numbers = {e.index for e in extensions if e.index != self.marker and not e.depends & self.moving}
+        present = closure(self.tower, elements)
+        return frozenset(numbers) if numbers & present else frozenset()
 
     def marked(self, monomials: Sequence[Exponents]) -> fmpq_mpoly:
         """Return the sum of the monomials, each times the power of the marker that is its place."""

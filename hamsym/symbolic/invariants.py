@@ -45,7 +45,7 @@ def invariants(
         >>> invariants([angular_momentum(space, 0, 1)], variables=space.coordinates, degree=2)
         [q3, q1**2 + q2**2]
     """
-    listed: list[OnSpace] = [generators] if hasattr(generators, "expr") else list(generators)  # type: ignore[list-item]
+    listed: list[OnSpace] = list(generators) if isinstance(generators, Iterable) else [generators]
     if not listed or not all(isinstance(getattr(g, "space", None), Space) for g in listed):
         raise SpaceError(
             f"invariants needs a list of generators, for example [angular_momentum(space, 0, 1)], not {shown(generators)}"

@@ -54,7 +54,11 @@ def special_cases(
         budget: seconds for the presentation of each case.
     """
     search = Search(system.tower, solution.rows, len(columns), system.denominators)
-    reasons = ["parameters occur inside functions of the variables"] if system.is_bent else []
+    reasons = (
+        ["parameters occur in the ansatz or inside functions, which special values may change"]
+        if system.is_bent
+        else []
+    )
     try:
         search.run()
     except tw.ProofStopped as stop:

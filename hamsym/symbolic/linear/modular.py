@@ -151,9 +151,9 @@ class _Elimination:
                     line[place[j]] = v
                 entries += line
             reduced, rank = nmod_mat(rank + len(batch), width, entries, self.prime).rref()
-        found, table = {}, reduced.tolist()
-        for line in table[:rank]:
-            nonzero = {columns[k]: int(v) for k, v in enumerate(line) if v != 0}
+        found = {}
+        for residues in reduced.tolist()[:rank]:
+            nonzero = {columns[k]: int(v) for k, v in enumerate(residues) if v != 0}
             pivot = min(nonzero)
             del nonzero[pivot]
             found[pivot] = nonzero

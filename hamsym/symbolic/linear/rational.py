@@ -12,13 +12,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from flint import fmpq, fmpz
+from flint import fmpq, fmpz, fmpz_mat
 
 from hamsym.symbolic.linear.modular import Vector, kernel
 from hamsym.symbolic.linear.sparse import IntegerRow, components, peeled, primitive
 
 #: The largest prime that is tried; the next ones are smaller.
 FIRST_PRIME = 2**61 - 1
+#: Systems of at most so many entries are solved over the integers when two primes do not suffice.
+DENSE = 250_000
 
 
 def nullspace(
@@ -69,7 +71,23 @@ def _part(
         lifted = _lifted(residues, modulus)
         if lifted is not None and _hold(lifted, rows):
             return lifted
+        if modulus > prime and len(rows) * len(columns) <= DENSE:
+            return _exact(columns, rows)
         prime = _previous_prime(prime)
+
+
+def _exact(columns: list[int], rows: list[IntegerRow]) -> dict[int, dict[int, fmpq]]:
+    """Return the nullspace by elimination over the integers, for long numbers in small systems."""
+    matrix = fmpz_mat([[row.get(j, 0) for j in columns] for row in rows])
+    reduced, scale, rank = matrix.rref()
+    table = reduced.tolist()[:rank]
+    pivots = [next(k for k, v in enumerate(line) if v != 0) for line in table]
+    found = {}
+    for free in sorted(set(range(len(columns))) - set(pivots)):
+        entries = {columns[k]: -fmpq(line[free], scale) for k, line in zip(pivots, table, strict=True)}
+        vector = {j: v for j, v in entries.items() if v != 0}
+        found[columns[free]] = dict(sorted({**vector, columns[free]: fmpq(1)}.items()))
+    return found
 
 
 def _combined(one: Vector, modulus: int, other: Vector, prime: int) -> Vector:
