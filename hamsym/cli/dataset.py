@@ -41,13 +41,16 @@ def generate(
 
     wanted = DatasetSpec.from_file(spec)
     progress = not as_json and sys.stderr.isatty()
-    if scheduler is None:
-        generate_dataset(wanted, out, progress=progress)
-    else:
-        from hamsym.data.cluster import connected
+    try:
+        if scheduler is None:
+            generate_dataset(wanted, out, progress=progress)
+        else:
+            from hamsym.data.cluster import connected
 
-        with connected(scheduler) as client:
-            generate_dataset(wanted, out, client=client, progress=progress)
+            with connected(scheduler) as client:
+                generate_dataset(wanted, out, client=client, progress=progress)
+    except KeyboardInterrupt as stop:
+        raise typer.Abort(str(stop)) from None  # typer would drop the words of a KeyboardInterrupt
     made = dataset_info(out)
     typer.echo(json.dumps(made) if as_json else info_text(made))
 

@@ -101,44 +101,42 @@ class Shell:
         Raises:
             ParameterError: if no point of the box with U < E is found, or the density has no bound there.
         """
-        key = (energy, box.tobytes())
+        on_line = len(box) == 1
+        key = (energy if on_line else 0.0, box.tobytes())
         if key not in self._prepared:
             self._prepared.clear()
-            prepare = _Line.of if len(box) == 1 else _Volume.of
-            self._prepared[key] = prepare(self.potential, energy, box)
-        q = self._prepared[key].draw(rng)
+            made = _Line.of(self.potential, energy, box) if on_line else _Volume.of(self.potential, box)
+            self._prepared[key] = made
+        q = self._prepared[key].draw(energy, rng)
         return q, self.momentum(rng.standard_normal(len(q)), energy - float(self.potential(q)))
 
 
 @dataclass(frozen=True)
 class _Volume:
-    """The density (E − U)^(d/2 − 1) of d > 1 coordinates in a box, and a bound of E − U there."""
+    """The density (E − U)^(d/2 − 1) of d > 1 coordinates in a box, and the lowest U there."""
 
     potential: Potential
-    energy: float
     box: np.ndarray
-    bound: float
+    lowest: float
 
     @classmethod
-    def of(cls, potential: Potential, energy: float, box: np.ndarray) -> _Volume:
+    def of(cls, potential: Potential, box: np.ndarray) -> _Volume:
         # for two degrees of freedom the density is constant, and U may have a pole
-        return cls(
-            potential, energy, box, 1.01 * (energy - _lowest(potential, box)) if len(box) > 2 else math.inf
-        )
+        return cls(potential, box, _lowest(potential, box) if len(box) > 2 else -math.inf)
 
-    def draw(self, rng: np.random.Generator) -> np.ndarray:
-        power = len(self.box) / 2 - 1
+    def draw(self, energy: float, rng: np.random.Generator) -> np.ndarray:
+        power, bound = len(self.box) / 2 - 1, 1.01 * (energy - self.lowest)
         for _ in range(_TRIES // _BATCH):
             q = rng.uniform(self.box[:, 0], self.box[:, 1], (_BATCH, len(self.box)))
-            kinetic, level = self.energy - self.potential(q), rng.random(_BATCH)
-            if (kinetic > self.bound).any():
-                raise _unbounded(self.energy)
+            kinetic, level = energy - self.potential(q), rng.random(_BATCH)
+            if (kinetic > bound).any():
+                raise _unbounded(energy)
             inside = kinetic > 0  # false for NaN
             if power:
-                inside[inside] = (kinetic[inside] / self.bound) ** power > level[inside]
+                inside[inside] = (kinetic[inside] / bound) ** power > level[inside]
             if inside.any():
                 return q[np.argmax(inside)]
-        raise _not_found(self.energy)
+        raise _not_found(energy)
 
 
 @dataclass(frozen=True)
@@ -146,7 +144,6 @@ class _Line:
     """The density (E − U)^(−1/2) of one coordinate x: as x = m + h sin θ between turning points m ± h, that of θ is bounded."""
 
     potential: Potential
-    energy: float
     middle: np.ndarray
     half: np.ndarray
     bound: float
@@ -160,30 +157,30 @@ class _Line:
         change = np.flatnonzero(inside[1:] != inside[:-1])
         turning = _bisect(potential, energy, x[change], x[change + 1], inside[change])
         ends = np.concatenate([x[:1][inside[:1]], turning, x[-1:][inside[-1:]]]).reshape(-1, 2)
-        line = cls(potential, energy, ends.mean(axis=1), (ends[:, 1] - ends[:, 0]) / 2, math.inf)
+        line = cls(potential, ends.mean(axis=1), (ends[:, 1] - ends[:, 0]) / 2, math.inf)
         angles = np.linspace(-math.pi / 2, math.pi / 2, _ANGLES)[1:-1]
-        densities = line.density(np.arange(len(ends))[:, None], angles[None, :])[1]
+        densities = line.density(energy, np.arange(len(ends))[:, None], angles[None, :])[1]
         return replace(line, bound=1.1 * float(densities.max()))
 
-    def density(self, well: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def density(self, energy: float, well: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return x, and the density of θ times a constant."""
         x = self.middle[well] + self.half[well] * np.sin(angle)
-        kinetic = self.energy - self.potential(x[..., None])
+        kinetic = energy - self.potential(x[..., None])
         allowed = kinetic > 0
         return x, np.where(
             allowed, self.half[well] * np.cos(angle) / np.sqrt(np.where(allowed, kinetic, 1)), 0
         )
 
-    def draw(self, rng: np.random.Generator) -> np.ndarray:
+    def draw(self, energy: float, rng: np.random.Generator) -> np.ndarray:
         for _ in range(_TRIES // _BATCH):
             angle = rng.uniform(-math.pi / 2, math.pi / 2, _BATCH)
-            x, density = self.density(rng.integers(len(self.half), size=_BATCH), angle)
+            x, density = self.density(energy, rng.integers(len(self.half), size=_BATCH), angle)
             kept = rng.random(_BATCH) * self.bound < density
             if (density > self.bound).any():
-                raise _unbounded(self.energy)
+                raise _unbounded(energy)
             if kept.any():
                 return x[np.argmax(kept)][None]
-        raise _not_found(self.energy)
+        raise _not_found(energy)
 
 
 def _bisect(U: Potential, energy: float, a: np.ndarray, b: np.ndarray, a_is_inside: np.ndarray) -> np.ndarray:
