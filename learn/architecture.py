@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
 from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
 
 from hamsym.arguments import integer
 from hamsym.errors import ParameterError
+from hamsym.symbolic.symmetry import Generator
+from learn.action import Rotations
 from learn.arguments import MAX_NUMBERS
 from learn.encoder import FrameEncoder, GaussianEncoder
+from learn.equivariant import MAX_STRETCHES, EquivariantEncoder
+from learn.invariants import invariant_potentials
 from learn.leapfrog import SeparableHamiltonian
-from learn.potentials import Features, RidgePotential
+from learn.potentials import AveragedPotential, Features, RidgePotential
 
-MODES = (None, "penalty", "features", "exact")
+MODES = (None, "penalty", "features", "exact", "average", "augment")
+Encoder: TypeAlias = GaussianEncoder | FrameEncoder | EquivariantEncoder
 MAX_WEIGHTS = 10**8
 MAX_LENGTH = 10**4  # Hamiltonians, and steps of each
 
@@ -31,8 +39,8 @@ class Sizes:
         ParameterError: for sizes that are not positive integers, or too large.
 
     Example:
-        >>> Sizes(2, 8, 1, 64).weights
-        9351
+        >>> Sizes(2, 8, 1, 64).width
+        64
     """
 
     dim: int
@@ -44,60 +52,86 @@ class Sizes:
         largest = {"dim": MAX_NUMBERS, "width": MAX_NUMBERS, "hamiltonians": MAX_LENGTH, "steps": MAX_LENGTH}
         for name, limit in largest.items():
             object.__setattr__(self, name, integer(name, getattr(self, name), minimum=1, maximum=limit))
-        if self.weights > MAX_WEIGHTS:
-            raise ParameterError(
-                f"dim={self.dim}, hamiltonians={self.hamiltonians} and width={self.width} make {self.weights:.3g} "
-                f"weights, more than the {MAX_WEIGHTS:.0e} that are allowed; choose a smaller width or fewer Hamiltonians"
-            )
+        self.require_room(self.dim)
 
-    @property
-    def weights(self) -> int:
-        """The number of weights, or a little more: invariants are at most as many as coordinates and their blocks."""
-        inputs = self.dim + self.dim // 2
+    def weights(self, inputs: int) -> int:
+        """Return the number of weights, or a little more, of a flow whose potentials have so many inputs."""
         potential = (inputs + 2) * self.width + 1
-        outputs = 2 * self.dim + self.dim * (self.dim + 1) // 2
+        outputs = max(
+            2 * self.dim + self.dim * (self.dim + 1) // 2, (1 + MAX_STRETCHES) * (inputs + 2) + MAX_STRETCHES
+        )
         encoder = (inputs + 1) * self.width + (self.width + 1) * (self.width + outputs)
         return self.hamiltonians * (2 * potential + 1) + encoder
 
+    def require_room(self, inputs: int) -> None:
+        """Refuse more weights than memory holds.
 
-def build_chain(
-    sizes: Sizes, symmetry: str | None, blocks: Sequence[Sequence[int]], dt: float
-) -> list[SeparableHamiltonian]:
-    """Return the Hamiltonians of a flow, with random first weights.
+        Raises:
+            ParameterError: if there are too many.
+        """
+        weights = self.weights(inputs)
+        if weights > MAX_WEIGHTS:
+            raise ParameterError(
+                f"dim={self.dim}, hamiltonians={self.hamiltonians} and width={self.width} make {weights:.3g} "
+                f"weights, more than the {MAX_WEIGHTS:.0e} that are allowed; choose a smaller width or fewer Hamiltonians"
+            )
+
+
+def build(
+    sizes: Sizes, symmetry: str | None, generators: tuple[Generator, ...], dt: float, elements: int
+) -> tuple[list[SeparableHamiltonian], Encoder]:
+    """Return the Hamiltonians and the encoder of a flow, with random first weights.
 
     Arguments:
         sizes: of the flow.
         symmetry: its mode.
-        blocks: sets of coordinates of which lengths are inputs of the potentials.
+        generators: of the symmetry; at least one for every mode but None.
         dt: first value of each time step; it is trained where no constraint on {g, H} gives H a scale.
+        elements: group elements for each generator that potentials are averaged over, in mode "average".
+
+    Raises:
+        SymmetryError: if the mode cannot use a generator.
+        ParameterError: for too many weights.
 
     Example:
-        >>> len(build_chain(Sizes(2, 3, 1, 8), None, (), 0.25))
-        3
+        >>> chain, encoder = build(Sizes(2, 3, 1, 8), None, (), 0.25, 1)
+        >>> len(chain), type(encoder).__name__
+        (3, 'GaussianEncoder')
     """
-    rotated = {i for block in blocks for i in block}
-    kept = [i for i in range(sizes.dim) if not (symmetry == "exact" and i in rotated)]
+    features = _features(sizes, symmetry, generators)
+    group = Rotations(generators).elements(elements) if symmetry == "average" else None
 
     def potential(curvature: float) -> RidgePotential:
-        features = Features(sizes.dim, kept, blocks)
-        return RidgePotential(sizes.dim, sizes.width, features=features, curvature=curvature)
+        if group is not None:
+            return AveragedPotential(sizes.dim, group, sizes.width, curvature=curvature)
+        return RidgePotential(sizes.dim, sizes.width, features=copy.deepcopy(features), curvature=curvature)
 
     learn_dt = symmetry not in ("penalty", "features")
-    return [
+    chain = [
         SeparableHamiltonian(potential(0.0), potential(1.0), dt=dt, learn_dt=learn_dt)
         for _ in range(sizes.hamiltonians)
     ]
+    if symmetry != "exact":
+        return chain, GaussianEncoder(sizes.dim, sizes.width)
+    found = invariant_potentials(generators)
+    if found.blocks is not None:
+        return chain, FrameEncoder(sizes.dim, found.blocks, sizes.width)
+    return chain, EquivariantEncoder(sizes.dim, found, sizes.width)
 
 
-def build_encoder(
-    sizes: Sizes, symmetry: str | None, blocks: Sequence[Sequence[int]]
-) -> GaussianEncoder | FrameEncoder:
-    """Return the encoder of a flow, with random first weights; equivariant in exact mode.
-
-    Example:
-        >>> type(build_encoder(Sizes(2, 3, 1, 8), None, ())).__name__
-        'GaussianEncoder'
-    """
-    if symmetry == "exact":
-        return FrameEncoder(sizes.dim, blocks, sizes.width)
-    return GaussianEncoder(sizes.dim, sizes.width)
+def _features(sizes: Sizes, symmetry: str | None, generators: tuple[Generator, ...]) -> Features:
+    """The inputs of the potentials: invariants, in mode "features" beside all coordinates."""
+    dim = sizes.dim
+    if symmetry not in ("features", "exact"):
+        sizes.require_room(dim)
+        return Features.of(dim, range(dim))
+    found = invariant_potentials(generators)
+    inputs = found.inputs()
+    exact = symmetry == "exact"
+    sizes.require_room(len(inputs.frames) + (len(inputs.linear) if exact else dim))
+    if found.blocks is not None:
+        rotated = {i for block in found.blocks for i in block}
+        return Features.of(dim, [i for i in range(dim) if not (exact and i in rotated)], found.blocks)
+    if exact:
+        return Features(inputs.linear, inputs.frames, found.translations)
+    return Features(np.eye(dim), inputs.frames)

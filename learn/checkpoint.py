@@ -70,8 +70,17 @@ def _rebuild(config: dict[str, Any], tensors: dict[str, torch.Tensor], path: str
         generators = [Generator(str(g["formula"]), PhaseSpace(g["q"], g["p"])) for g in config["generators"]]
         sizes = {name: config[name] for name in _SIZES}
         flow = HamiltonianFlow(
-            **sizes, symmetry=config["symmetry"], generators=generators, dt=float(config["dt"]), seed=0
+            **sizes,
+            symmetry=config["symmetry"],
+            generators=generators,
+            elements=config["elements"],
+            dt=float(config["dt"]),
+            seed=0,
         )
     except (HamsymError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"the description of the flow in {path} cannot be used: {error}") from error
+    if flow.config()["invariants"] != config.get("invariants"):
+        raise CheckpointError(
+            f"the weights in {path} belong to other invariants than are found for its generators"
+        )
     return flow.to(dtype)

@@ -61,7 +61,9 @@ def reproduce(
 def train(
     target: TargetName,
     out: Annotated[Path, typer.Option(help="Folder for the flow, its checkpoints and the history.")],
-    symmetry: Annotated[str, typer.Option(help="none, penalty, features or exact.")] = "none",
+    symmetry: Annotated[
+        str, typer.Option(help="none, penalty, features, exact, average or augment.")
+    ] = "none",
     generator: Generators = None,
     tolerance: Annotated[float, typer.Option(help="κ of the penalty, in units of {g,H}².")] = 0.01,
     points: Annotated[

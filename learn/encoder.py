@@ -24,7 +24,8 @@ class Moments:
     Attributes:
         mean: shape (batch, dim).
         factor: invertible matrices, shape (batch, dim, dim).
-        log_det: log |det factor|, shape (batch,).
+        log_det: log |det factor|, shape (batch,); of its part beside ``removed``.
+        removed: orthonormal directions that p does not have, of shape (t, dim); f is then a density on the others.
 
     Example:
         >>> moments = GaussianEncoder(2, width=4).moments(torch.zeros(5, 2))
@@ -35,6 +36,7 @@ class Moments:
     mean: Tensor
     factor: Tensor
     log_det: Tensor
+    removed: Tensor | None = None
 
     def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Return p and log f(p|q), of shapes (batch, samples, dim) and (batch, samples), from standard noise.
@@ -47,8 +49,12 @@ class Moments:
             >>> p.shape, log_f.shape
             (torch.Size([5, 3, 2]), torch.Size([5, 3]))
         """
+        freedom = noise.shape[-1]
+        if self.removed is not None:
+            noise = noise - (noise @ self.removed.T) @ self.removed
+            freedom -= len(self.removed)
         p = self.mean[:, None] + noise @ self.factor.mT
-        constant = 0.5 * noise.shape[-1] * math.log(2 * math.pi)
+        constant = 0.5 * freedom * math.log(2 * math.pi)
         return p, -0.5 * noise.square().sum(-1) - constant - self.log_det[:, None]
 
 
@@ -71,8 +77,8 @@ class GaussianEncoder(nn.Module):
     def __init__(self, dim: int, width: int = 64) -> None:
         super().__init__()
         self.dim = dim
-        self.network = _network(dim, width, dim + dim * (dim + 1) // 2)
-        _register_unit(self)
+        self.network = inner_network(dim, width, dim + dim * (dim + 1) // 2)
+        register_unit(self)
         self.register_buffer("below", torch.tril_indices(dim, dim, -1), persistent=False)
 
     def moments(self, q: Tensor) -> Moments:
@@ -93,7 +99,7 @@ class GaussianEncoder(nn.Module):
             ShapeError: if the points have another shape.
             NonFiniteError: if a point, or what the network makes of it, is not finite.
         """
-        return _distribution(self.moments(require_finite(as_points(q, self.dim, self.unit), "q")))
+        return distribution(self.moments(require_finite(as_points(q, self.dim, self.unit), "q")))
 
 
 class FrameEncoder(nn.Module):
@@ -123,18 +129,19 @@ class FrameEncoder(nn.Module):
         rotated = {i for block in blocks for i in block}
         kept = [i for i in range(dim) if i not in rotated]
         self.dim = dim
-        self.features = Features(dim, kept, blocks)
+        self.blocks, self.kept = tuple(map(tuple, blocks)), tuple(kept)
+        self.features = Features.of(dim, kept, blocks)
         # columns of the frame: per block along (and, in a plane, across), then the kept coordinates
         self.columns = sum(2 if len(block) == 2 else 1 for block in blocks) + len(kept)
         n = self.columns
-        self.network = _network(self.features.size, width, 2 * n + n * (n - 1) // 2 + len(blocks))
-        _register_unit(self)
+        self.network = inner_network(self.features.size, width, 2 * n + n * (n - 1) // 2 + len(blocks))
+        register_unit(self)
         self.register_buffer("below", torch.tril_indices(n, n, -1), persistent=False)
 
     def moments(self, q: Tensor) -> Moments:
         """Return mean and factor of p given q of shape (batch, dim)."""
         x = q / self.unit
-        n, blocks = self.columns, self.features.blocks
+        n, blocks = self.columns, self.blocks
         sizes = [n, n, n * (n - 1) // 2, len(blocks)]
         mean, log_sd, off, log_across = self.network(self.features(x)).split(sizes, -1)
         log_sd = log_sd.clamp(-LOG_SD_LIMIT, LOG_SD_LIMIT)
@@ -164,7 +171,7 @@ class FrameEncoder(nn.Module):
             trust[:, at : at + columns] = weight[:, None]
             column_block[:, at : at + columns] = log_across[:, k, None]
             at += columns
-        for column, i in enumerate(self.features.kept, start=at):
+        for column, i in enumerate(self.kept, start=at):
             frame[:, i, column] = 1
 
         log_sd = column_block + trust * (log_sd - column_block)
@@ -185,7 +192,7 @@ class FrameEncoder(nn.Module):
             ShapeError: if the points have another shape.
             NonFiniteError: if a point, or what the network makes of it, is not finite.
         """
-        return _distribution(self.moments(require_finite(as_points(q, self.dim, self.unit), "q")))
+        return distribution(self.moments(require_finite(as_points(q, self.dim, self.unit), "q")))
 
 
 def _direction(x: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
@@ -198,7 +205,8 @@ def _direction(x: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
     return torch.where(found[:, None], along, first), square / (square + smoothing**2)
 
 
-def _network(inputs: int, width: int, outputs: int) -> nn.Sequential:
+def inner_network(inputs: int, width: int, outputs: int) -> nn.Sequential:
+    """Return the network of an encoder: two inner layers (SiLU), outputs small at first."""
     last = nn.Linear(width, outputs)
     with torch.no_grad():  # start near N(0, I)
         last.weight.mul_(0.1)
@@ -206,7 +214,8 @@ def _network(inputs: int, width: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), last)
 
 
-def _register_unit(module: nn.Module) -> None:
+def register_unit(module: nn.Module) -> None:
+    """Give a module the buffer ``unit``, one at first."""
     module.register_buffer("unit", torch.tensor(1.0))
 
 
@@ -217,7 +226,12 @@ def _triangle(diagonal: Tensor, off: Tensor, below: Tensor) -> Tensor:
     return factor
 
 
-def _distribution(moments: Moments) -> MultivariateNormal:
+def distribution(moments: Moments) -> MultivariateNormal:
+    """Return the Gaussian with these moments.
+
+    Raises:
+        NonFiniteError: if they are not finite.
+    """
     require_finite(moments.mean, "the mean of p")
     require_finite(moments.factor, "the factor of p")
     covariance = moments.factor @ moments.factor.mT

@@ -324,8 +324,8 @@ def quadrature_log_prob(
         >>> round(float(quadrature_log_prob(flow, q).exp().sum() * 0.1), 6)
         1.0
     """
-    if flow.dim > 2:
-        raise ParameterError("quadrature over p is for one or two dimensions; use log_prob")
+    if flow.dim > 2 or flow.freedom < flow.dim:
+        raise ParameterError("quadrature over p is for one or two dimensions, all of them; use log_prob")
     q = require_finite(as_points(q, flow.dim, flow.unit), "q")
     shift = (
         0.0

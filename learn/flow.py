@@ -14,14 +14,16 @@ from torch import Tensor
 
 from hamsym.arguments import integer, real, shown
 from hamsym.errors import SymmetryError
-from learn.architecture import MODES, Sizes, build_chain, build_encoder
+from learn.action import MAX_ELEMENTS, Rotations
+from learn.architecture import MODES, Sizes, build
 from learn.arguments import MAX_NUMBERS, seed_number
+from learn.invariants import invariant_potentials
 from learn.joint import JointFlow
 from learn.likelihood import LogProbEstimate, draw, importance_weighted
 from learn.points import OVERFLOW, require_finite
 from learn.proof import prove_invariance
 from learn.storage import write
-from learn.symmetry import as_generators, measure_brackets, rotation_blocks
+from learn.symmetry import as_generators, measure_brackets
 
 
 class HamiltonianFlow(JointFlow):
@@ -34,11 +36,29 @@ class HamiltonianFlow(JointFlow):
         hamiltonians: number of different Hamiltonians in the chain.
         steps: leapfrog steps of each.
         width: units in each potential and in the encoder.
-        symmetry: None; "penalty" (the paper's: free potentials and a fixed time step, so that a BracketConstraint
-            has a meaning; ``fit`` uses ``BracketConstraint(generators)`` if it is given no other); "features" (the same
-            potentials with the lengths of the rotated blocks as further inputs; constrained only if ``fit`` is given
-            a constraint); "exact" (potentials of the invariants only, so {H, g} = 0 whatever the weights).
+        symmetry: how a symmetry is imposed.
+
+            * None: not at all.
+            * "penalty": the paper's way; free potentials and a fixed time step, so that a BracketConstraint has a
+              meaning; ``fit`` uses ``BracketConstraint(generators)`` if it is given no other.  Takes any generators.
+              Guarantees nothing; {g, H} is small on the states that the constraint sees.
+            * "features": the same potentials with invariant lengths as further inputs; constrained only if ``fit``
+              is given a constraint.  Guarantees nothing, but an invariant H is in easy reach.
+            * "exact": potentials of polynomial invariants of q and of p, and an encoder that turns with q.  For
+              translations and rotations about the origin, also of many particles.  {g, H} = 0 whatever the weights,
+              which :meth:`prove_symmetry` proves; so log_joint, the density of q and every bound on it with the noise
+              turned along are invariant.  Under translations the density is one of q without its mean motion: of
+              the coordinates orthogonal to them, in which samples lie, and constant along them.
+            * "average": each U and K is the mean over a finite set of group elements.  For commuting rotations the
+              set is a subgroup of ``elements`` equal turns of each generator: U, K and log_joint, and with it the
+              density of q, are exactly invariant under this finite subgroup, and under the whole group up to an error
+              that falls faster than any power of ``elements``.  For others (SO(3)) it is that many random rotations:
+              nothing is exact, and the error falls with their root.  The encoder is free, so the ELBO and other bounds
+              are not invariant.  Each step costs as many times more as there are elements.
+            * "augment": a free flow, whose training points ``fit`` turns by random elements of the group of rotations,
+              so that it learns from the orbits of the points.  Guarantees nothing.
         generators: hamsym generators, or formulas in q1…qn, p1…pn; every mode but None needs them.
+        elements: group elements for each generator in mode "average"; all, if generators do not commute.
         dt: first value of each time step.
         seed: of the first weights; the global state of torch if None, which is left alone otherwise.
 
@@ -64,6 +84,7 @@ class HamiltonianFlow(JointFlow):
         symmetry: str | None = None,
         generators: Any = (),
         *,
+        elements: int = 16,
         dt: float = 0.25,
         seed: int | None = None,
     ) -> None:
@@ -78,15 +99,20 @@ class HamiltonianFlow(JointFlow):
         listed = as_generators(generators, sizes.dim)
         if symmetry is not None and not listed:
             raise SymmetryError(f"symmetry={symmetry!r} needs generators, for example 'q1*p2 - q2*p1'")
-        blocks = rotation_blocks(listed, sizes.dim) if symmetry in ("features", "exact") else ()
+        elements = integer("elements", elements, minimum=1, maximum=MAX_ELEMENTS)
+        exact = symmetry == "exact"
+        group = Rotations(listed) if symmetry == "augment" else None
         with torch.random.fork_rng(devices=[], enabled=seed is not None):
             if seed is not None:
                 torch.manual_seed(seed)
-            super().__init__(sizes.dim, build_chain(sizes, symmetry, blocks, dt), sizes.steps)
-            self.encoder = build_encoder(sizes, symmetry, blocks)
-        self.hamiltonians, self.width = sizes.hamiltonians, sizes.width
+            chain, encoder = build(sizes, symmetry, listed, dt, elements)
+        removed = invariant_potentials(listed).translations if exact else None
+        super().__init__(sizes.dim, chain, sizes.steps, removed)
+        self.encoder = encoder
+        self.hamiltonians, self.width, self.elements = sizes.hamiltonians, sizes.width, elements
         self.symmetry, self.first_dt = symmetry, dt
-        self.generators, self.blocks = listed, blocks
+        self.generators = listed
+        self.group = group
 
     def set_unit(self, length: float) -> None:
         super().set_unit(length)
@@ -214,7 +240,8 @@ class HamiltonianFlow(JointFlow):
             device = self.unit.device
             q, p = self.sample_base(states, generator=torch.Generator(device).manual_seed(0))
             return measure_brackets(self.chain, self.generators, q, p)
-        return [v for g in self.generators for v in prove_invariance(g, self.blocks, budget=budget)]
+        found = invariant_potentials(self.generators)
+        return [v for g in found.generators for v in prove_invariance(g, found, budget=budget)]
 
     # -- the rest --------------------------------------------------------------------------------------------
 
@@ -252,7 +279,11 @@ class HamiltonianFlow(JointFlow):
             "width": self.width,
             "symmetry": self.symmetry,
             "generators": [{"formula": g.text, **s} for g, s in zip(self.generators, spaces, strict=True)],
+            "elements": self.elements,
             "dt": self.first_dt,
+            "invariants": invariant_potentials(self.generators).texts
+            if self.symmetry in ("features", "exact")
+            else None,
             "dtype": str(self.unit.dtype).removeprefix("torch."),
         }
 

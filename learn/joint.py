@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +18,7 @@ from hamsym.errors import ShapeError
 from learn.arguments import MAX_NUMBERS, seed_number
 from learn.leapfrog import SeparableHamiltonian, leapfrog
 from learn.points import OVERFLOW, as_points, require_finite
+from learn.potentials import Constant
 
 MAX_UNIT = 1e30
 CHUNK = 1 << 15  # states moved at once: about 50 MB where a likelihood is estimated
@@ -31,6 +33,11 @@ class JointFlow(nn.Module):
         dim: number of coordinates.
         chain: the Hamiltonians, the first one next to the base.
         steps: leapfrog steps of each.
+        removed: orthonormal directions along which the density does not depend on q, of shape (t, dim); it is then a
+            density on what is orthogonal to them.
+
+    Attributes:
+        freedom: number of dimensions of the density, dim without the removed directions.
 
     Example:
         >>> from learn.potentials import RidgePotential
@@ -39,9 +46,17 @@ class JointFlow(nn.Module):
         torch.Size([3, 2])
     """
 
-    def __init__(self, dim: int, chain: Sequence[SeparableHamiltonian], steps: int = 1) -> None:
+    def __init__(
+        self,
+        dim: int,
+        chain: Sequence[SeparableHamiltonian],
+        steps: int = 1,
+        removed: np.ndarray | None = None,
+    ) -> None:
         super().__init__()
         self.dim, self.steps = dim, steps
+        self.removed = Constant(np.zeros((0, dim)) if removed is None else removed)
+        self.freedom = dim - len(self.removed.exact)
         self.chain: Sequence[SeparableHamiltonian] = nn.ModuleList(chain)  # type: ignore[assignment]
         self.log_scale = nn.Parameter(torch.zeros(2))  # of q and of p, in the units of the flow
         self.register_buffer("unit", torch.tensor(1.0))
@@ -88,6 +103,11 @@ class JointFlow(nn.Module):
         """
         scale = self.log_scale.exp()
         return scale[0] * self.unit, scale[1] / self.unit
+
+    def centre(self, x: Tensor) -> Tensor:
+        """Return points or momenta of shape (batch, dim) without the directions that the density does not know."""
+        away = self.removed.value
+        return x - (x @ away.T) @ away if len(away) else x
 
     # -- the map ---------------------------------------------------------------------------------------------
 
@@ -190,9 +210,10 @@ class JointFlow(nn.Module):
             True
         """
         a, b = self.base_scales
+        q0, p0 = self.centre(q0), self.centre(p0)
         square = (q0 / a).square().sum(-1) + (p0 / b).square().sum(-1)
         # the unit of length cancels: it enters q and p inversely
-        return -0.5 * square - self.dim * (self.log_scale.sum() + math.log(2 * math.pi))
+        return -0.5 * square - self.freedom * (self.log_scale.sum() + math.log(2 * math.pi))
 
     def log_joint(self, q: Tensor, p: Tensor) -> Tensor:
         """Return log p(q, p) = log π(pull_back(q, p)) in nats, shape (batch,).
@@ -243,7 +264,7 @@ class JointFlow(nn.Module):
             2, n, self.dim, dtype=self.unit.dtype, device=self.unit.device, generator=generator
         )
         a, b = self.base_scales
-        return a * noise[0], b * noise[1]
+        return a * self.centre(noise[0]), b * self.centre(noise[1])
 
     @torch.no_grad()
     def sample(self, n: int, *, seed: int | None = None, generator: torch.Generator | None = None) -> Tensor:

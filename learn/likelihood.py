@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from learn.encoder import FrameEncoder, GaussianEncoder, Moments
+from learn.architecture import Encoder
+from learn.encoder import Moments
 from learn.joint import CHUNK, JointFlow
 from learn.points import OVERFLOW, require_finite
 
@@ -52,7 +53,7 @@ def draw(moments: Moments, k: int, generator: torch.Generator | None) -> tuple[T
 
 def importance_weighted(
     flow: JointFlow,
-    encoder: GaussianEncoder | FrameEncoder,
+    encoder: Encoder,
     q: Tensor,
     samples: int,
     generator: torch.Generator | None = None,

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import sympy as sp
+
 from hamsym.symbolic.bracket import verify
 from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.space import PhaseSpace
 from hamsym.symbolic.symmetry import Generator
+from hamsym.symbolic.text import to_text
 from hamsym.symbolic.verdict import Verdict
+from learn.invariants import InvariantPotentials
 
 
-def prove_invariance(g: Generator, blocks: Sequence[Sequence[int]], *, budget: float = 10.0) -> list[Verdict]:
-    """Prove that g commutes with every function of the lengths of blocks and of the other coordinates.
+def prove_invariance(g: Generator, invariants: InvariantPotentials, *, budget: float = 10.0) -> list[Verdict]:
+    """Prove that g commutes with every function of given invariants.
 
-    U and K enter as an undefined function V of these invariants, of q and of p, and the base density as the Gaussian
-    with two arbitrary scales; leapfrog's kicks and drifts then commute with a linear point action one by one.
+    U and K enter as an undefined function V of the invariants, of q and of p, and the base density as the Gaussian
+    with two arbitrary scales, on what translations leave; leapfrog's kicks and drifts are the flows of U and K, so
+    each commutes with the action as soon as U and K do.
 
     Arguments:
-        g: a generator.
-        blocks: sets of coordinates (indices from 0) that enter through their lengths only.
+        g: a generator, on the space of the invariants.
+        invariants: what the potentials may look at.
         budget: seconds for each verdict.
 
     Returns:
@@ -27,33 +32,37 @@ def prove_invariance(g: Generator, blocks: Sequence[Sequence[int]], *, budget: f
 
     Example:
         >>> from hamsym import angular_momentum
+        >>> from learn.invariants import invariant_potentials
         >>> space = PhaseSpace.standard(3)
-        >>> [v.status for v in prove_invariance(angular_momentum(space, 0, 1), [(0, 1)])]
+        >>> turn, other = angular_momentum(space, 0, 1), angular_momentum(space, 0, 2)
+        >>> [v.status for v in prove_invariance(turn, invariant_potentials((turn,)))]
         ['proved', 'proved', 'proved']
-        >>> [v.status for v in prove_invariance(angular_momentum(space, 0, 2), [(0, 1)])]
+        >>> [v.status for v in prove_invariance(other, invariant_potentials((turn,)))]
         ['refuted', 'refuted', 'proved']
     """
-    q, p = ([s.name for s in symbols] for symbols in (g.space.coordinates, g.space.momenta))
-    rotated = {i for block in blocks for i in block}
-    kept = [i for i in range(len(q)) if i not in rotated]
-    function, first, second = _fresh_names([*q, *p], ["V", "a", "b"])
+    q, p = g.space.coordinates, g.space.momenta
+    names = [s.name for s in (*q, *p)]
+    function, first, second = _fresh_names(names, ["V", "a", "b"])
     space = PhaseSpace(
-        q,
-        p,
+        [s.name for s in q],
+        [s.name for s in p],
         parameters={first: "positive", second: "positive"},
-        functions={function: len(kept) + len(blocks)},
+        functions={function: len(invariants.of_q)},
     )
 
-    def square(names: Sequence[str]) -> str:
-        return " + ".join(f"{name}**2" for name in names)
+    def square(symbols: Sequence[sp.Symbol]) -> str:
+        if invariants.centred == sp.eye(len(symbols)):
+            return " + ".join(f"{s.name}**2" for s in symbols)
+        x = sp.Matrix(symbols)
+        return to_text(sp.expand((x.T * invariants.centred * x)[0]))
 
-    def invariant_function(names: Sequence[str]) -> str:
-        lengths = [square([names[i] for i in block]) for block in blocks]
-        return f"{function}({', '.join([*lengths, *(names[i] for i in kept)])})"
+    def invariant_function(arguments: Sequence[str]) -> str:
+        return f"{function}({', '.join(arguments)})"
 
+    texts = invariants.texts
     parts = {
-        "U": (invariant_function(q), f"for every {function}"),
-        "K": (invariant_function(p), f"for every {function}"),
+        "U": (invariant_function(texts["q"]), f"for every {function}"),
+        "K": (invariant_function(texts["p"]), f"for every {function}"),
         "-log π": (f"{first}*({square(q)}) + {second}*({square(p)})", f"for every {first}, {second} > 0"),
     }
     verdicts = []

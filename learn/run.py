@@ -78,7 +78,7 @@ class Run:
         self.flow, self.q_train, self.q_valid = flow, q_train, q_valid
         self.steps, self.settings, self.constraint = steps, settings, constraint
         if not flow.unit_is_set:
-            rms = float(q_train.square().mean().sqrt())
+            rms = float(flow.centre(q_train).square().sum(-1).mean().div(flow.freedom).sqrt())
             flow.set_unit(rms if rms > 0 else 1.0)
         if constraint is not None:
             constraint.bind(flow.dim)
@@ -123,7 +123,10 @@ class Run:
         """Return the loss on a fresh batch, its ELBO and the residuals of the constraint."""
         flow, n = self.flow, len(self.q_train)
         index = torch.randint(n, (self.settings["batch"],), generator=self.random, device=self.q_train.device)
-        q = self.batch_points = self.q_train[index]
+        q = self.q_train[index]
+        if flow.group is not None:
+            (q,) = flow.group.move(self.random, q)
+        self.batch_points = q
         elbo = flow.training_elbo(q, self.random).mean()
         loss, residuals = -elbo, []
         if self.constraint is not None:

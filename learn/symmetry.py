@@ -70,41 +70,6 @@ def as_generators(generators: Any, dim: int) -> tuple[Generator, ...]:
     return tuple(listed)
 
 
-def rotation_blocks(generators: Sequence[Generator], dim: int) -> tuple[tuple[int, ...], ...]:
-    """Return the sets of coordinates that the generators rotate among themselves.
-
-    Angular momenta L_ij of a connected set of coordinates generate every rotation of that set, because
-    {L_ij, L_jk} = ±L_ik; so the invariants of q alone are the lengths of these blocks and the untouched coordinates.
-
-    Raises:
-        SymmetryError: if a generator is not a combination of angular momenta q_i p_j − q_j p_i.
-
-    Example:
-        >>> rotation_blocks(as_generators(["q1*p2 - q2*p1", "q2*p4 - q4*p2"], 4), 4)
-        ((0, 1, 3),)
-    """
-    block = list(range(dim))
-    for g in generators:
-        for i, j in _rotated_pairs(g):
-            block = [block[i] if b == block[j] else b for b in block]
-    sets = [tuple(k for k in range(dim) if block[k] == b) for b in sorted(set(block), key=block.index)]
-    return tuple(s for s in sets if len(s) > 1)
-
-
-def _rotated_pairs(g: Generator) -> list[tuple[int, int]]:
-    q, p = g.space.coordinates, g.space.momenta
-    n = len(q)
-    matrix = sp.Matrix(n, n, lambda i, j: sp.diff(g.expr, q[i], p[j]))
-    bilinear = sum(matrix[i, j] * q[i] * p[j] for i in range(n) for j in range(n))
-    antisymmetric = (matrix + matrix.T).applyfunc(sp.expand).is_zero_matrix
-    if matrix.free_symbols or not antisymmetric or sp.expand(g.expr - bilinear) != 0 or matrix.is_zero_matrix:
-        raise SymmetryError(
-            f"symmetry='exact' is built for rotations only: combinations of angular momenta q_i*p_j - q_j*p_i, "
-            f"not g = {g.text}; use symmetry='penalty' with a BracketConstraint for other generators"
-        )
-    return [(i, j) for i in range(n) for j in range(i + 1, n) if matrix[i, j] != 0]
-
-
 class TensorGenerator:
     """A generator whose value and exact gradients are evaluated on tensors; the derivatives are symbolic.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from hamsym import PhaseSpace, total_angular_momentum, total_momentum
 from learn.flow import HamiltonianFlow
 
 ROTATION = "q1*p2 - q2*p1"
@@ -21,6 +22,27 @@ CASES = {
         "dim": 5,
         "symmetry": "exact",
         "generators": ["q1*p4 - q4*p1", "q2*p3 - q3*p2", "q3*p5 - q5*p3"],
+    },
+}
+BODIES = PhaseSpace.standard(6)
+CASES |= {
+    "average": {"dim": 2, "symmetry": "average", "generators": ROTATION, "elements": 6},
+    "augment": {"dim": 2, "symmetry": "augment", "generators": ROTATION},
+    "exact, two planes alike": {
+        "dim": 4,
+        "symmetry": "exact",
+        "generators": "q1*p2 - q2*p1 + q3*p4 - q4*p3",
+    },
+    "exact, translation": {"dim": 3, "symmetry": "exact", "generators": "p1 + p2"},
+    "exact, three bodies in the plane": {
+        "dim": 6,
+        "symmetry": "exact",
+        "generators": [*total_momentum(BODIES, 2), *total_angular_momentum(BODIES, 2)],
+    },
+    "exact, two bodies in space": {
+        "dim": 6,
+        "symmetry": "exact",
+        "generators": [*total_momentum(BODIES, 3), *total_angular_momentum(BODIES, 3)],
     },
 }
 EXACT = [name for name, case in CASES.items() if case.get("symmetry") == "exact"]

@@ -100,6 +100,11 @@ def test_encoder_law_is_what_it_samples(case, device):
     noise = torch.randn(7, 5, flow.dim, dtype=torch.float64, device=device)
     p, log_f = moments.draw(noise)
     assert isinstance(law, torch.distributions.MultivariateNormal)
+    if flow.freedom < flow.dim:  # on what translations leave
+        assert flow.centre(p).allclose(p, rtol=0, atol=1e-12)
+        left = torch.linalg.svd(flow.removed.value)[2][flow.dim - flow.freedom :]
+        covariance = left @ law.covariance_matrix @ left.T
+        law, p = torch.distributions.MultivariateNormal(law.mean @ left.T, covariance), p @ left.T
     torch.testing.assert_close(law.log_prob(p.transpose(0, 1)).T, log_f, rtol=1e-9, atol=1e-9)
 
 
@@ -216,15 +221,18 @@ def test_sizes_are_positive_integers(name, value):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"symmetry": "average"}, "'exact'"),
+        ({"symmetry": "mean"}, "'exact'"),
+        ({"symmetry": "average"}, "needs generators"),
+        ({"symmetry": "average", "generators": "p1"}, "no rotation"),
+        ({"symmetry": "augment", "generators": "q1*p1"}, "no rotation"),
         ({"symmetry": "exact"}, "needs generators"),
         ({"symmetry": "features"}, "needs generators"),
         ({"symmetry": "penalty"}, "needs generators"),
         ({"symmetry": "penalty", "generators": None}, "needs generators"),
-        ({"symmetry": "exact", "generators": "p1"}, "rotations only"),
-        ({"symmetry": "exact", "generators": "q1*p2"}, "rotations only"),
-        ({"symmetry": "exact", "generators": "q1*p2 - q2*p1 + p1"}, "rotations only"),
-        ({"symmetry": "exact", "generators": "(q1**2+q2**2)*(q1*p2 - q2*p1)"}, "rotations only"),
+        ({"symmetry": "exact", "dim": 1, "generators": "p1"}, "every coordinate"),
+        ({"symmetry": "exact", "generators": "q1*p2"}, "neither"),
+        ({"symmetry": "exact", "generators": "q1*p2 - q2*p1 + p1"}, "neither"),
+        ({"symmetry": "exact", "generators": "(q1**2+q2**2)*(q1*p2 - q2*p1)"}, "linearly"),
         (
             {
                 "dim": 3,

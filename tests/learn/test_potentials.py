@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,9 +13,17 @@ from learn.potentials import Features, FusedGradient, RidgePotential, closed_gra
 
 SHAPES = {
     "coordinates": lambda: None,
-    "one length": lambda: Features(4, [], [[0, 1, 2, 3]]),
-    "lengths and rest": lambda: Features(4, [2], [[0, 3], [1]]),
-    "coordinates and lengths": lambda: Features(4, range(4), [[0, 1], [2, 3]]),
+    "one length": lambda: Features.of(4, [], [[0, 1, 2, 3]]),
+    "lengths and rest": lambda: Features.of(4, [2], [[0, 3], [1]]),
+    "coordinates and lengths": lambda: Features.of(4, range(4), [[0, 1], [2, 3]]),
+    "any functions and forms": lambda: Features(
+        np.array([[0.5, 0.0, -0.5, 0.2]]), [np.random.default_rng(k).normal(size=(k, 4)) for k in (1, 2)]
+    ),
+    "centred forms": lambda: Features(
+        np.zeros((0, 4)),
+        [np.array([[1.0, -1.0, 0.0, 0.0]]), np.array([[0.0, 0.0, 1.0, -1.0], [1.0, 1.0, -1.0, -1.0]])],
+        removed=np.full((1, 4), 0.5),
+    ),
 }
 
 
@@ -65,7 +74,7 @@ def test_kicks_of_the_network_part_are_bounded(x, y):
 
 
 def test_lengths_do_not_notice_rotations_and_are_smooth_at_the_origin():
-    energy = RidgePotential(2, 16, features=Features(2, [], [[0, 1]])).double()
+    energy = RidgePotential(2, 16, features=Features.of(2, [], [[0, 1]])).double()
     x = torch.randn(20, 2, dtype=torch.float64)
     turn = torch.tensor([[0.6, -0.8], [0.8, 0.6]], dtype=torch.float64)
     torch.testing.assert_close(energy.value(x @ turn.T), energy.value(x), rtol=1e-13, atol=1e-13)
