@@ -13,6 +13,7 @@ import sympy as sp
 
 from hamsym.arguments import integer
 from hamsym.errors import ParameterError
+from hamsym.numeric.codegen import parameter_values
 from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.space import Space
 from hamsym.symbolic.text import shorten
@@ -169,18 +170,21 @@ class System:
         """Whether there are 2n - 1 independent integrals for n degrees of freedom, the most there can be."""
         return self.is_superintegrable and self.rank - len(self.casimirs) == 2 * self.dof - 1
 
-    def initial_states(self, n: int, seed: int = 0) -> States:
-        """Draw typical initial states for the usual parameters; bound motion where the system has it.
+    def initial_states(
+        self, n: int, seed: int = 0, *, parameters: Mapping[str, float] | None = None
+    ) -> States:
+        """Draw typical initial states; bound motion where the system has it.
 
         Arguments:
             n: how many.
             seed: the same seed gives the same bytes.
+            parameters: values in place of the usual ones.
 
         Returns:
             q and p, float64, shape ``(n, dof)``; on a Lie–Poisson space q holds all coordinates and p none.
 
         Raises:
-            ParameterError: if n is no positive or seed no natural number.
+            ParameterError: if n is no positive or seed no natural number, or a parameter does not fit.
 
         Example:
             >>> from hamsym import systems
@@ -189,7 +193,8 @@ class System:
             ((3, 1), True)
         """
         rng = np.random.default_rng(integer("seed", seed))
-        return self._facts.draw(integer("n", n, minimum=1), rng, self.parameters)
+        values = parameter_values(self.space, {**self.parameters, **(parameters or {})}, used=[])
+        return self._facts.draw(integer("n", n, minimum=1), rng, values)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the initial states as text and numbers, ready for JSON."""
