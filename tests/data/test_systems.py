@@ -153,6 +153,14 @@ def test_a_particle_on_the_sphere_starts_on_it():
         assert np.abs((q * p).sum(1)).max() < 1e-14
 
 
+def test_a_test_mass_about_a_black_hole_starts_with_mass_one_and_future_directed():
+    system = systems["kerr"]
+    states = np.concatenate(system.initial_states(50, seed=1), axis=1)
+    assert np.abs(energy_of(system)(states) + 0.5).max() < 1e-12
+    assert states[:, 4].max() < -0.9  # minus the energy, which is near the rest mass
+    assert states[:, 4].min() > -1.0  # bound
+
+
 def test_bad_requests_are_refused():
     with pytest.raises(UnknownNameError, match="did you mean 'kepler'"):
         systems["keppler"]

@@ -29,6 +29,8 @@ SIZES = [
     ("toda_periodic", {"n": 5}),
     ("calogero_moser", {"n": 2}),
     ("calogero_moser", {"n": 4}),
+    ("calogero", {"n": 2}),
+    ("calogero", {"n": 7}),
     ("sutherland", {"n": 2}),
     ("sutherland", {"n": 4}),
     ("hyperbolic_sutherland", {"n": 4}),

@@ -84,7 +84,13 @@ def toda_periodic(n: int) -> Facts:
     return lattice("toda_periodic", space, bonds, source, box(n, 0.5, 0.5))
 
 
-def _each_pair(space: PhaseSpace, chord: Callable[[sp.Expr], sp.Expr]) -> dict[tuple[int, int], sp.Expr]:
+def each_pair(space: PhaseSpace, chord: Callable[[sp.Expr], sp.Expr]) -> dict[tuple[int, int], sp.Expr]:
+    """Return the potential g²/chord(q_i - q_j)² of each pair of particles, counted from 0.
+
+    Example:
+        >>> each_pair(PhaseSpace.standard(2, parameters={"g": "positive"}), sp.sin)
+        {(0, 1): g**2/sin(q1 - q2)**2}
+    """
     q, g = space.coordinates, space.parameters["g"]
     return {(i - 1, j - 1): g**2 / chord(q[i - 1] - q[j - 1]) ** 2 for i, j in pairs(space.dof)}
 
@@ -92,7 +98,7 @@ def _each_pair(space: PhaseSpace, chord: Callable[[sp.Expr], sp.Expr]) -> dict[t
 @entry("particles on a line that repel with the inverse square", n=Size("number of particles", 3, 2, 40))
 def calogero_moser(n: int) -> Facts:
     space = PhaseSpace.standard(n, parameters={"g": "positive"})
-    force = _each_pair(space, sp.Add)
+    force = each_pair(space, sp.Add)
     source = "Moser, Advances in Mathematics 16 (1975) 197; Wojciechowski, Physics Letters A 95 (1983) 279"
     facts = lattice("calogero_moser", space, force, source, line(n, 1.5, 0.5))
     if n > ALL_UP_TO["calogero_moser"]:
@@ -125,7 +131,7 @@ def calogero_moser(n: int) -> Facts:
 def sutherland(n: int) -> Facts:
     space = PhaseSpace.standard(n, parameters={"g": "positive"})
     source = "Sutherland, Physical Review A 5 (1972) 1372; Moser, Advances in Mathematics 16 (1975) 197"
-    return lattice("sutherland", space, _each_pair(space, sp.sin), source, line(n, np.pi / n, 0.5))
+    return lattice("sutherland", space, each_pair(space, sp.sin), source, line(n, np.pi / n, 0.5))
 
 
 @entry(
@@ -135,7 +141,7 @@ def sutherland(n: int) -> Facts:
 def hyperbolic_sutherland(n: int) -> Facts:
     space = PhaseSpace.standard(n, parameters={"g": "positive"})
     source = "Calogero, Marchioro and Ragnisco, Lettere al Nuovo Cimento 13 (1975) 383"
-    return lattice("hyperbolic_sutherland", space, _each_pair(space, sp.sinh), source, line(n, 1.0, 0.5))
+    return lattice("hyperbolic_sutherland", space, each_pair(space, sp.sinh), source, line(n, 1.0, 0.5))
 
 
 _SPRING = "{x}**2/2 + alpha*{x}**3/3 + beta*{x}**4/4"

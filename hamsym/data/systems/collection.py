@@ -14,9 +14,12 @@ from hamsym.data.systems import (
     particles,
     pendula,
     plane,
+    relativity,
     rigid_bodies,
     sphere,
-)  # fmt: skip
+    trapped,
+    wells,
+)
 from hamsym.data.systems.family import Family
 from hamsym.data.systems.system import System
 
@@ -62,14 +65,17 @@ systems: Systems = Systems(
         family
         for room in (
             oscillators,
+            wells,
             kepler,
             pendula,
             plane,
             chains,
+            trapped,
             many_body,
             particles,
             fields,
             sphere,
+            relativity,
             rigid_bodies,
         )
         for family in vars(room).values()

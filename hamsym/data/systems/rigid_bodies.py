@@ -11,6 +11,7 @@ import numpy as np
 from hamsym.data.systems.drawing import sphere
 from hamsym.data.systems.family import entry
 from hamsym.data.systems.system import ENERGY, Facts, States
+from hamsym.data.systems.writing import total
 from hamsym.symbolic.lie_poisson import LiePoissonSpace
 
 _MOMENTUM_SQUARED = "L1**2 + L2**2 + L3**2"
@@ -132,4 +133,30 @@ def kirchhoff() -> Facts:
         {"I1": 1.0, "I3": 0.5, "a1": 1.0, "a3": 2.0},
         {"spin": "L3"},
         "Kirchhoff, Journal für die reine und angewandte Mathematik 71 (1870) 237",
+    )
+
+
+@entry("a free rigid body in four dimensions: Manakov's case on so(4)*")
+def manakov_top() -> Facts:
+    components = {(2, 3): "L1", (1, 3): "L2", (1, 2): "L3", (1, 4): "K1", (2, 4): "K2", (3, 4): "K3"}
+    values = {"a1": 1.0, "a2": 2.0, "a3": 3.0, "a4": 5.0}
+
+    def draw(n: int, rng: np.random.Generator, k: dict[str, float]) -> States:
+        return sphere(n, 6, rng) * rng.uniform(0.5, 2.0, (n, 1)), np.empty((n, 0))
+
+    casimirs = {
+        "squared length": " + ".join(f"{m}**2" for m in components.values()),
+        "Pfaffian": "L1*K1 + L2*K2 + L3*K3",
+    }
+    second = total(f"(a{i}**2 + a{i}*a{j} + a{j}**2)*{m}**2" for (i, j), m in components.items())
+    return Facts(
+        LiePoissonSpace("L1 L2 L3 K1 K2 K3", "so4", parameters=dict.fromkeys(values, "positive")),
+        total(f"(a{i} + a{j})*{m}**2" for (i, j), m in components.items()) + "/2",
+        values,
+        "Manakov, Functional Analysis and its Applications 10 (1976) 328",
+        draw,
+        {"Manakov's integral": second, **casimirs},
+        rank=4,
+        involution=(ENERGY, "Manakov's integral", *casimirs),
+        casimirs=tuple(casimirs),
     )
