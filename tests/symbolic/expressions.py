@@ -16,9 +16,9 @@ DATA = Path(__file__).parent / "data"
 CASES, CLASSICAL = (
     json.loads((DATA / name).read_text())["cases"] for name in ("conservation.json", "classical.json")
 )
-SPACE = PhaseSpace.standard(2, functions={"V": 1}, parameters={"a": "real", "m": "positive"})
+SPACE = PhaseSpace.standard(2, functions={"V": 1, "W": 2}, parameters={"a": "real", "m": "positive"})
 Q1, Q2, P1, P2, A, M = (SPACE.symbols[n] for n in ("q1", "q2", "p1", "p2", "a", "m"))
-V = SPACE.functions["V"]
+V, W = SPACE.functions["V"], SPACE.functions["W"]
 
 
 def case_space(case):
@@ -49,6 +49,12 @@ def is_truly_zero(claim):
             return True
 
 
+def _finite(made, otherwise):
+    """The expression that was made, unless sympy found a pole or nothing real in it (coth(0), for example)."""
+    made = sp.sympify(made)
+    return sp.sympify(otherwise) if made.has(sp.nan, sp.zoo, sp.oo, sp.I) else made
+
+
 def formulas(depth=2, circular=True):
     """Smooth real expressions in q1 q2 p1 p2 a m, defined on an open set."""
     numbers = st.sampled_from([sp.Integer(1), sp.Integer(2), sp.Integer(-3), sp.Rational(1, 2)])
@@ -66,14 +72,26 @@ def formulas(depth=2, circular=True):
         lambda e: sp.log(M) * e,
         lambda e: M**A * e,
         lambda e: V(e),
+        lambda e: sp.sqrt(e**2),
+        lambda e: sp.sqrt(1 + sp.sqrt(1 + e**2)),
+        lambda e: (1 + e**2) ** A,
+        sp.cosh,
+    ]
+    binary = [
+        lambda e, f: W(e, f),
+        lambda e, f: sp.sqrt((1 + e**2) * (2 + f**2)),
+        lambda e, f: e / (2 + f**2),
     ]
     if circular:
-        unary += [sp.sin, sp.cos, sp.tanh, lambda e: sp.atan(e)]
+        unary += [sp.sin, sp.cos, sp.tanh, sp.atan, sp.tan, sp.cot, sp.coth, sp.sinh]
+        unary += [lambda e: sp.asin(e / (1 + e**2)), lambda e: sp.acos(sp.sin(e) / 2)]
+        binary += [lambda e, f: sp.atan2(e, 1 + f**2), lambda e, f: sp.sin(e + f) * sp.cos(e - f)]
     return st.one_of(
         leaves,
         st.tuples(inner, inner).map(lambda t: t[0] + t[1]),
         st.tuples(inner, inner).map(lambda t: t[0] * t[1]),
-        st.tuples(st.sampled_from(unary), inner).map(lambda t: sp.sympify(t[0](t[1]))),
+        st.tuples(st.sampled_from(unary), inner).map(lambda t: _finite(t[0](t[1]), t[1])),
+        st.tuples(st.sampled_from(binary), inner, inner).map(lambda t: _finite(t[0](t[1], t[2]), t[1])),
     )
 
 
@@ -98,4 +116,30 @@ REWRITES = {
     "addition": lambda e: e + sp.sin(Q1 + Q2) - sp.sin(Q1) * sp.cos(Q2) - sp.cos(Q1) * sp.sin(Q2),
     "half angle": lambda e: e + sp.tan(Q1 / 2) - sp.sin(Q1) / (1 + sp.cos(Q1)),
     "hyperbola": lambda e: e * (sp.cosh(P1) ** 2 - sp.sinh(P1) ** 2),
+    "tanh addition": lambda e: (
+        e + sp.tanh(Q1 + P2) - (sp.tanh(Q1) + sp.tanh(P2)) / (1 + sp.tanh(Q1) * sp.tanh(P2))
+    ),
+    "coth by tanh": lambda e: e + 2 * sp.coth(2 * Q1) - sp.tanh(Q1) - sp.coth(Q1),
+    "tan addition": lambda e: e * sp.tan(Q1 + Q2) * (1 - sp.tan(Q1) * sp.tan(Q2)) / (sp.tan(Q1) + sp.tan(Q2)),
+    "triple angle": lambda e: e + sp.cos(3 * Q2) - 4 * sp.cos(Q2) ** 3 + 3 * sp.cos(Q2),
+    "third of an angle": lambda e: e + sp.sin(P1) - 3 * sp.sin(P1 / 3) + 4 * sp.sin(P1 / 3) ** 3,
+    "product to sum": lambda e: e + 2 * sp.sin(Q1) * sp.cos(Q2) - sp.sin(Q1 + Q2) - sp.sin(Q1 - Q2),
+    "hyperbolic product to sum": lambda e: (
+        e + 2 * sp.cosh(Q1) * sp.cosh(Q2) - sp.cosh(Q1 + Q2) - sp.cosh(Q1 - Q2)
+    ),
+    "phase": lambda e: e + sp.sin(Q1 + sp.pi / 6) * 2 - sp.sqrt(3) * sp.sin(Q1) - sp.cos(Q1),
+    "complement": lambda e: e + sp.asin(Q1 / 9) + sp.acos(Q1 / 9) - sp.pi / 2,
+    "sine of an arc": lambda e: e + sp.sin(2 * sp.atan(Q2)) - 2 * Q2 / (1 + Q2**2),
+    "cosine of an angle": lambda e: e * sp.cos(sp.atan2(Q2, P1)) * sp.sqrt(Q2**2 + P1**2) / P1,
+    "slope of an arc": lambda e: e + sp.diff(sp.atan(e), Q1) * (1 + e**2) - sp.diff(e, Q1),
+    "chain rule": lambda e: e + sp.diff(V(Q1 * Q2), Q1) * Q1 - sp.diff(V(Q1 * Q2), Q2) * Q2,
+    "mixed derivatives": lambda e: e + sp.diff(W(Q1, Q2), Q1, Q2) - sp.diff(W(Q1, Q2), Q2, Q1),
+    "equal arguments": lambda e: e + W(Q1 * (1 + P1**2) / (1 + P1**2), Q2) - W(sp.log(sp.exp(Q1)), Q2),
+    "denested": lambda e: (
+        e + sp.sqrt(sp.sqrt(Q1**2 + P1**2) + Q1) * sp.sqrt(sp.sqrt(Q1**2 + P1**2) - Q1) - sp.Abs(P1)
+    ),
+    "cubic surd": lambda e: e * (2 + sp.sqrt(5)) ** sp.Rational(1, 3) * (sp.sqrt(5) - 1) / 2,
+    "sign branches": lambda e: e + sp.cosh(sp.Abs(P2) * Q1) - sp.cosh(P2 * Q1),
+    "conjugate logs": lambda e: e + sp.log(sp.sqrt(Q1**2 + 1) + Q1) + sp.log(sp.sqrt(Q1**2 + 1) - Q1),
+    "base and exponent": lambda e: e * (2 * M) ** A / sp.exp(A * sp.log(2)) / M**A,
 }

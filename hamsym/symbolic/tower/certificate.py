@@ -76,9 +76,12 @@ class Reader:
                 function = self.functions[e.name]
                 if not any(e.orders):
                     return function(*inner)
-                slots = [sp.Dummy(f"xi_{k + 1}", real=True) for k in range(len(inner))]
-                counts = [(slot, n) for slot, n in zip(slots, e.orders, strict=True) if n]
-                return sp.Subs(sp.Derivative(function(*slots), *counts), slots, inner)
+                # Only what is differentiated gets a slot: sympy takes W_1 and W_2 at (x, x) for equal otherwise.
+                slots = {k: sp.Dummy(f"xi_{k + 1}", real=True) for k, n in enumerate(e.orders) if n}
+                counts = [(slot, e.orders[k]) for k, slot in slots.items()]
+                places = [slots.get(k, a) for k, a in enumerate(inner)]
+                at = [inner[k] for k in slots]
+                return sp.Subs(sp.Derivative(function(*places), *counts), list(slots.values()), at)
         return getattr(sp, e.kind)(*inner)
 
 
