@@ -99,6 +99,19 @@ class LegendreError(HamsymError, ValueError):
         super().__init__(message)
 
 
+class NotCanonicalError(HamsymError, ValueError):
+    """A change of variables does not keep the Poisson bracket.
+
+    Arguments:
+        message: which bracket is wrong, where, and what to do instead.
+        verdict: the verdict on every bracket.
+    """
+
+    def __init__(self, message: str, verdict: Any = None) -> None:
+        self.verdict = verdict
+        super().__init__(message)
+
+
 class UnknownNameError(HamsymError, KeyError):
     """A name was looked up that the catalogue does not have."""
 

@@ -43,7 +43,7 @@ ORDER = [
     ["hamsym.symbolic.hamiltonian"],
     ["hamsym.symbolic.flows"],
     ["hamsym.symbolic.lie_series", "hamsym.symbolic.canonical"],
-    ["hamsym.symbolic.symmetry"],
+    ["hamsym.symbolic.symmetry", "hamsym.symbolic.transforms"],
     ["hamsym.symbolic.standard"],
     ["hamsym.symbolic.ansatz"],
     ["hamsym.symbolic.completeness", "hamsym.symbolic.independence", "hamsym.symbolic.jumps"],

@@ -20,6 +20,7 @@ from hamsym.symbolic.space import Space
 from hamsym.symbolic.verdict import Proved, Refuted, Verdict
 from hamsym.symbolic.witness import Point
 
+_QUESTION = "the map is canonical"
 #: A pair of new variables.
 Pair = tuple[sp.Symbol, sp.Symbol]
 
@@ -138,7 +139,7 @@ def is_canonical(
             "is_canonical needs the space of the old variables, as is_canonical(images, PhaseSpace('q', 'p'))"
         )
     target = target or space
-    expressions, domain = _read_images(images, space, target)
+    expressions, domain = read_images(images, space, target)
     new = target.variables
     wanted = {
         pair: entry.subs(expressions, simultaneous=True) for pair, entry in target.poisson_tensor.items()
@@ -162,12 +163,10 @@ def is_canonical(
     return MapVerdict(_QUESTION, formula, brackets=brackets, valence=valence, seconds=clock.seconds)
 
 
-_QUESTION = "the map is canonical"
-
-
-def _read_images(
+def read_images(
     images: Mapping[Name, Formula], space: Space, target: Space
 ) -> tuple[dict[sp.Symbol, sp.Expr], Domain]:
+    """Return each variable of the target with its image, and the domain of all images, checked."""
     if not isinstance(images, Mapping):
         raise SpaceError(f"images are given by name, as {{'q1': 'q1 + p1', 'p1': 'p1'}}, not {images!r}")
     by_name = {s.name: s for s in target.variables}

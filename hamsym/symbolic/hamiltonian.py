@@ -219,8 +219,8 @@ class Hamiltonian:
         if self._split is None:
             raise NotSeparableError(
                 f"H = {shorten(self.text)} is not K(p) + U(q): the term {shorten(to_text(self._mixed))} "
-                "mixes coordinates and momenta. Every method of hamsym.methods() needs that form; bring H to it by "
-                "a canonical change of variables, or integrate H.equations() with a general solver"
+                "mixes coordinates and momenta. Use a method of hamsym.methods() that is not separable_only, or bring "
+                "H to that form by a canonical change of variables"
             )
         return self._split
 

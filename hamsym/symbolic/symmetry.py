@@ -131,8 +131,8 @@ class Generator:
             raise SymmetryError(
                 f"no closed form of the flow of g = {shorten(self.text)} was found: it is not linear, and the Lie series of "
                 f"some variable does not close within {MOST_TERMS} brackets. Follow it by numbers instead: "
-                "simulate(Hamiltonian(g, space), …) where g = K(p) + U(q), or a general solver on "
-                "g.vector_field(); time is the group parameter"
+                "simulate(Hamiltonian(g, space), …) on a phase space, or any solver on g.vector_field(); "
+                "time is the group parameter"
             )
         return found
 

@@ -1,0 +1,84 @@
+"""Hamiltonians in new canonical variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sympy as sp
+
+from hamsym.errors import NotCanonicalError, SpaceError
+from hamsym.symbolic.bracket import Formula, is_zero
+from hamsym.symbolic.canonical import is_canonical, read_images
+from hamsym.symbolic.hamiltonian import Hamiltonian
+from hamsym.symbolic.names import Name
+from hamsym.symbolic.space import Space
+
+#: Operations up to which an expression is made shorter.
+MOST_OPERATIONS = 300
+
+
+def change_variables(
+    H: Hamiltonian, images: Mapping[Name, Formula], space: Space, *, budget: float = 10.0
+) -> Hamiltonian:
+    """Return a Hamiltonian in new variables, after the proof that the change of variables is canonical.
+
+    Arguments:
+        H: the Hamiltonian.
+        images: each variable of H, by name or symbol, to an expression in the new variables, without time.
+        space: the space of the new variables; it declares the parameters and functions of H too.
+        budget: seconds for the proof.
+
+    Returns:
+        H of the images, on the new space; its equations of motion are those of H in the new variables.
+
+    Raises:
+        NotCanonicalError: if the map is not canonical (``error.verdict`` says where), or depends on time.
+        UndecidedError: if it is not decided whether the map is canonical.
+        FormulaError, SpaceError: for formulas and names that are refused.
+
+    Source: Goldstein, Classical Mechanics, section 9.1.
+
+    Example:
+        >>> from hamsym import PhaseSpace
+        >>> polar = PhaseSpace("r phi", "pr pphi", parameters={"r": "positive"})
+        >>> H = Hamiltonian("(p1**2 + p2**2)/2 - 1/sqrt(q1**2 + q2**2)", PhaseSpace.standard(2))
+        >>> change_variables(H, {
+        ...     "q1": "r*cos(phi)", "p1": "pr*cos(phi) - pphi*sin(phi)/r",
+        ...     "q2": "r*sin(phi)", "p2": "pr*sin(phi) + pphi*cos(phi)/r",
+        ... }, polar).expr
+        pphi**2/(2*r**2) + pr**2/2 - 1/r
+    """
+    if not isinstance(H, Hamiltonian):
+        raise SpaceError(f"variables are changed in a Hamiltonian, not in {type(H).__name__}")
+    verdict = is_canonical(images, space, H.space, budget=budget)
+    if not verdict:
+        place = ", ".join(f"{s} = {v}" for s, v in verdict.point.items())
+        pair = verdict.brackets[verdict.failing] if verdict.failing else verdict
+        scale = f"; all brackets are {verdict.valence} times theirs" if verdict.valence is not None else ""
+        raise NotCanonicalError(
+            f"the change of variables is not canonical: {pair.question} fails at {place}{scale}", verdict
+        )
+    expressions, _ = read_images(images, space, H.space)
+    if space.time is not None and any(e.has(space.time) for e in expressions.values()):
+        raise NotCanonicalError(
+            f"the change of variables depends on {space.time}, so H changes by more than its variables; make time "
+            "a coordinate with H.extended() and give its momentum an image too"
+        )
+    moved = space.express(H.expr.subs(expressions, simultaneous=True))
+    return Hamiltonian(_shorter(moved, space, budget), space)
+
+
+def _shorter(expression: sp.Expr, space: Space, budget: float) -> sp.Expr:
+    """An equal expression with factors, or sines and cosines, combined: if it is shorter and equality is proved."""
+    size = sp.count_ops(expression)
+    if size > MOST_OPERATIONS:
+        return expression
+    roots = expression.replace(
+        lambda e: e.is_Pow and not e.exp.is_integer, lambda e: sp.factor(e.base) ** e.exp
+    )
+    forms = sorted((sp.trigsimp(sp.expand(roots)), sp.factor(roots)), key=sp.count_ops)
+    shorter = (form for form in forms if sp.count_ops(form) < size)
+    return next(
+        (form for form in shorter if is_zero(form - expression, space, budget=budget).status == "proved"),
+        expression,
+    )
