@@ -17,7 +17,9 @@ from hamsym.errors import (
     SymmetryError,
     UndecidedError,
 )
+from hamsym.symbolic.algebra import closing, lie_algebra
 from hamsym.symbolic.algebra.independence import proved_independent
+from hamsym.symbolic.tower import Overrun
 
 CASES = json.loads((Path(__file__).parent / "data" / "lie.json").read_text())
 L = ["y*pz - z*py", "z*px - x*pz", "x*py - y*px"]
@@ -421,6 +423,25 @@ def test_bad_arguments():
     for value in (float("nan"), "1", None, True):
         with pytest.raises(ParameterError):
             hs.LieAlgebra([*L, *LENZ], SPACE).at(value)
+
+
+def test_a_representation_has_a_budget_of_its_own(monkeypatch):
+    """Cubic and quartic integrals of an oscillator: their brackets are products of integrals, without end."""
+    monkeypatch.setattr(lie_algebra, "DISPLAY_SECONDS", 0.25)
+    system = hs.systems["commensurate_oscillator"]
+    A = hs.LieAlgebra(system.integrals, system.hamiltonian.space, hamiltonian=system.hamiltonian, budget=1e6)
+    assert not A.closes and A.missing and "does not close" in repr(A)
+    assert A.to_dict()["describes"] is None and "0.25 s" in A.to_dict()["reason"] and "<b>" in A._repr_html_()
+
+
+def test_the_search_for_a_central_function_may_end_early_without_an_error(monkeypatch):
+    def stop(*_):
+        raise Overrun("the budget is used up")
+
+    monkeypatch.setattr(closing, "_over_polynomials", stop)
+    A = hs.LieAlgebra([*L, *LENZ], SPACE)
+    assert A.dimension == 6 and not A.closes and A.coefficients_depend_on is None and len(A.missing) == 3
+    assert "budget" in A.stopped
 
 
 def test_the_budget_is_kept():

@@ -21,8 +21,8 @@ MAX_GENERATORS = 200
 class stops:
     """Turns what stops the tower into errors that a user can act on."""
 
-    def __init__(self, work: str, budget: float) -> None:
-        self.work, self.budget = work, budget
+    def __init__(self, work: str) -> None:
+        self.work = work
 
     def __enter__(self) -> None:
         return None

@@ -9,6 +9,7 @@ from typing import Any
 import sympy as sp
 from flint import fmpq, fmpq_mpoly
 
+from hamsym.symbolic import tower as tw
 from hamsym.symbolic.algebra.central import central_ratios, normalised, polynomial_columns
 from hamsym.symbolic.algebra.functions import Functions
 from hamsym.symbolic.structure import Structure, Vector
@@ -16,6 +17,8 @@ from hamsym.symbolic.structure.elimination import plus
 
 #: Highest power of a central function in structure constants that is looked for.
 MAX_POWER = 3
+#: Share of the remaining time that the search for a central function may take.
+SEARCH_SHARE = 0.4
 
 
 @dataclass
@@ -29,6 +32,7 @@ class Closing:
         outside: the pairs (i, j) of those brackets.
         missing: brackets that leave the span of the basis and 1, each independent of those before it.
         central: a function h that commutes with the basis, where the brackets need it.
+        stopped: why the search for a central function ended early, or "".
         powers: for each power of h, the part of the brackets that is multiplied by it.
     """
 
@@ -38,6 +42,7 @@ class Closing:
     outside: list[tuple[int, int]] = field(default_factory=list)
     missing: list[fmpq_mpoly] = field(default_factory=list)
     central: sp.Expr | None = None
+    stopped: str = ""
     powers: list[dict[tuple[int, int], Vector]] = field(default_factory=list)
 
     @property
@@ -93,8 +98,27 @@ def close(
         closing.adjoined = any(len(basis) in v for v in closing.brackets.values())
         return closing
     closing.outside, closing.missing = outside, [computed[pair] for pair in outside]
-    candidates = _candidates(functions, basis, hamiltonian, closing.missing) if search else iter(())
-    for expression in candidates:
+    if search:
+        left = functions.clock.remaining
+        functions.restart(SEARCH_SHARE * left)
+        try:
+            _find_central(functions, closing, span, hamiltonian, computed)
+        except tw.ProofStopped as stop:
+            closing.stopped = f"the search for a central function ended early: {stop}"
+        functions.restart((1 - SEARCH_SHARE) * left)
+    return closing
+
+
+def _find_central(
+    functions: Functions,
+    closing: Closing,
+    span: Sequence[fmpq_mpoly],
+    hamiltonian: sp.Expr | None,
+    computed: dict[tuple[int, int], fmpq_mpoly],
+) -> None:
+    """Look for a central function over whose polynomials the brackets close, and enter it."""
+    basis = closing.basis
+    for expression in _candidates(functions, basis, hamiltonian, closing.missing):
         h = functions.converter.convert(expression)
         if not all(functions.vanishes(functions.bracket(h, x)) for x in basis):
             continue
@@ -103,8 +127,7 @@ def close(
             if powers is not None:
                 closing.central, closing.powers = expression, powers
                 closing.adjoined = any(len(basis) in v for part in powers for v in part.values())
-                return closing
-    return closing
+                return
 
 
 def _candidates(

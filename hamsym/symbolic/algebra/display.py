@@ -30,10 +30,21 @@ class Display(Invariants):
     describes: Any
     cases: Any
     is_certified: Any
+    stopped: Any
+
+    def _prepare_display(self) -> None:
+        """Compute what the facts need, or raise within seconds."""
 
     def facts(self) -> dict[str, Any]:
         """Return the invariants by name; where the generators do not close to a finite algebra, why not."""
+        known = self.__dict__.get("_facts")
+        if known is None or (known["describes"] is None and "structure" in self.__dict__):
+            known = self.__dict__["_facts"] = self._find_facts()
+        return dict(known)
+
+    def _find_facts(self) -> dict[str, Any]:
         try:
+            self._prepare_display()
             described = self.describes
             found: dict[str, Any] = {"describes": described, "name": self.name}
             found["center_dimension"] = self.center_dimension
@@ -43,7 +54,8 @@ class Display(Invariants):
             found["radical_dimension"] = self.radical_dimension
             found["levi_factor"] = self.levi_name
         except HamsymError as error:
-            return {"describes": None, "reason": str(error)}
+            reasons = [str(error), *([self.stopped] if self.stopped else [])]
+            return {"describes": None, "reason": "; ".join(reasons)}
         try:
             found["killing_signature"] = list(self.killing_signature)
         except HamsymError as error:

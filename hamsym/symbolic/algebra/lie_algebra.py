@@ -23,6 +23,8 @@ from hamsym.symbolic.structure import Structure
 
 #: The dimension up to which a closure is followed.
 MAX_DIMENSION = 64
+#: Seconds that a representation may spend on a closure; asking for an invariant spends the whole budget.
+DISPLAY_SECONDS = 2.0
 
 
 class LieAlgebra(Display):
@@ -97,7 +99,7 @@ class LieAlgebra(Display):
             self._hamiltonian, of_h = space.express_with_domain(hamiltonian)
             domains.append(of_h)
         positive = [space.express(e) for d in domains for e in d.positive]
-        with stops("the brackets of the generators", self.budget):
+        with stops("the brackets of the generators"):
             everything = [*self.given, *([] if self._hamiltonian is None else [self._hamiltonian])]
             self._functions = Functions(space, everything, positive, tw.Clock(self.budget))
             self._find_basis()
@@ -167,6 +169,11 @@ class LieAlgebra(Display):
         ones = (sp.Integer(1),) if self._closing.adjoined else ()
         return (*ones, *(self._functions.expression(b) for b in self._closing.missing))
 
+    @property
+    def stopped(self) -> str:
+        """Why the search for a central function ended before its end, or an empty text."""
+        return self._closing.stopped if self.given else ""
+
     @cached_property
     def is_certified(self) -> bool:
         """Whether the generators, and a bracket that leaves their span, were proved to be independent.
@@ -182,22 +189,31 @@ class LieAlgebra(Display):
     @cached_property
     def _closed(self) -> Closing:
         """The closure under repeated brackets, where no central function helps."""
+        return self._close(self.budget)
+
+    def _close(self, budget: float) -> Closing:
         functions, closing = self._functions, self._closing
         if not closing.missing or closing.central is not None:
             return closing
-        with stops("the closure under brackets", self.budget):
-            functions.restart(self.budget)
-            while closing.missing:
-                basis = [*closing.basis, *map(functions.monic, closing.missing)]
-                if len(basis) > MAX_DIMENSION:
-                    raise SymmetryError(
-                        f"the brackets of these generators leave their span, and what they generate has more "
-                        f"than {MAX_DIMENSION} dimensions, perhaps infinitely many; .missing lists the brackets "
-                        "to begin with"
-                    )
-                closing = close(functions, basis, None, search=False)
+        functions.restart(budget)
+        try:
+            with stops("the closure under brackets"):
+                while closing.missing:
+                    basis = [*closing.basis, *map(functions.monic, closing.missing)]
+                    if len(basis) > MAX_DIMENSION:
+                        raise SymmetryError(
+                            "the brackets of these generators leave their span, and what they generate has more "
+                            f"than {MAX_DIMENSION} dimensions, perhaps infinitely many; .missing lists the "
+                            "brackets to begin with"
+                        )
+                    closing = close(functions, basis, None, search=False)
+        finally:
             functions.restart()
         return closing
+
+    def _prepare_display(self) -> None:
+        if "structure" not in self.__dict__ and "_closed" not in self.__dict__:
+            self.__dict__["_closed"] = self._close(min(self.budget, DISPLAY_SECONDS))
 
     @cached_property
     def structure(self) -> Structure:
