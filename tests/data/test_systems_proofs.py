@@ -230,3 +230,20 @@ def test_lattices_have_the_integrals_of_their_lax_matrix(name, n):
     second = (momentum**2 - 2 * energy) / 2
     newton = momentum**3 - 3 * momentum * second + 3 * third
     assert hs.is_zero(cube - newton, system.space).status == "proved"
+
+
+@pytest.mark.parametrize(
+    ("name", "degree"),
+    [
+        ("commensurate_oscillator", 3), ("isotropic_oscillator", 2), ("henon_heiles", 4),
+        ("henon_heiles_sawada_kotera", 3), ("henon_heiles_kdv", 4), ("henon_heiles_kaup_kupershmidt", 6),
+        ("quartic_1_6_1", 4), ("quartic_1_12_16", 5), ("quartic_1_6_8", 8), ("yang_mills", 4), ("penning_trap", 2),
+        ("uniform_magnetic_field", 2), ("clebsch", 2), ("kovalevskaya_top", 4), ("heavy_top", 2), ("manakov_top", 2),
+    ],
+)  # fmt: skip
+def test_a_search_for_polynomial_integrals_finds_the_listed_ones_and_no_further(name, degree):
+    system = systems[name]
+    basis = hs.find_integrals(system.hamiltonian, degree=degree)
+    assert basis.rank == system.rank
+    for g in system.integrals:
+        assert basis.contains(g.expr)

@@ -16,7 +16,7 @@ from hamsym.errors import ParameterError
 from hamsym.numeric.codegen import parameter_values
 from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.space import Space
-from hamsym.symbolic.text import shorten
+from hamsym.symbolic.text import shorten, to_text
 
 if TYPE_CHECKING:
     from hamsym.symbolic.symmetry import Generator
@@ -26,6 +26,8 @@ States: TypeAlias = tuple[np.ndarray, np.ndarray]
 Draw: TypeAlias = Callable[[int, np.random.Generator, dict[str, float]], States]
 
 ENERGY = "energy"
+#: Of a longer sum, only so many terms are shown.
+_SHOWN_TERMS = 40
 
 
 @dataclass(frozen=True)
@@ -236,15 +238,28 @@ class System:
         return self.name + (f"({', '.join(f'{k}={v}' for k, v in self.size.items())})" if self.size else "")
 
     def __repr__(self) -> str:
-        return f"<system {self.title}: H = {shorten(self.hamiltonian.text)}; {self._kind}>"
+        return f"<system {self.title}: H = {_shown(self.hamiltonian.expr, 120)}; {self._kind}>"
 
     def _repr_latex_(self) -> str:
-        return self.hamiltonian._repr_latex_()
+        some, left_out = _first_terms(self.hamiltonian.expr)
+        return r"$\displaystyle H = " + sp.latex(some) + r" + \cdots" * left_out + "$"
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><th>{html.escape(label)}</th><td><code>{html.escape(shorten(g.text, 400))}</code></td></tr>"
+            f"<tr><th>{html.escape(label)}</th><td><code>{html.escape(_shown(g.expr, 400))}</code></td></tr>"
             for label, g in zip(self.labels, self.integrals, strict=True)
         )
         caption = f"{html.escape(self.title)}: {html.escape(self.about)}; {self._kind}"
         return f"<table><caption>{caption}</caption>{rows}</table><p>{html.escape(self.source)}</p>"
+
+
+def _first_terms(expr: sp.Expr) -> tuple[sp.Expr, bool]:
+    """Return a sum's first terms, and whether any are left out: thousands take seconds to print."""
+    terms = sp.Add.make_args(expr)
+    return (expr, False) if len(terms) <= _SHOWN_TERMS else (sp.Add(*terms[:_SHOWN_TERMS]), True)
+
+
+def _shown(expr: sp.Expr, width: int) -> str:
+    """Return a formula's text, cut to so many characters."""
+    some, left_out = _first_terms(expr)
+    return shorten(to_text(some) + " + …" * left_out, width)
