@@ -31,6 +31,7 @@ class Display(Invariants):
     cases: Any
     is_certified: Any
     stopped: Any
+    critical: Any
 
     def _prepare_display(self) -> None:
         """Compute what the facts need, or raise within seconds."""
@@ -75,6 +76,7 @@ class Display(Invariants):
             "dimension": self.dimension,
             "closes": self.closes,
             "certified": self.is_certified,
+            "critical": [to_text(e) for e in self.critical],
             "generators": [to_text(g) for g in self.generators],
             "adjoined": [to_text(g) for g in self.adjoined] if facts["describes"] is not None else [],
             "missing": [to_text(g) for g in self.missing],
@@ -107,6 +109,8 @@ class Display(Invariants):
             yield f"modulo its radical: {facts['levi_factor']}"
         for case in self.cases:
             yield str(case)
+        if self.critical:
+            yield "for parameters at which none of these vanishes: " + ", ".join(map(str, self.critical))
         if not self.is_certified:
             yield "that the generators are independent was not proved by numbers"
 

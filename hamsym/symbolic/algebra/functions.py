@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sympy as sp
 from flint import fmpq, fmpq_mpoly
 
+from hamsym.symbolic import linear
 from hamsym.symbolic import tower as tw
 from hamsym.symbolic.algebra.scalars import Scalar, rational
 from hamsym.symbolic.space import Space
 from hamsym.symbolic.structure import Echelon, Vector
-from hamsym.symbolic.structure.elimination import kernel
 from hamsym.symbolic.tower.certificate import Reader
 from hamsym.symbolic.tower.derive import Gradient
 
@@ -55,6 +55,8 @@ class Functions:
         self.converter = tw.Converter(self.tower)
         self.converter.prepare(*expressions, *(sp.log(e, evaluate=False) for e in positive))
         self.elements = [self.converter.convert(e) for e in expressions]
+        #: Polynomials in parameters; where none of them vanishes, dependences are as they were found.
+        self.critical: dict[str, fmpq_mpoly] = {}
         self._slopes: dict[str, dict[int, fmpq_mpoly]] = {}
         self._tensor = [
             (self.tower.number(a), self.tower.number(b), self.converter.convert(entry))
@@ -121,17 +123,27 @@ class Functions:
         """
         extensions = self.tower.extensions
         kept = frozenset(e.index for e in extensions if e.depends <= self.parameters)
-        rows = []
-        for row in tw.rows(self.tower, list(columns), kept):
-            entries = {j: number for j, entry in row.items() if (number := self.scalar(entry))}
-            if entries:
-                rows.append(entries)
-        self.clock.check()
-        last = len(columns) - 1
+        found = tw.rows(self.tower, list(columns), kept)
+        if all(entry.is_constant() for row in found for entry in row.values()):
+            return self._rational_dependences(found, len(columns))
+        kernel = linear.kernel(found, len(columns), self.tower.ring.one, self.tower.reduce, self.clock.check)
+        for polynomial in kernel.critical:
+            self.critical.setdefault(str(polynomial), polynomial)
+        dependences: dict[int, Vector] = {}
+        for last, v in kernel.vectors.items():
+            numbers = {k: self.scalar(c) for k, c in v.items()}
+            dependences[last] = {k: rational(-c / numbers[last]) for k, c in numbers.items() if k != last}
+        return dependences
+
+    def _rational_dependences(
+        self, found: Sequence[Mapping[int, fmpq_mpoly]], count: int
+    ) -> dict[int, Vector]:
+        rows = [{j: fmpq(entry.leading_coefficient()) for j, entry in row.items()} for row in found]
         # Counted from the right, the pivots of the kernel are the dependent columns.
-        relations = Echelon({last - j: c for j, c in v.items()} for v in kernel(rows, len(columns)))
+        last = count - 1
+        relations = Echelon({last - j: c for j, c in v.items()} for v in linear.nullspace(rows, count))
         self.clock.check()
         return {
-            last - pivot: {last - k: rational(-c) for k, c in sorted(v.items(), reverse=True) if k != pivot}
+            last - pivot: {last - k: -c for k, c in sorted(v.items(), reverse=True) if k != pivot}
             for pivot, v in sorted(zip(relations.pivots, relations, strict=True), reverse=True)
         }

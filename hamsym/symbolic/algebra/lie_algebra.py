@@ -170,6 +170,22 @@ class LieAlgebra(Display):
         return (*ones, *(self._functions.expression(b) for b in self._closing.missing))
 
     @property
+    def critical(self) -> tuple[sp.Expr, ...]:
+        """Functions of the parameters such that dimension and closure are as found wherever none of them vanishes.
+
+        The invariants hold for generic values of the parameters and may change at others too.
+
+        Example:
+            >>> from hamsym import PhaseSpace
+            >>> LieAlgebra(["q1", "a*q1 + b*p1"], PhaseSpace.standard(1, parameters={"a": "real", "b": "real"})).critical
+            (b,)
+        """
+        if not self.given:
+            return ()
+        found = [self._functions.expression(p) for p in self._functions.critical.values()]
+        return tuple(e for e in found if not e.is_nonzero)
+
+    @property
     def stopped(self) -> str:
         """Why the search for a central function ended before its end, or an empty text."""
         return self._closing.stopped if self.given else ""
