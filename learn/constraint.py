@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import sympy as sp
 import torch
@@ -16,12 +16,16 @@ from torch import Tensor
 from hamsym.arguments import integer, real, shown
 from hamsym.errors import ParameterError, ShapeError, SymmetryError
 from hamsym.symbolic.symmetry import Generator
+from learn.action import Rotations
+from learn.architecture import Encoder
+from learn.joint import JointFlow
 from learn.symmetry import Hamiltonians, TensorGenerator, as_generators
 
-SAMPLING = ("base", "data", "trajectory")
+SAMPLING = ("base", "data", "trajectory", "orbit")
 #: λ moves per step at most as it does in a training of this many steps: in a shorter one the weights have no time to
 #: follow, and λ would only run away.
 SHORTEST = 600
+States: TypeAlias = Sequence[tuple[Hamiltonians, Tensor, Tensor]]
 MAX_MULTIPLIER = 1e9
 MAX_BATCH = 10**7  # some states more than memory would hold are a slip of the pen
 
@@ -29,7 +33,7 @@ MAX_BATCH = 10**7  # some states more than memory would hold are a slip of the p
 class BracketConstraint:
     """The paper's Lagrangian term Σ_k λ_k E[{g_k, H}² − κ], one multiplier per generator.
 
-    The expectation is averaged over the Hamiltonians of the chain, on states that carry no gradient.  After every
+    The expectation is averaged over the Hamiltonians of the chain, on states that carry no gradient unless asked.  After every
     step each multiplier moves by λ ← λ exp(η c), c = clip(log(m / κ'), −1, 1), with m a running mean of the
     measured E{g, H}² and κ' the goal of the moment: it ascends exactly while the goal is missed, stays positive,
     and its pace depends on neither the unit of H nor that of κ (a GECO rule: Rezende, Viola, arXiv 1810.00597).
@@ -39,8 +43,15 @@ class BracketConstraint:
     Arguments:
         generators: hamsym generators, or formulas in q1…qn, p1…pn.
         tolerance: κ > 0, in units of {g, H}².
-        sampling: "base" (the paper: fresh states of π), "data" (data with encoded momenta) or "trajectory"
-            (the state that each Hamiltonian of the chain sees on its way from data to base).
+        sampling: "base" (the paper: fresh states of π), "data" (data with encoded momenta), "trajectory"
+            (the state that each Hamiltonian of the chain sees on its way from data to base) or "orbit" (these states,
+            each turned by a random element of the group, for generators of rotations about the origin): few data
+            points then stand for their whole orbits.
+        normalised: divide E{g, H}² by E(|∂g/∂q||∂H/∂p| + |∂g/∂p||∂H/∂q|)², for each Hamiltonian.  The ratio lies in
+            [0, 1] and is the same for H and 10 H, so that a smaller H does not count as a more symmetric one; κ is a
+            share then.
+        detach: whether the states carry no gradient.  On them the constraint is the paper's; with False the weights
+            also learn to lead trajectories to where the bracket is small, at about twice the time.
         batch: number of states per step.
         initial: first value of every λ.
         pace: η summed over the training: λ changes by at most exp(pace) from the first step to the last, and by at
@@ -64,6 +75,8 @@ class BracketConstraint:
         *,
         tolerance: float = 0.001,
         sampling: str = "base",
+        normalised: bool = False,
+        detach: bool = True,
         batch: int = 256,
         initial: float = 0.05,
         pace: float = 60.0,
@@ -74,6 +87,10 @@ class BracketConstraint:
         if not isinstance(sampling, str) or sampling not in SAMPLING:
             raise ParameterError(f"sampling is one of {', '.join(SAMPLING)}, not {sampling!r}")
         self.sampling, self.batch = sampling, integer("batch", batch, maximum=MAX_BATCH, minimum=1)
+        for name, value in (("normalised", normalised), ("detach", detach)):
+            if not isinstance(value, bool):
+                raise ParameterError(f"{name} is True or False, not {shown(value)}")
+        self.normalised, self.detach = normalised, detach
         self.tolerance = real("tolerance", tolerance, above=1e-300)
         self.initial = real("initial", initial, maximum=MAX_MULTIPLIER, above=0)
         self.pace = real("pace", pace, maximum=1e4, above=0)
@@ -89,6 +106,7 @@ class BracketConstraint:
         self.generators = _listed(generators)
         self._tensor_generators: list[TensorGenerator] = []
         self._bound_dim: int | None = None
+        self._group: Rotations | None = None
         self.reset()
 
     @property
@@ -118,18 +136,68 @@ class BracketConstraint:
         """Read the generators on ``dim`` coordinates and differentiate them, once for each ``dim`` in a row.
 
         Raises:
-            SymmetryError: if a generator lives on another number of coordinates.
+            SymmetryError: if a generator lives on another number of coordinates, or is no rotation where states are
+                turned.
             FormulaError: if a formula is none in q1…qn, p1…pn.
 
         Example:
             >>> BracketConstraint("q1*p2 - q2*p1").bind(2)
         """
         if self._bound_dim != dim:
-            self._tensor_generators = [TensorGenerator(g) for g in as_generators(self.generators, dim)]
+            listed = as_generators(self.generators, dim)
+            self._group = Rotations(listed) if self.sampling == "orbit" else None
+            self._tensor_generators = [TensorGenerator(g) for g in listed]
             self._bound_dim = dim
 
-    def residuals(self, states: Sequence[tuple[Hamiltonians, Tensor, Tensor]]) -> Tensor:
-        """Return E{g_k, H}² of shape (generators,), differentiable in the weights of the Hamiltonians.
+    @property
+    def measure(self) -> str:
+        """What the residuals are, for people.
+
+        Example:
+            >>> BracketConstraint("p1").measure
+            'E{g,H}²'
+        """
+        return "E{g,H}²/E(|∂g||∂H|)²" if self.normalised else "E{g,H}²"
+
+    def states(self, flow: JointFlow, encoder: Encoder, q: Tensor, random: torch.Generator) -> States:
+        """Return the states on which the bracket is looked at, one (H, q, p) for each member of the chain.
+
+        Arguments:
+            flow: gives base states, or leads data to the base.
+            encoder: gives momenta to data.
+            q: data of shape (batch, dim); as many base states are drawn.
+            random: of torch.
+
+        Raises:
+            SymmetryError: as :meth:`bind`.
+
+        Example:
+            >>> from learn import HamiltonianFlow
+            >>> flow = HamiltonianFlow(2, hamiltonians=3, width=4)
+            >>> made = BracketConstraint("q1*p2 - q2*p1", sampling="orbit")
+            >>> len(made.states(flow, flow.encoder, torch.randn(5, 2), torch.Generator()))
+            3
+        """
+        self.bind(flow.dim)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.detach):
+            if self.sampling == "base":
+                q0, p0 = flow.sample_base(len(q), generator=random)
+                return [(h, q0, p0) for h in flow.chain]
+            noise = torch.randn(len(q), 1, flow.dim, dtype=q.dtype, device=q.device, generator=random)
+            p = encoder.moments(q).draw(noise)[0][:, 0]
+            if self.sampling == "data":
+                return [(h, q, p) for h in flow.chain]
+            met = flow.trajectory(q, p)
+            if self._group is None:
+                return met
+            turned = []
+            for h, q_met, p_met in met:
+                q_turned, p_turned = self._group.move(random, q_met, p_met)
+                turned.append((h, q_turned, p_turned))
+            return turned
+
+    def residuals(self, states: States) -> Tensor:
+        """Return E{g_k, H}², or its share, of shape (generators,), differentiable in the weights of the Hamiltonians.
 
         Arguments:
             states: one (Hamiltonian, q, p) for each member of the chain, q and p of shape (batch, dim).
@@ -156,7 +224,11 @@ class BracketConstraint:
             squares = []
             for h_q, h_p, q, p in gradients:
                 g_q, g_p = g.gradients(q, p)
-                squares.append((g_q * h_p - g_p * h_q).sum(-1).square().mean())
+                square = (g_q * h_p - g_p * h_q).sum(-1).square().mean()
+                if self.normalised:
+                    scale = g_q.norm(dim=-1) * h_p.norm(dim=-1) + g_p.norm(dim=-1) * h_q.norm(dim=-1)
+                    square = square / scale.square().mean().clamp(min=1e-30)
+                squares.append(square)
             means.append(torch.stack(squares).mean())
         return torch.stack(means)
 
@@ -254,11 +326,23 @@ class BracketConstraint:
             >>> BracketConstraint("p1", tolerance=0.5).settings()["tolerance"]
             0.5
         """
-        names = ("tolerance", "sampling", "batch", "initial", "pace", "loose", "tightening", "margin")
+        names = (
+            "tolerance",
+            "sampling",
+            "normalised",
+            "detach",
+            "batch",
+            "initial",
+            "pace",
+            "loose",
+            "tightening",
+            "margin",
+        )
         return {"generators": self.formulas} | {name: getattr(self, name) for name in names}
 
     def __repr__(self) -> str:
-        return f"BracketConstraint({self.formulas}, tolerance={self.tolerance}, sampling={self.sampling!r})"
+        more = ", normalised=True" * self.normalised + ", detach=False" * (not self.detach)
+        return f"BracketConstraint({self.formulas}, tolerance={self.tolerance}, sampling={self.sampling!r}{more})"
 
 
 def _listed(generators: Any) -> list[Any]:

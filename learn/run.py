@@ -130,7 +130,8 @@ class Run:
         elbo = flow.training_elbo(q, self.random).mean()
         loss, residuals = -elbo, []
         if self.constraint is not None:
-            states = self._constraint_states(q[: self.constraint.batch], self.constraint.batch, self.random)
+            few = q[torch.arange(self.constraint.batch, device=q.device) % len(q)]
+            states = self.constraint.states(flow, flow.encoder, few, self.random)
             measured = self.constraint.residuals(states)
             loss = loss + self.constraint.penalty(measured)
             residuals = measured.tolist()
@@ -140,22 +141,6 @@ class Run:
                 "the batch that did it, which is kept in out as failure.json"
             )
         return loss, elbo, residuals
-
-    @torch.no_grad()
-    def _constraint_states(
-        self, q: Tensor, n: int, random: torch.Generator
-    ) -> list[tuple[Any, Tensor, Tensor]]:
-        """Return (H, q, p) for each member of the chain: n base states, or those that the points q lead to."""
-        assert self.constraint is not None
-        flow = self.flow
-        if self.constraint.sampling == "base":
-            q0, p0 = flow.sample_base(n, generator=random)
-            return [(h, q0, p0) for h in flow.chain]
-        noise = torch.randn(len(q), 1, flow.dim, dtype=q.dtype, device=q.device, generator=random)
-        p = flow.encoder.moments(q).draw(noise)[0][:, 0]
-        if self.constraint.sampling == "data":
-            return [(h, q, p) for h in flow.chain]
-        return flow.trajectory(q, p)
 
     @torch.no_grad()
     def validate(self, every: int) -> None:
@@ -205,13 +190,14 @@ class Run:
         if constraint is None:
             return
         random = torch.Generator(self.q_train.device).manual_seed(self.settings["seed"] + 1)
-        states = self._constraint_states(self.q_train[:JUDGED], JUDGED, random)
+        q = self.q_train[torch.arange(JUDGED, device=self.q_train.device) % len(self.q_train)]
+        states = constraint.states(self.flow, self.flow.encoder, q, random)
         found = constraint.residuals(states).tolist()
         self.result.constraint_satisfied = all(m <= constraint.tolerance for m in found)
         if not self.result.constraint_satisfied:
             worst = max(range(len(found)), key=found.__getitem__)
             warnings.warn(
-                f"the constraint is missed after {self.steps} steps: E{{g,H}}² = {found[worst]:.3g} for "
+                f"the constraint is missed after {self.steps} steps: {constraint.measure} = {found[worst]:.3g} for "
                 f"g = {constraint.formulas[worst]}, {found[worst] / constraint.tolerance:.3g} times the tolerance "
                 f"κ = {constraint.tolerance:g}; give more steps, a larger tolerance, or, for rotations, a flow with "
                 "symmetry='exact', which has no need of a constraint",
@@ -223,7 +209,7 @@ class Run:
         h = self.result.history
         shown = {"elbo": f"{h['elbo'][-1]:.3f}"}
         if self.constraint is not None:
-            shown["E{g,H}²"] = f"{max(h['residual'][-1]):.2g}"
+            shown[self.constraint.measure] = f"{max(h['residual'][-1]):.2g}"
             shown["λ"] = f"{max(h['lambda'][-1]):.3g}"
         return shown
 

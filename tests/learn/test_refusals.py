@@ -65,7 +65,7 @@ OTHER = {
         name: {"constraint": {name: value}}
         for name, value in {
             "pace": 50.0, "initial": 0.1, "loose": 10.0, "tightening": 0.5, "margin": 0.1, "batch": 8,
-            "sampling": "data", "tolerance": 2e6, "generators": "p1",
+            "sampling": "data", "normalised": True, "detach": False, "tolerance": 2e6, "generators": "p1",
         }.items()
     },
 }  # fmt: skip
@@ -309,6 +309,8 @@ def test_numpy_numbers_are_numbers():
         **{key: [None, "1", 1j, 10**400, math.nan, -1] for key in ["loose", "tightening", "margin"]},
         "batch": [10**13, 1.5, None, "1", 0],
         "sampling": ["all", None, ["base"]],
+        "normalised": [1, "yes", None],
+        "detach": [0, None],
     }.items(),
 )
 def test_arguments_of_a_constraint_are_refused_by_name(name, values):

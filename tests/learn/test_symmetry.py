@@ -212,7 +212,9 @@ def test_an_average_is_invariant_under_the_subgroup_and_nearly_under_the_group()
         def changed(angle, flow=flow, q=q, p=p):
             (c, s) = math.cos(angle), math.sin(angle)
             move = torch.tensor([[c, -s], [s, c]], dtype=torch.float64)
-            return float((flow.log_joint(q @ move.T, p @ move.T) - flow.log_joint(q, p)).detach().abs().median())
+            return float(
+                (flow.log_joint(q @ move.T, p @ move.T) - flow.log_joint(q, p)).detach().abs().median()
+            )
 
         assert all(changed(2 * math.pi * k / elements) < 1e-12 for k in range(1, elements))
         between[elements] = changed(math.pi / elements)
@@ -407,6 +409,51 @@ def test_penalty_is_the_papers_lagrangian():
     assert all(
         (w.grad != 0).any() for n, w in flow.chain.named_parameters() if "kinetic_energy.curvature" not in n
     )
+
+
+def test_a_normalised_residual_is_the_relative_one_and_does_not_see_the_size_of_h():
+    flow = make("penalty")
+    q, p = states(flow, 64)
+    constraint = BracketConstraint([ROTATION, "p1"], normalised=True)
+    before = constraint.residuals([(flow.chain[0], q, p)])
+    expected = [
+        measure_brackets(flow.chain[:1], as_generators(g, 2), q, p)[0].relative ** 2 for g in (ROTATION, "p1")
+    ]
+    assert before.tolist() == pytest.approx(expected, rel=1e-9)
+    with torch.no_grad():
+        for energy in (flow.chain[0].potential_energy, flow.chain[0].kinetic_energy):
+            energy.out.mul_(3), energy.curvature.mul_(3)
+    torch.testing.assert_close(constraint.residuals([(flow.chain[0], q, p)]), before, rtol=1e-9, atol=0)
+
+
+def test_orbit_states_are_trajectory_states_turned_together():
+    flow = make("penalty")
+    q, _ = states(flow, 50)
+    g = TensorGenerator(hs.angular_momentum(SPACE, 0, 1))
+    met, turned = (
+        BracketConstraint(ROTATION, sampling=sampling).states(
+            flow, flow.encoder, q, torch.Generator().manual_seed(3)
+        )
+        for sampling in ("trajectory", "orbit")
+    )
+    for (h, q1, p1), (same, q2, p2) in zip(met, turned, strict=True):
+        assert same is h and not q2.requires_grad
+        assert (q2 - q1).abs().max() > 0.5
+        torch.testing.assert_close(q2.norm(dim=1), q1.norm(dim=1), rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(g(q2, p2), g(q1, p1), rtol=1e-10, atol=1e-10)
+    with pytest.raises(SymmetryError, match="no rotation"):
+        BracketConstraint("p1", sampling="orbit").bind(2)
+
+
+@pytest.mark.parametrize("detach", [True, False])
+def test_gradients_go_through_the_states_only_if_asked(detach):
+    flow = make("penalty")
+    q, _ = states(flow, 20)
+    constraint = BracketConstraint(ROTATION, sampling="trajectory", detach=detach)
+    made = constraint.states(flow, flow.encoder, q, torch.Generator().manual_seed(3))
+    constraint.residuals(made).sum().backward()
+    reached = [w.grad is not None for w in flow.encoder.parameters()]
+    assert not any(reached) if detach else all(reached)
 
 
 KAPPA = 0.02
