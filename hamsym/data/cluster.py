@@ -9,7 +9,7 @@ from typing import Any
 
 from hamsym.data.shards import encode_elsewhere, versions
 from hamsym.data.spec import DatasetSpec
-from hamsym.errors import DatasetError
+from hamsym.errors import DatasetError, HamsymError
 
 #: Seconds that a scheduler has to answer.
 _PATIENCE = 10
@@ -65,7 +65,7 @@ def encode_on_cluster(
     queue = as_completed([submit(index) for index in islice(waiting, window)])
     try:
         for future in queue:
-            files, theirs = future.result()
+            files, theirs = _result(future, index_of[future])
             if theirs != own:
                 other = ", ".join(f"{k} {theirs.get(k)}" for k in own if theirs.get(k) != own[k])
                 raise DatasetError(
@@ -76,3 +76,12 @@ def encode_on_cluster(
             yield index_of.pop(future), files
     finally:
         client.cancel(list(index_of))
+
+
+def _result(future: Any, index: int) -> Any:
+    try:
+        return future.result()
+    except HamsymError:
+        raise
+    except Exception as error:  # a lost worker, a package that it lacks
+        raise DatasetError(f"the cluster failed at shard {index}: {type(error).__name__}: {error}") from error

@@ -40,14 +40,13 @@ class InitialStates(ABC):
 
 @dataclass(frozen=True, eq=False)
 class OwnStates(InitialStates):
-    """The initial states of the catalogue: those of the usual parameter values, whatever the values of the trajectory."""
+    """The initial states of the catalogue, for the parameter values of the trajectory."""
 
     source: Source
 
     def draw(self, seed: int, rng: np.random.Generator, parameters: Mapping[str, float]) -> State:
         assert self.source.own_states is not None
-        q, p = self.source.own_states(1, seed)
-        return q[0], p[0]
+        return self.source.own_states(seed, parameters)
 
     def to_dict(self) -> None:
         return None
@@ -129,12 +128,10 @@ class ScaledStates(_OnSurface):
         assert self.source.own_states is not None
         shell, energy = self._shell(parameters), self.energy.draw(rng)
         for _ in range(_TRIES):
-            q, p = (x[0] for x in self.source.own_states(1, seed))
+            q, p = self.source.own_states(seed, parameters)
             kinetic = energy - float(shell.potential(q))
             if kinetic >= 0:
-                direction = np.linalg.solve(shell.root, p)
-                if not direction.any():
-                    direction = rng.standard_normal(len(p))
+                direction = np.linalg.solve(shell.root, p) if p.any() else rng.standard_normal(len(p))
                 return q, shell.momentum(direction, kinetic)
             seed = int(rng.integers(2**53))
         raise ParameterError(

@@ -140,7 +140,9 @@ def check_dataset(path: str | os.PathLike[str], *, progress: bool = False) -> Da
     shard_of = {record_name(i): i for i in range(manifest["shards"])}
     for name, sha256 in manifest["files"].items():
         problem = damage_of_file(folder / name, sha256)
-        if problem and (manifest["complete"] or (folder / name).exists()):  # a killed run may not have come so far
+        if problem and (
+            manifest["complete"] or (folder / name).exists()
+        ):  # a killed run may not have come so far
             damages.append(Damage(name, problem, shard_of.get(name)))
     missing, known = [], {MANIFEST, *manifest["files"]}
     with Bar(progress, unit="shard", total=manifest["shards"]) as bar:

@@ -118,7 +118,8 @@ def make_shard(spec: DatasetSpec, index: int, *, threads: int | None = None) -> 
     """
     members = range_of(spec, index)
     seeds = np.array([_seed(spec.seed, i) for i in members], dtype=np.uint64)
-    drawn = [_draw(spec, i, int(seed)) for i, seed in zip(members, seeds, strict=True)]
+    checked: dict[tuple[float, ...], dict[str, float]] = {}
+    drawn = [_draw(spec, i, int(seed), checked) for i, seed in zip(members, seeds, strict=True)]
     result = {
         name: np.empty(array.shape(spec, len(members)), array.dtype)
         for name, array in arrays_of(spec).items()
@@ -131,6 +132,7 @@ def make_shard(spec: DatasetSpec, index: int, *, threads: int | None = None) -> 
         parameters = drawn[rows[0]].parameters
         q0, p0 = np.stack([drawn[row].q for row in rows]), np.stack([drawn[row].p for row in rows])
         run = _simulate(spec, [members[row] for row in rows], q0, p0, parameters, threads)
+        _require_energy(run, [members[row] for row in rows])
         result["q"][rows], result["p"][rows], result["energy"][rows] = run.q, run.p, run.energy
         result["energy_error"][rows] = np.abs(run.energy_error).max(axis=1)
         for name in parameters:
@@ -226,16 +228,22 @@ def _stream(seed: int, purpose: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose,)))
 
 
-def _draw(spec: DatasetSpec, trajectory: int, seed: int) -> _Start:
-    H = spec.source.hamiltonian
-    rng = _stream(seed, 0)
+def _draw(
+    spec: DatasetSpec, trajectory: int, seed: int, checked: dict[tuple[float, ...], dict[str, float]]
+) -> _Start:
+    """Draw parameters and initial state; parameters that were checked before are not checked again."""
+    H, distributions = spec.source.hamiltonian, spec.parameter_distributions
+    rng = None if all(d.is_constant for d in distributions.values()) else _stream(seed, 0)
+    values = tuple(d.numbers[0] if rng is None else d.draw(rng) for d in distributions.values())
     try:
-        drawn = {name: d.draw(rng) for name, d in spec.parameter_distributions.items()}
-        parameters = parameter_values(H.space, drawn, used=[H.expr])
-        q, p = spec.initial_states.draw(seed, _stream(seed, 1), parameters)
+        if values not in checked:
+            checked[values] = parameter_values(
+                H.space, dict(zip(distributions, values, strict=True)), used=[H.expr]
+            )
+        q, p = spec.initial_states.draw(seed, _stream(seed, 1), checked[values])
     except ParameterError as error:
         raise ParameterError(f"trajectory {trajectory}: {error}") from None
-    return _Start(parameters, np.asarray(q, dtype=np.float64), np.asarray(p, dtype=np.float64))
+    return _Start(checked[values], np.asarray(q, dtype=np.float64), np.asarray(p, dtype=np.float64))
 
 
 def _simulate(
@@ -260,3 +268,17 @@ def _simulate(
             index=members[row],
             time=error.time,
         ) from error
+
+
+def _require_energy(run: Trajectories, members: list[int]) -> None:
+    """Refuse states that are finite, but at which the Hamiltonian has no finite value."""
+    lost = np.argwhere(~np.isfinite(run.energy))
+    if len(lost):
+        row, frame = (int(i) for i in lost[0])
+        raise NonFiniteError(
+            f"the energy of trajectory {members[row]} is not finite at t = {run.t[frame]:.6g} with parameters "
+            f"{run.parameters}; q = {run.q[row, frame].tolist()}, p = {run.p[row, frame].tolist()}. Take initial states in the "
+            "domain of the Hamiltonian",
+            index=members[row],
+            time=float(run.t[frame]),
+        )

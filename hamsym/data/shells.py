@@ -18,6 +18,7 @@ import numpy as np
 from hamsym.errors import ParameterError
 from hamsym.numeric.codegen import array_function
 from hamsym.symbolic.hamiltonian import Hamiltonian
+from hamsym.symbolic.text import shorten, to_text
 
 #: Points that are drawn in the box before the surface counts as not found.
 _TRIES = 1_000_000
@@ -67,19 +68,24 @@ class Shell:
             return U(q, np.broadcast_to(nowhere, q.shape), parameters)
 
         e = np.eye(dof)
-        diagonal = kinetic(e)
-        metric = np.stack([kinetic(e + e[i]) - diagonal - diagonal[i] for i in range(dof)])
-        metric[np.diag_indices(dof)] = 2 * diagonal
+        metric = np.diag(2 * kinetic(e))
         p = np.random.default_rng(0).standard_normal((8, dof))
-        expected = np.einsum("ni,ij,nj->n", p, metric, p) / 2
+
+        def fits() -> bool:
+            return np.allclose(kinetic(p), ((p @ metric) * p).sum(1) / 2, rtol=1e-9, atol=0)
+
+        if not fits():  # there are products of different momenta
+            half = np.diagonal(metric) / 2
+            for i in range(dof):
+                metric[i, :i] = metric[:i, i] = kinetic(e[:i] + e[i]) - half[:i] - half[i]
         try:
-            if not np.allclose(kinetic(p), expected, rtol=1e-9, atol=0):
+            if not fits():
                 raise np.linalg.LinAlgError
             root = np.linalg.inv(np.linalg.cholesky(metric)).T
         except np.linalg.LinAlgError:
             raise ParameterError(
                 "initial: an energy shell needs a kinetic energy that is a positive quadratic form in the momenta, "
-                f"which {H.kinetic} is not; give distributions of the variables instead"
+                f"which {shorten(to_text(H.kinetic))} is not; give distributions of the variables instead"
             ) from None
         return cls(potential, root)
 

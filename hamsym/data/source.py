@@ -10,12 +10,12 @@ import numpy as np
 import sympy as sp
 
 from hamsym.arguments import integer, shown
-from hamsym.data.systems import systems
+from hamsym.data.systems import System, systems
 from hamsym.errors import ParameterError, did_you_mean
 from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.space import PhaseSpace
 
-_FORMULA_KEYS = ("hamiltonian", "coordinates", "momenta", "parameters", "integrals")
+_FORMULA_KEYS = ("hamiltonian", "coordinates", "momenta", "parameters", "integrals", "time")
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,9 +25,9 @@ class Source:
     Attributes:
         given: name or mapping, as a spec gives it.
         hamiltonian: the Hamiltonian.
-        integrals: what is claimed to be conserved, the energy first: in words, to its expression.
+        integrals: what is claimed to be conserved, the energy first unless H depends on time: in words, to its expression.
         parameters: usual values, by name.
-        own_states: ``(n, seed) -> (q, p)``, or None for a formula.
+        own_states: ``(seed, parameters) -> (q, p)``, one initial state; None for a formula.
 
     Example:
         >>> Source.of("kepler").parameters
@@ -41,7 +41,7 @@ class Source:
     hamiltonian: Hamiltonian
     integrals: dict[str, sp.Expr]
     parameters: dict[str, float]
-    own_states: Callable[[int, int], tuple[np.ndarray, np.ndarray]] | None
+    own_states: Callable[[int, Mapping[str, float]], tuple[np.ndarray, np.ndarray]] | None
 
     @classmethod
     def of(cls, given: Any) -> Source:
@@ -51,6 +51,10 @@ class Source:
             ParameterError, UnknownNameError, FormulaError, SpaceError: if there is no such system, or the formula is
                 refused.
         """
+        if isinstance(given, System):
+            given = {"name": given.name, **given.size} if given.size else given.name
+        if isinstance(given, Hamiltonian):
+            given = _formula(given)
         if isinstance(given, str):
             return cls._from_catalogue(given, given, {})
         if not isinstance(given, Mapping) or not given:
@@ -76,8 +80,9 @@ class Source:
                 f"the system {name!r} has no pairs (q, p); a data set holds trajectories of those"
             )
 
-        def own_states(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-            return system.initial_states(n, seed=seed)
+        def own_states(seed: int, parameters: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
+            q, p = system.initial_states(1, seed=seed, parameters=parameters)
+            return q[0], p[0]
 
         return cls(given, H, integrals, dict(system.parameters), own_states)
 
@@ -99,12 +104,32 @@ class Source:
             raise ParameterError(
                 f"system: parameters is a mapping such as {{'k': 'positive'}}, not {shown(declared)}"
             )
-        space = PhaseSpace(given["coordinates"], given["momenta"], parameters=declared)
+        time = given.get("time")
+        if time is not None and not isinstance(time, str):
+            raise ParameterError(f"system: time is the name of the time, not {shown(time)}")
+        space = PhaseSpace(given["coordinates"], given["momenta"], parameters=declared, time=time)
         H = Hamiltonian(given["hamiltonian"], space)
-        known = {"energy": H.expr} | {g: space.express(g) for g in integrals}
+        is_driven = space.time is not None and H.expr.has(space.time)
+        known = ({} if is_driven else {"energy": H.expr}) | {g: space.express(g) for g in integrals}
         kept = {key: given[key] for key in _FORMULA_KEYS[:3]}
-        return cls({**kept, "parameters": dict(declared), "integrals": list(integrals)}, H, known, {}, None)
+        kept |= {"parameters": dict(declared), "integrals": list(integrals), "time": time}
+        return cls(kept, H, known, {}, None)
 
     def to_dict(self) -> Any:
         """Return the system as a spec gives it, in types that JSON knows."""
         return self.given
+
+
+def _formula(H: Hamiltonian) -> dict[str, Any]:
+    space = H.space
+    if not isinstance(space, PhaseSpace) or space.functions:
+        raise ParameterError(
+            f"system: a data set holds trajectories of pairs (q, p) without undefined functions, not of {H!r}"
+        )
+    return {
+        "hamiltonian": H.text,
+        "coordinates": " ".join(s.name for s in space.coordinates),
+        "momenta": " ".join(s.name for s in space.momenta),
+        "parameters": {name: space.assumptions[name] for name in space.parameters},
+        "time": None if space.time is None else space.time.name,
+    }

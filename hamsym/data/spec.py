@@ -17,9 +17,11 @@ from hamsym.data.distributions import Distribution
 from hamsym.data.initial import InitialStates, initial_states
 from hamsym.data.rendering import Renderer
 from hamsym.data.source import Source
+from hamsym.data.systems import System
 from hamsym.data.textfile import read_mapping
 from hamsym.errors import ParameterError, did_you_mean
-from hamsym.numeric.methods import method_named
+from hamsym.numeric.methods import method_for
+from hamsym.symbolic.hamiltonian import Hamiltonian
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +31,12 @@ class DatasetSpec:
     Arguments:
         system: a name in ``hamsym.systems``; ``{"name": "nbody", "n": 8}`` for one that has sizes; or a formula,
             ``{"hamiltonian": "p1**2/2 + k*q1**4", "coordinates": "q1", "momenta": "p1", "parameters": {"k":
-            "positive"}, "integrals": []}``.
+            "positive"}, "integrals": []}``.  A system of the catalogue or a Hamiltonian is taken by what it says.
         trajectories: how many.
         steps: steps of each; the time is ``steps * dt``.
         dt: time step.
         save_every: steps between stored states.
-        method: a name from ``hamsym.methods()``.
+        method: a name from ``hamsym.methods()``, or ``"auto"``, which is kept as the name of what it chose.
         seed: of everything that is drawn.
         shard: trajectories in one shard, the unit of work and of storage; the numbers do not depend on it.
         parameters: name to value or distribution, ``{"k": 1.0, "m": {"loguniform": [0.5, 2]}}``; what is not named has
@@ -54,6 +56,7 @@ class DatasetSpec:
         ParameterError: for a value that does not fit; names it.
         UnknownNameError: for an unknown system or method, with a suggestion.
         FormulaError, SpaceError: for a formula that is refused.
+        NotSeparableError: for a method that does not apply to the Hamiltonian; names those that do.
 
     Example:
         >>> spec = DatasetSpec(system="henon_heiles", trajectories=200, steps=400, dt=0.02, save_every=40)
@@ -61,7 +64,7 @@ class DatasetSpec:
         (2, 11, True)
     """
 
-    system: str | Mapping[str, Any]
+    system: str | Mapping[str, Any] | System | Hamiltonian
     trajectories: int
     steps: int
     dt: float
@@ -89,7 +92,6 @@ class DatasetSpec:
             raise ParameterError(f"steps ({self.steps}) is at least save_every ({self.save_every})")
         if not isinstance(self.method, str):
             raise ParameterError(f"method is a name from hamsym.methods(), not {shown(self.method)}")
-        method_named(self.method)
         keep("noise", real("noise", self.noise))
         if self.noise < 0:
             raise ParameterError(f"noise is a standard deviation, at least 0, not {self.noise:g}")
@@ -98,6 +100,7 @@ class DatasetSpec:
             if value is not None and not isinstance(value, Mapping):
                 raise ParameterError(f"{name} is a mapping or None, not {shown(value)}")
         keep("system", self.source.to_dict())
+        keep("method", method_for(self.source.hamiltonian, self.method).name)
         keep("parameters", {n: d.to_dict() for n, d in self.parameter_distributions.items() if n in (self.parameters or {})} or None)  # fmt: skip
         keep("initial", self.initial_states.to_dict())
         keep("splits", self._checked_splits())

@@ -218,7 +218,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
             f"there is no data set at {path}: {MANIFEST} cannot be read ({error.strerror})"
         ) from None
     except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{path / MANIFEST} is damaged: {error}") from None
+        raise DatasetError(
+            f"{path / MANIFEST} is damaged ({error}); restore it, or make the data set in another folder"
+        ) from None
     if (manifest.get("format"), manifest.get("version")) != (FORMAT, VERSION):
         raise DatasetError(f"{path / MANIFEST} is no manifest of {FORMAT}, version {VERSION}")
     return manifest

@@ -118,6 +118,16 @@ def test_own_states_are_those_of_the_catalogue():
         assert np.array_equal(shard["q"][i, 0], q[0]) and np.array_equal(shard["p"][i, 0], p[0])
 
 
+def test_own_states_are_for_the_parameters_of_their_trajectory():
+    """The catalogue starts Kepler orbits of semi-major axis 1, whatever the strength k of the attraction: E = −k/2."""
+    spec = hs.DatasetSpec(
+        system="kepler", trajectories=20, steps=1, dt=1e-3, parameters={"k": {"uniform": [1, 5]}}
+    )
+    shard = make_shard(spec, 0)
+    assert np.abs(shard["energy"][:, 0] + shard["parameter_k"] / 2).max() < 1e-13
+    assert np.ptp(shard["parameter_k"]) > 2
+
+
 @pytest.mark.parametrize(
     ("system", "initial", "message"),
     [

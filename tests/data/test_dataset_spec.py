@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 import hamsym as hs
 from hamsym.data.distributions import Distribution
-from hamsym.errors import FormulaError, HamsymError, ParameterError, SpaceError, UnknownNameError
+from hamsym.errors import (
+    FormulaError,
+    HamsymError,
+    NotSeparableError,
+    ParameterError,
+    SpaceError,
+    UnknownNameError,
+)
 
 PLAIN = {"system": "pendulum", "trajectories": 10, "steps": 20, "dt": 0.1}
 FREE = {"hamiltonian": "p**2/2", "coordinates": "x", "momenta": "p"}
@@ -109,6 +116,35 @@ def test_yaml_json_and_python_say_the_same(tmp_path):
 def test_what_does_not_fit_is_named(change, message):
     with pytest.raises(ParameterError, match=message):
         hs.DatasetSpec.from_dict({**PLAIN, **change})
+
+
+def test_systems_and_hamiltonians_are_taken_by_what_they_say():
+    assert hs.DatasetSpec(**{**PLAIN, "system": hs.systems["pendulum"]}) == hs.DatasetSpec(**PLAIN)
+    chain = hs.DatasetSpec(**{**PLAIN, "system": hs.systems["toda"](n=4)})
+    assert chain.system == {"name": "toda", "n": 4}
+    assert len(chain.source.hamiltonian.space.coordinates) == 4
+    space = hs.PhaseSpace("x y", "px py", parameters={"k": "positive", "e": "real"}, time="t")
+    H = hs.Hamiltonian("(px**2 + py**2)/2 + k*(x**2 + y**2) + e*x*cos(t)", space)
+    spec = hs.DatasetSpec(
+        **{**PLAIN, "system": H, "parameters": {"k": 1, "e": 0.1}, "initial": {"q": 1, "p": 0}}
+    )
+    assert spec.source.hamiltonian == H
+    assert spec.source.integrals == {}
+    with pytest.raises(ParameterError, match="without undefined functions"):
+        hs.DatasetSpec(
+            **{
+                **PLAIN,
+                "system": hs.Hamiltonian("p1**2 + V(q1)", hs.PhaseSpace.standard(1, functions={"V": 1})),
+            }
+        )
+
+
+def test_auto_is_the_method_that_it_chose():
+    spec = hs.DatasetSpec(**PLAIN, method="auto")
+    assert spec.method in {m.name for m in hs.methods()}
+    assert spec == hs.DatasetSpec(**PLAIN, method=spec.method)
+    with pytest.raises(NotSeparableError, match="use method="):
+        hs.DatasetSpec(**{**PLAIN, "system": "double_pendulum"}, method="leapfrog")
 
 
 def test_other_refusals_keep_their_kind():
