@@ -186,7 +186,10 @@ class IntegralBasis:
 
     @property
     def jumps(self) -> list[SpecialCase]:
-        """The special values of the parameters at which there are more integrals, those with few conditions first."""
+        """The special values of the parameters at which there are more integrals, those with few conditions first.
+
+        Where cases overlap and that gives nothing but the integrals of each, the overlap is not listed.
+        """
         return self._jumps[0]
 
     @property

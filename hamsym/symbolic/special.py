@@ -22,7 +22,7 @@ class SpecialCase:
     Attributes:
         conditions: expressions in the parameters that vanish together.
         dimension: the number of integrals there.
-        integrals: those that do not come from the generic ones.
+        integrals: those that come neither from the generic ones nor from a case with fewer conditions.
     """
 
     conditions: tuple[sp.Expr, ...]
@@ -63,10 +63,15 @@ def special_cases(
         search.run()
     except tw.ProofStopped as stop:
         reasons.append(str(stop))
-    found = []
+    found: list[SpecialCase] = []
+    kept: list[Jump] = []
     for jump in search.jumps:
         system.allow(budget)
-        found.append(_case(system, solution, columns, jump))
+        around = [j for j in kept if j.surface.contains(jump.surface)]
+        case = _case(system, solution, columns, jump, around)
+        if case.integrals:
+            found.append(case)
+            kept.append(jump)
     read = system.reader.expand
     reasons += [f"{read(c)} = 0 was not followed" for c in search.open]
     for conditions in search.unreached:
@@ -77,13 +82,20 @@ def special_cases(
     return found, "; ".join(dict.fromkeys(reasons))
 
 
-def _case(system: Conservation, solution: Solution, columns: Sequence[Exponents], jump: Jump) -> SpecialCase:
+def _case(
+    system: Conservation,
+    solution: Solution,
+    columns: Sequence[Exponents],
+    jump: Jump,
+    around: Sequence[Jump],
+) -> SpecialCase:
+    """Return what a jump adds to the generic integrals and to those of the larger jumps around it."""
     named: list[Combination] = [{columns[j]: v for j, v in vector.items()} for vector in jump.vectors]
     presented = readable(system.ansatz, named)
-    polynomials = [jump.polynomials(c) for c in presented]
     place = {e: j for j, e in enumerate(columns)}
-    generic = jump.restricted(solution.vectors)
-    known = jump.dependent([*generic, *({place[e]: v for e, v in c.items()} for c in polynomials)])
-    extra = [c for k, c in enumerate(presented, len(generic)) if k not in known]
+    known = jump.restricted([*solution.vectors, *(v for j in around for v in j.vectors)])
+    own = [{place[e]: v for e, v in jump.polynomials(c).items()} for c in presented]
+    dependent = jump.dependent([*known, *own])
+    extra = [c for k, c in enumerate(presented, len(known)) if k not in dependent]
     conditions = (sp.Poly(system.reader.expand(c)).primitive()[1].as_expr() for c in jump.conditions)
     return SpecialCase(tuple(conditions), len(jump.vectors), [system.expression(c) for c in extra])

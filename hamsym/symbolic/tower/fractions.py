@@ -25,13 +25,20 @@ Part = tuple[int, int]
 
 
 def partial_fractions(
-    tower: Tower, piece: fmpq_mpoly, kept: frozenset[int] = frozenset()
+    tower: Tower, piece: fmpq_mpoly, kept: frozenset[int] = frozenset(), few: int = FEW
 ) -> list[fmpq_mpoly] | None:
-    """Return coefficients that all vanish exactly if the piece does, None if no generator x that is not kept will do."""
+    """Return coefficients that all vanish exactly if the piece does, None if no generator x that is not kept will do.
+
+    Arguments:
+        tower: the tower.
+        piece: a reduced element.
+        kept: generators that may not be x.
+        few: the number of inverses up to which clearing their denominators is preferred.
+    """
     inverses = [i for i in tower.ring.support(piece) if tower.extensions[i].kind == "inverse"]
-    if len(inverses) <= FEW:
+    if len(inverses) <= few:
         return None
-    chosen = _variable(tower, piece, inverses, kept)
+    chosen = _variable(tower, piece, inverses, kept, few)
     if chosen is None:
         return None
     x, linear = chosen
@@ -39,7 +46,7 @@ def partial_fractions(
 
 
 def _variable(
-    tower: Tower, piece: fmpq_mpoly, inverses: list[int], kept: frozenset[int]
+    tower: Tower, piece: fmpq_mpoly, inverses: list[int], kept: frozenset[int], few: int
 ) -> tuple[int, list[int]] | None:
     """Return a free generator x and the inverses that contain it, all of them linear in x."""
     ring = tower.ring
@@ -60,7 +67,7 @@ def _variable(
         key=lambda x: len(containing[x]),
         default=None,
     )
-    return None if best is None or len(containing[best]) <= FEW else (best, containing[best])
+    return None if best is None or len(containing[best]) <= few else (best, containing[best])
 
 
 def _below_relation(tower: Tower, index: int) -> set[int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flint import fmpq_mpoly
 
-from hamsym.symbolic.tower.fractions import partial_fractions
+from hamsym.symbolic.tower.fractions import FEW, partial_fractions
 
 if TYPE_CHECKING:
     from hamsym.symbolic.tower.field import Tower
@@ -87,7 +87,7 @@ def _parts(
     """Return elements that all vanish exactly if the piece does."""
     if inert:
         return sorted((tower.reduce(c) for c in tower.ring.split(piece, inert).values()), key=len)
-    separated = partial_fractions(tower, piece, kept)
+    separated = partial_fractions(tower, piece, kept, 1 if kept else FEW)  # fewer rows for columns
     if separated is not None:
         return separated
     top = tower.extensions[support[-1]]
