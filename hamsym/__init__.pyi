@@ -34,6 +34,7 @@ from .symbolic.standard import total_momentum as total_momentum
 from .symbolic.standard import translation as translation
 from .symbolic.symmetry import Generator as Generator
 from .symbolic.transforms import change_variables as change_variables
+from .symbolic.transforms import point_transformation as point_transformation
 from .symbolic.verdict import Proved as Proved
 from .symbolic.verdict import Refuted as Refuted
 from .symbolic.verdict import Undecided as Undecided

@@ -201,11 +201,13 @@ def _require_space(space: object) -> None:
 
 
 def budget_seconds(budget: object) -> float:
-    if (
-        isinstance(budget, bool)
-        or not isinstance(budget, numbers.Real)
-        or not math.isfinite(budget)
-        or budget <= 0
-    ):
+    """Return a budget as a float, or refuse it."""
+    try:
+        seconds = (
+            float(budget) if isinstance(budget, numbers.Real) and not isinstance(budget, bool) else math.nan
+        )
+    except OverflowError:
+        seconds = math.inf
+    if not (math.isfinite(seconds) and seconds > 0):
         raise ParameterError(f"the budget is a positive number of seconds, not {budget!r}")
-    return float(budget)
+    return seconds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import sympy as sp
@@ -132,14 +132,14 @@ def is_canonical(
     """
     clock = tw.Clock(budget_seconds(budget))
     if isinstance(images, Flow):
-        space = space or images.space
+        space = images.space if space is None else space
         images = images.images
-    if not isinstance(space, Space) or not isinstance(target or space, Space):
+    target = space if target is None else target
+    if not isinstance(space, Space) or not isinstance(target, Space):
         raise SpaceError(
             "is_canonical needs the space of the old variables, as is_canonical(images, PhaseSpace('q', 'p'))"
         )
-    target = target or space
-    expressions, domain = read_images(images, space, target)
+    expressions, domain = read_images(images, space, target.variables)
     new = target.variables
     wanted = {
         pair: entry.subs(expressions, simultaneous=True) for pair, entry in target.poisson_tensor.items()
@@ -164,12 +164,12 @@ def is_canonical(
 
 
 def read_images(
-    images: Mapping[Name, Formula], space: Space, target: Space
+    images: Mapping[Name, Formula], space: Space, wanted: Sequence[sp.Symbol]
 ) -> tuple[dict[sp.Symbol, sp.Expr], Domain]:
-    """Return each variable of the target with its image, and the domain of all images, checked."""
+    """Return each wanted variable with its image, and the domain of all images, checked."""
     if not isinstance(images, Mapping):
         raise SpaceError(f"images are given by name, as {{'q1': 'q1 + p1', 'p1': 'p1'}}, not {images!r}")
-    by_name = {s.name: s for s in target.variables}
+    by_name = {s.name: s for s in wanted}
     given = {(n.name if isinstance(n, sp.Symbol) else n): value for n, value in images.items()}
     for name in given:
         if name not in by_name:

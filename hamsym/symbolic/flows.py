@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
+from hamsym.arguments import real
 from hamsym.errors import FormulaError, NonFiniteError, ParameterError, ShapeError, SpaceError, SymmetryError
 from hamsym.symbolic.space import Space
 
@@ -98,7 +99,7 @@ class Flow:
             raise ShapeError(f"a map of this space moves {wanted}")
         try:
             parts = [np.asarray(a, dtype=float) for a in ((q, p) if canonical else (q,))]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ShapeError("states are arrays of numbers") from None
         if any(a.shape != parts[0].shape or a.shape[-1:] != (size,) for a in parts):
             shapes = " and ".join(str(a.shape) for a in parts)
@@ -191,8 +192,10 @@ class LinearFlow(Flow):
 
 
 def _values(symbols: set[sp.Symbol], parameters: Mapping[str, float] | None) -> dict[sp.Symbol, float]:
+    if parameters is not None and not isinstance(parameters, Mapping):
+        raise ParameterError(f"parameters are values by name, as {{'m': 1.0}}, not {parameters!r}")
     given = dict(parameters or {})
     left = sorted({s.name for s in symbols} - set(given))
     if left:
         raise ParameterError(f"the finite map needs values for {', '.join(left)}; pass parameters={{…}}")
-    return {s: given[s.name] for s in sorted(symbols, key=str)}
+    return {s: real(s.name, given[s.name]) for s in sorted(symbols, key=str)}

@@ -28,7 +28,7 @@ def exact_number(number: numbers.Real) -> sp.Rational:
     """
     if isinstance(number, numbers.Rational):
         return sp.Rational(int(number.numerator), int(number.denominator))
-    if not math.isfinite(number):
+    if not math.isfinite(float(number)):
         raise FormulaError(f"{number} is not a finite number; a formula is finite and real")
     return sp.Rational(repr(float(number)))
 

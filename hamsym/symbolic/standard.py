@@ -184,6 +184,8 @@ def dilation(space: PhaseSpace, *, weights: Sequence[Formula] | None = None) -> 
         {q1: q1*exp(a), p1: p1*exp(-a)}
     """
     size = _canonical(space).dof
+    if weights is not None and (isinstance(weights, str) or not isinstance(weights, Sequence)):
+        raise SpaceError(f"weights are a sequence, one for each coordinate, not {weights!r}")
     given = [1] * size if weights is None else list(weights)
     if len(given) != size:
         raise SpaceError(f"{size} coordinate(s) but {len(given)} weights")

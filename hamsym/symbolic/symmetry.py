@@ -7,13 +7,12 @@ symmetry of H when {H, g} = 0 (Noether's theorem in Hamiltonian form; Arnold, Ma
 from __future__ import annotations
 
 import itertools
-import math
 import numbers
 from dataclasses import replace
 
 import sympy as sp
 
-from hamsym.errors import ParameterError, SpaceError, SymmetryError
+from hamsym.errors import FormulaError, ParameterError, SpaceError, SymmetryError
 from hamsym.symbolic.bracket import (
     Formula,
     budget_seconds,
@@ -197,9 +196,10 @@ def _group_parameter(eps: sp.Expr | float | str, space: Space) -> tuple[sp.Expr,
     if isinstance(eps, str):
         eps = sp.Symbol(eps)
     elif isinstance(eps, numbers.Real) and not isinstance(eps, (bool, sp.Expr)):
-        if not math.isfinite(eps):
-            raise ParameterError(f"the group parameter is finite, not {eps!r}")
-        eps = exact_number(eps)
+        try:
+            eps = exact_number(eps)
+        except FormulaError:
+            raise ParameterError(f"the group parameter is finite, not {eps!r}") from None
     if not isinstance(eps, sp.Expr) or eps.is_extended_real is False or eps.is_finite is False:
         raise ParameterError(f"the group parameter is a real number, an expression or a name, not {eps!r}")
     names = {s.name for s in eps.free_symbols}

@@ -191,6 +191,12 @@ def test_bad_states_are_refused():
         kick([np.nan, 0.0], [0.0, 0.0])
     with pytest.raises(NonFiniteError, match="outside the domain"):
         generator("p1*log(q2)").flow(0.5)([1.0, -1.0], [0.0, 0.0])
+    for wrong in (float("nan"), True, "1", None, [1.0], 10**400):
+        for text in ("q1**3", "q1**2"):
+            with pytest.raises(ParameterError, match="a is a finite number"):
+                generator(text).flow("a")([1.0, 0.0], [0.0, 0.0], {"a": wrong})
+    with pytest.raises(ParameterError, match="values by name"):
+        generator("q1**3").flow("a")([1.0, 0.0], [0.0, 0.0], 0.5)
     with pytest.raises(ParameterError, match="needs values for a"):
         generator("q1**3").flow("a")([1.0, 0.0], [0.0, 0.0])
     with pytest.raises(FormulaError, match="V, which has no formula"):

@@ -186,6 +186,8 @@ def test_bad_input():
         hs.boost(SPACE, 0, mass="m")
     with pytest.raises(SpaceError, match="2 weights"):
         hs.dilation(SPACE, weights=[1, 2])
+    with pytest.raises(SpaceError, match="a sequence, one for each"):
+        hs.dilation(SPACE, weights=1)
     with pytest.raises(SpaceError, match="constants"):
         hs.dilation(SPACE, weights=["q1", 1, 1])
     with pytest.raises(FormulaError):

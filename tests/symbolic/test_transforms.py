@@ -2,7 +2,7 @@
 
 import pytest
 import sympy as sp
-from changes import CANONICAL, LINE
+from changes import CANONICAL, LINE, PLANE, POLAR
 
 import hamsym as hs
 from hamsym.errors import NotCanonicalError, SpaceError
@@ -66,3 +66,51 @@ def test_a_moving_frame_by_extended_time():
     images = {"q": "q + 3*t", "p": "p", "t": "t", "p_t": "p_t - 3*p"}
     moved = hs.change_variables(H, images, H.space)
     assert moved.expr == H.space.parse("p**2/2 - 3*p + p_t")
+
+
+@pytest.mark.parametrize("name", ["polar", "parabolic", "elliptic", "spherical"])
+def test_momenta_follow_from_coordinates(name):
+    """The momenta of the textbook are those of the lift."""
+    images, space, target = CANONICAL[name]
+    lifted = hs.point_transformation({q.name: images[q.name] for q in target.coordinates}, space, target)
+    assert list(lifted) == list(target.variables)
+    for s in target.variables:
+        assert hs.is_zero(lifted[s] - space.parse(images[s.name]), space).status == "proved", s
+
+
+def test_coordinates_alone_change_a_hamiltonian():
+    H = hs.Hamiltonian("(px**2 + py**2)/2 + x*y", PLANE)
+    moved = hs.change_variables(H, {"x": "r*cos(phi)", "y": "r*sin(phi)"}, POLAR)
+    wanted = "pr**2/2 + pphi**2/(2*r**2) + r**2*sin(2*phi)/2"
+    assert hs.is_zero(moved.expr - POLAR.parse(wanted), POLAR).status == "proved"
+
+
+def test_a_lift_is_the_finite_form_of_a_point_action():
+    """Rotations of coordinates, lifted, are the flow of the angular momentum, inverted for the momenta."""
+    space = hs.PhaseSpace.standard(2, parameters={"a": "real"})
+    flow = hs.angular_momentum(space, 0, 1).flow("a")
+    images = {q.name: flow.images[q] for q in space.coordinates}
+    for s, image in hs.point_transformation(images, space, space).items():
+        assert hs.is_zero(image - flow.images[s], space).status == "proved"
+
+
+@pytest.mark.parametrize(
+    ("images", "error", "message"),
+    [
+        ({"x": "r", "y": "2*r"}, NotCanonicalError, "not invertible"),
+        ({"x": "r*cos(phi)"}, SpaceError, "missing: y"),
+        ({"x": "r", "y": "phi + pr"}, SpaceError, "not of pr"),
+        ({"x": "r", "y": "phi", "px": "pr"}, SpaceError, "no variable"),
+        ("x y", SpaceError, "given by name"),
+    ],
+    ids=str,
+)
+def test_changes_of_coordinates_that_are_none(images, error, message):
+    with pytest.raises(error, match=message):
+        hs.point_transformation(images, POLAR, PLANE)
+
+
+def test_point_transformations_are_between_phase_spaces_of_one_size():
+    for space, target in ((POLAR, LINE), (POLAR, hs.LiePoissonSpace("L1 L2 L3", "so3")), ("r", PLANE)):
+        with pytest.raises(SpaceError, match="two phase spaces"):
+            hs.point_transformation({"q": "r"}, space, target)
