@@ -18,6 +18,8 @@ from hamsym.symbolic.text import shorten
 
 #: Largest decimal exponent of a floating-point number that is made exact.
 MAX_DECIMAL_EXPONENT = 400
+#: Levels of an expression that are looked through; sympy itself gives up at less.
+MAX_DEPTH = 2_000
 
 _CLASSES = frozenset(f for f, _ in FUNCTIONS.values() if isinstance(f, type))
 _CONSTANTS = frozenset({*CONSTANTS.values(), sp.E})
@@ -61,8 +63,8 @@ def admitted(
         hamsym.errors.FormulaError: floor is not smooth, so brackets with it are not defined everywhere
     """
     try:
-        require_formula(expression, symbols, arity)
-        translated = _translated(expression, symbols, functions)
+        parts = require_formula(expression, symbols, arity)
+        translated = _translated(expression, parts, symbols, functions)
         if translated is not expression:  # sympy may evaluate anew what it is made of
             require_formula(translated, symbols, arity)
     except RecursionError:
@@ -70,31 +72,49 @@ def admitted(
     return translated
 
 
-def require_formula(expression: sp.Expr, symbols: Mapping[str, sp.Symbol], arity: Mapping[str, int]) -> None:
-    """Raise :class:`FormulaError` unless everything in an expression belongs to the language of formulas."""
-    waiting: list[sp.Basic] = [expression]
+def require_formula(
+    expression: sp.Expr, symbols: Mapping[str, sp.Symbol], arity: Mapping[str, int]
+) -> set[sp.Basic]:
+    """Return the parts of an expression, if all of them belong to the language of formulas.
+
+    Raises:
+        FormulaError: for anything else.
+    """
+    level: list[sp.Basic] = [expression]
     seen: set[sp.Basic] = set()
-    while waiting:
-        e = waiting.pop()
-        if e not in seen:
-            seen.add(e)
-            waiting += _parts(e, symbols, arity)
+    for _ in range(MAX_DEPTH):
+        new = dict.fromkeys(e for e in level if e not in seen)  # in the order of the expression
+        if not new:
+            return seen
+        seen.update(new)
+        level = [part for e in new for part in _parts(e, symbols, arity)]
+    raise FormulaError("the expression is nested too deeply")
 
 
 def _translated(
     expression: sp.Expr,
+    parts: set[sp.Basic],
     symbols: Mapping[str, sp.Symbol],
     functions: Mapping[str, Callable[..., sp.Expr]],
 ) -> sp.Expr:
-    replace: dict[sp.Basic, sp.Basic] = {
-        s: symbols[s.name] for s in expression.free_symbols if s != symbols[s.name]
-    }
-    replace |= {x: sp.Rational(str(x)) for x in expression.atoms(sp.Float)}
+    replace: dict[sp.Basic, sp.Basic] = {}
+    foreign, absolute = set(), False
+    own = set(functions.values())
+    for part in parts:
+        if isinstance(part, sp.Symbol):
+            if part != symbols[part.name]:
+                replace[part] = symbols[part.name]
+        elif isinstance(part, sp.Float):
+            replace[part] = sp.Rational(str(part))
+        elif isinstance(part, (AppliedUndef, sp.Derivative, sp.Subs)):
+            foreign |= {f.func for f in part.atoms(AppliedUndef)} - own
+        else:
+            absolute = absolute or isinstance(part, sp.Abs)
     if replace:
         expression = expression.xreplace(replace)
-    for func in {f.func for f in expression.atoms(AppliedUndef)} - set(functions.values()):
+    for func in foreign:
         expression = expression.replace(func, functions[func.__name__])
-    if any(a.args[0].is_extended_real is not True for a in expression.atoms(sp.Abs)):
+    if absolute and any(a.args[0].is_extended_real is not True for a in expression.atoms(sp.Abs)):
         expression = expression.replace(sp.Abs, lambda f: sp.sqrt(f**2))
     return expression
 

@@ -55,14 +55,10 @@ class Claim:
         parts = [self.first] if self.second is None else [self.first, self.second]
         return parts if self.second is None else [*parts, *self.space.poisson_tensor.values()]
 
-    @property
-    def _everything(self) -> list[sp.Expr]:
-        return [*self._parts, *self.domain.positive, *self.domain.nonzero]
-
     @cached_property
     def symbols(self) -> list[sp.Symbol]:
         """The symbols that occur, in the order of the space."""
-        free = set().union(*(p.free_symbols for p in self._everything))
+        free = self.tape.symbols | self._border.symbols
         return [s for s in self.space.symbols.values() if s in free]
 
     @property
@@ -73,12 +69,8 @@ class Claim:
     @cached_property
     def arity(self) -> dict[str, int]:
         """The undefined functions that occur, with their numbers of arguments."""
-        used = set().union(*(p.atoms(sp.core.function.AppliedUndef) for p in self._everything))
-        return {
-            name: n
-            for name, n in self.space.function_arity.items()
-            if name in {f.func.__name__ for f in used}
-        }
+        used = self.tape.functions | self._border.functions
+        return {name: n for name, n in self.space.function_arity.items() if name in used}
 
     @cached_property
     def tape(self) -> Tape:
@@ -123,7 +115,7 @@ class Claim:
             return converter.convert(self.first)
         converter.prepare(self.first, self.second, *assumed)
         g, h = converter.convert(self.first), converter.convert(self.second)
-        present = self.first.free_symbols | self.second.free_symbols
+        present = set(self.symbols)
         tensor = {
             (tower.number(a), tower.number(b)): converter.convert(entry)
             for (a, b), entry in self.space.poisson_tensor.items()

@@ -22,7 +22,7 @@ from hamsym.symbolic.verdict import Proved, Refuted, Undecided, Verdict
 from hamsym.symbolic.witness import Point, choices, enclosure, is_short, nearer, points
 
 #: Bits of the first look, points of the first look.
-FIRST_BITS, FIRST_POINTS = (64, 192), 3
+FIRST_BITS, FIRST_POINTS = (128,), 2
 #: Bits and points of the two searches after a proof was not found: precise, then wide.
 DEEP_BITS, DEEP_POINTS = (256, 1024, 2048), 40
 WIDE_BITS, WIDE_POINTS = (128,), 200

@@ -119,6 +119,16 @@ class Tape:
             for kind, _, extra in self.operations
         )
 
+    @property
+    def symbols(self) -> set[sp.Symbol]:
+        """The symbols that are read."""
+        return {extra for kind, _, extra in self.operations if kind == "symbol"}  # type: ignore[misc]
+
+    @property
+    def functions(self) -> set[str]:
+        """The names of the undefined functions that are read."""
+        return {extra[0] for kind, _, extra in self.operations if kind == "function"}  # type: ignore[index]
+
     def run(
         self, point: Mapping[sp.Symbol, sp.Rational], functions: Mapping[str, Polynomial], *, bits: int
     ) -> Run:

@@ -25,7 +25,7 @@ def inside(ball, value):
 @relaxed
 @given(formulas(3), st.integers(0, 5), st.sampled_from([64, 192]))
 def test_balls_contain_the_value_that_mpmath_finds(e, seed, bits):
-    point, functions = next(points(SYMBOLS, seed)), next(choices({"V": 1}, seed))
+    point, functions = next(points(SYMBOLS, seed)), next(choices(SPACE.function_arity, seed))
     run = Tape([e]).run(point, functions, bits=bits)
     value = evaluate(e, point, {n: f.as_lambda() for n, f in functions.items()})
     assert value is None or inside(run.value(0), value)
@@ -34,7 +34,7 @@ def test_balls_contain_the_value_that_mpmath_finds(e, seed, bits):
 @relaxed
 @given(formulas(2), st.integers(0, 5))
 def test_gradients_contain_sympys_derivatives(e, seed):
-    point, functions = next(points(SYMBOLS, seed)), next(choices({"V": 1}, seed))
+    point, functions = next(points(SYMBOLS, seed)), next(choices(SPACE.function_arity, seed))
     gradient = Tape([e]).run(point, functions, bits=128).gradient(0)
     for symbol in SYMBOLS:
         value = evaluate(sp.diff(e, symbol), point, {n: f.as_lambda() for n, f in functions.items()})
