@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import sympy as sp
@@ -58,7 +58,7 @@ class Flow:
         images = {
             s: sp.expand(image.subs(other.images, simultaneous=True)) for s, image in self.images.items()
         }
-        return Flow(images, space, inverse=lambda: other.inverse @ self.inverse)
+        return Flow(images, space, inverse=partial(_inverse_of_both, self, other))
 
     def __call__(
         self, q: ArrayLike, p: ArrayLike | None = None, parameters: Mapping[str, float] | None = None
@@ -189,6 +189,10 @@ class LinearFlow(Flow):
     def _moved(self, state: np.ndarray, parameters: Mapping[str, float] | None) -> np.ndarray:
         matrix, offset = self.arrays(parameters)
         return state @ matrix.T + offset
+
+
+def _inverse_of_both(last: Flow, first: Flow) -> Flow:
+    return first.inverse @ last.inverse
 
 
 def _values(symbols: set[sp.Symbol], parameters: Mapping[str, float] | None) -> dict[sp.Symbol, float]:

@@ -12,8 +12,7 @@ of Classical Mechanics, sections 39-40).  The series of a variable is summed exa
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
+from functools import partial
 
 import sympy as sp
 
@@ -25,9 +24,6 @@ from hamsym.symbolic.derivative import derivative
 from hamsym.symbolic.flows import Flow, Images, LinearFlow
 from hamsym.symbolic.linear import nullspace
 from hamsym.symbolic.space import Space
-
-#: The image of a variable as a function of the group parameter.
-Series: TypeAlias = Callable[[sp.Expr], sp.Expr]
 
 #: Brackets that are computed before a series is said not to close, and when their linear dependence is looked at.
 MOST_TERMS, LOOKS = 12, (4, 8, 12)
@@ -57,21 +53,22 @@ def closed_flow(g: sp.Expr, space: Space, eps: sp.Expr, budget: float) -> Flow |
     affine = _affine(field, space)
     if affine is not None:
         return _linear_flow(*affine, space, eps)
-    images: dict[int, Images] = {1: {}, -1: {}}
+    time = sp.Dummy("eps", real=True)
+    sums: Images = {}
     try:
         for s in space.variables:
-            series = _Orbit(s, g, field, space, clock).closed()
-            if series is None:
+            image = _Orbit(s, g, field, space, clock).closed(time)
+            if image is None:
                 return None
-            for sign, sums in images.items():
-                sums[s] = series(sign * eps)
+            sums[s] = image
     except tw.ProofStopped:
         return None
-    return _pair(images[1], images[-1], space)
+    forward, backward = ({s: e.xreplace({time: t}) for s, e in sums.items()} for t in (eps, -eps))
+    return _pair(forward, backward, space)
 
 
 def _pair(forward: Images, backward: Images, space: Space) -> Flow:
-    return Flow(forward, space, inverse=lambda: _pair(backward, forward, space))
+    return Flow(forward, space, inverse=partial(_pair, backward, forward, space))
 
 
 def _linear_flow(matrix: sp.Matrix, constant: sp.Matrix, space: Space, eps: sp.Expr) -> LinearFlow:
@@ -83,7 +80,7 @@ def _linear_flow(matrix: sp.Matrix, constant: sp.Matrix, space: Space, eps: sp.E
         exact[:size, :size],
         exact[:size, size],
         space,
-        inverse=lambda: _linear_flow(matrix, constant, space, -eps),
+        inverse=partial(_linear_flow, matrix, constant, space, -eps),
     )
 
 
@@ -104,20 +101,21 @@ class _Orbit:
         self.g, self.field, self.space, self.clock = g, field, space, clock
         self.terms: list[sp.Expr] = [s]
 
-    def closed(self) -> Series | None:
-        """Return the sum of the Lie series as a function of the group parameter, or None."""
+    def closed(self, eps: sp.Symbol) -> sp.Expr | None:
+        """Return the sum of the Lie series at the group parameter, or None."""
         for k in range(1, MOST_TERMS + 1):
             self.clock.check()
             latest = self._next()
             if sp.count_ops(latest) > MOST_OPERATIONS:
                 return None
             if self._vanishes(latest):
-                terms = self.terms
-                return lambda eps: sp.Add(*(t * eps**j / sp.factorial(j) for j, t in enumerate(terms)))
+                return sp.Add(*(t * eps**j / sp.factorial(j) for j, t in enumerate(self.terms)))
             self.terms.append(latest)
-            series = (self._by_ratio() if k <= 3 else None) or (self._by_relation() if k in LOOKS else None)
-            if series is not None:
-                return series
+            found = self._by_ratio(eps) if k <= 3 else None
+            if found is None and k in LOOKS:
+                found = self._by_relation(eps)
+            if found is not None:
+                return found
         return None
 
     def _next(self) -> sp.Expr:
@@ -131,20 +129,19 @@ class _Orbit:
     def _vanishes(self, expression: sp.Expr) -> bool:
         return expression == 0 or is_zero(expression, self.space, budget=self._left()).status == "proved"
 
-    def _by_ratio(self) -> Series | None:
+    def _by_ratio(self, eps: sp.Symbol) -> sp.Expr | None:
         """Sum the series if the latest bracket is a conserved multiple of the one, or the two, before it."""
         latest = len(self.terms) - 1
         for start in range(max(latest - 2, 0), min(latest, 2)):
             ratio = _tidy(self.terms[latest] / self.terms[start])
             constant = not ratio.free_symbols & set(self.space.variables) and ratio.is_nonzero
             if (constant or start == 0) and self._vanishes(formal_bracket(ratio, self.g, self.space)):
-                sums = _summed(self.terms[start:latest], ratio)
+                sums = _summed(self.terms[start:latest], ratio, eps)
                 if sums is not None:
-                    value, primitive = sums
-                    return value if start == 0 else lambda eps: self.terms[0] + primitive(eps)
+                    return sums[0] if start == 0 else self.terms[0] + sums[1]
         return None
 
-    def _by_relation(self) -> Series | None:
+    def _by_relation(self, eps: sp.Symbol) -> sp.Expr | None:
         """Sum the series if the brackets are linearly dependent over the rational numbers."""
         tower = tw.Tower(tw.Clock(self._left()))
         converter = tw.Converter(tower)
@@ -165,23 +162,20 @@ class _Orbit:
         for j in range(order):
             companion[order - 1, j] = -relation.get(j, sp.S.Zero) / relation[order]
         basis = sp.Matrix(self.terms[:order])
-        return lambda eps: _without_hyperbolic((exponential(companion, eps)[0, :] * basis)[0])
+        return _without_hyperbolic((exponential(companion, eps)[0, :] * basis)[0])
 
 
-def _summed(terms: list[sp.Expr], ratio: sp.Expr) -> tuple[Series, Series] | None:
+def _summed(terms: list[sp.Expr], ratio: sp.Expr, eps: sp.Symbol) -> tuple[sp.Expr, sp.Expr] | None:
     """Sum a series whose bracket after these terms is ``ratio`` times the first: it, and its integral from 0."""
     if len(terms) == 1:
-        (f,) = terms
-        return lambda eps: f * sp.exp(ratio * eps), lambda eps: f * (sp.exp(ratio * eps) - 1) / ratio
+        growth = sp.exp(ratio * eps)
+        return terms[0] * growth, terms[0] * (growth - 1) / ratio
     f, slope = terms
     for sign, even, odd in ((1, sp.cosh, sp.sinh), (-1, sp.cos, sp.sin)):
         root = _square_root(sign * ratio)
         if root is not None:
-            rate = sp.cancel(slope / root)
-            return (
-                lambda eps: f * even(root * eps) + rate * odd(root * eps),
-                lambda eps: f * odd(root * eps) / root + slope * (even(root * eps) - 1) / ratio,
-            )
+            c, s = even(root * eps), odd(root * eps)
+            return f * c + sp.cancel(slope / root) * s, f * s / root + slope * (c - 1) / ratio
     return None
 
 

@@ -1,5 +1,7 @@
 """Flows: a one-parameter group whose derivative is the vector field, canonical, and right on numbers."""
 
+import pickle
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -203,6 +205,13 @@ def test_bad_states_are_refused():
         generator("V(q1)").flow(0.5)([1.0, 0.0], [0.0, 0.0])
     with pytest.raises(SymmetryError, match="not linear"):
         kick.arrays()
+
+
+@pytest.mark.parametrize("text", ["q1**3", "q1*p2 - q2*p1"])
+def test_flows_travel_to_other_processes(text):
+    flow = generator(text).flow("a") @ generator("p1**2").flow("b")
+    again = pickle.loads(pickle.dumps(flow))  # noqa: S301
+    assert again.images == flow.images and again.inverse.images == flow.inverse.images
 
 
 def test_representations():
