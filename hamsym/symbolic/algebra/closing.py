@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from flint import fmpq, fmpq_mpoly
 from hamsym.symbolic import tower as tw
 from hamsym.symbolic.algebra.central import central_ratios, normalised, polynomial_columns
 from hamsym.symbolic.algebra.functions import Functions
+from hamsym.symbolic.algebra.independence import supports
 from hamsym.symbolic.structure import Structure, Vector
 from hamsym.symbolic.structure.elimination import plus
 
@@ -88,9 +89,10 @@ def close(
         for j in range(i + 1, len(basis))
         if not (b := functions.bracket(basis[i], basis[j])).is_zero()
     }
-    one = functions.tower.ring.one
-    span = [*basis, one]
-    found = functions.dependences([*span, *computed.values()])
+    span = [*basis, functions.tower.ring.one]
+    if functions.is_heavy:
+        computed = {pair: b for pair, b in computed.items() if not functions.vanishes(b)}
+    found = _expanded(functions, span, computed)
     columns = dict(zip(computed, range(len(span), len(span) + len(computed)), strict=True))
     outside = [pair for pair, column in columns.items() if column not in found]
     if not outside:
@@ -107,6 +109,25 @@ def close(
             closing.stopped = f"the search for a central function ended early: {stop}"
         functions.restart((1 - SEARCH_SHARE) * left)
     return closing
+
+
+def _expanded(
+    functions: Functions, span: Sequence[fmpq_mpoly], computed: Mapping[tuple[int, int], fmpq_mpoly]
+) -> dict[int, Vector]:
+    """Return the dependences of the columns: the span, then the brackets.
+
+    Where clearing all denominators at once would be too much, a guess by numbers says which columns matter; that the
+    brackets are combinations of these is proved all the same.
+    """
+    if functions.is_heavy and computed:
+        written = [functions.expression(x) for x in span]
+        needed = sorted(set().union(*supports(functions.space, written, list(computed))))
+        if len(needed) < len(span):
+            part = functions.dependences([*(span[k] for k in needed), *computed.values()])
+            places = [*needed, *range(len(span), len(span) + len(computed))]
+            if len(part) == len(computed) and min(part) >= len(needed):
+                return {places[c]: {places[k]: value for k, value in v.items()} for c, v in part.items()}
+    return functions.dependences([*span, *computed.values()]) if computed else {}
 
 
 def _find_central(

@@ -17,6 +17,9 @@ from hamsym.symbolic.structure import Echelon, Vector
 from hamsym.symbolic.tower.certificate import Reader
 from hamsym.symbolic.tower.derive import Gradient
 
+#: Denominators from which on systems are made as small as guesses by numbers allow.
+HEAVY = 3
+
 
 class Functions:
     """Phase-space functions inside one tower.
@@ -78,6 +81,11 @@ class Functions:
     def expression(self, element: fmpq_mpoly) -> sp.Expr:
         """Return an element in the symbols of the space."""
         return Reader(self.tower, self.space.functions).expand(element)
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether there are so many denominators that clearing all of them at once is to be avoided."""
+        return sum(e.kind == "inverse" for e in self.tower.extensions) >= HEAVY
 
     def scalar(self, entry: fmpq_mpoly) -> Any:
         """Return an element that depends on no variable as a number."""

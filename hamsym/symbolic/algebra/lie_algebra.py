@@ -108,7 +108,8 @@ class LieAlgebra(Display):
     def _find_basis(self) -> None:
         functions, count = self._functions, len(self.given)
         elements = [functions.tower.reduce(e) for e in functions.elements[:count]]
-        found = functions.dependences(elements)
+        settled = functions.is_heavy and proved_independent(functions.space, self.given)
+        found = {} if settled else functions.dependences(elements)
         independent = [i for i in range(count) if i not in found]
         if not independent:
             raise SymmetryError("every generator is zero; a Lie algebra needs one that is not")
