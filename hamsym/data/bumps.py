@@ -8,19 +8,25 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import sympy as sp
 
+from hamsym.errors import FormulaError
 from hamsym.symbolic.space import PhaseSpace
 
 _Q1, _Q2 = PhaseSpace.standard(2).coordinates
 #: An exact number: a sympy number or text such as "5.1" or "49/400".
 Number: TypeAlias = sp.Expr | str
+#: Digits kept of numbers that formulas would have to say at length.
+_DIGITS = 20
 
 
 class Component(Protocol):
     """One bump ``exp(-a(q))``: its energy twice (formula and numpy), its integral, and a direct sampler."""
 
-    formula: sp.Expr
     integral: sp.Expr
     radial: bool
+
+    @property
+    def formula(self) -> sp.Expr:
+        """a(q) in q1 and q2."""
 
     def energy(self, q: np.ndarray) -> np.ndarray:
         """Return a(q), shape ``(...)``, for q of shape ``(..., 2)``."""
@@ -168,3 +174,88 @@ class PinwheelArm:
 
     def box(self) -> tuple[float, float, float, float]:
         return -8.0, 8.0, -8.0, 8.0
+
+
+class Arc:
+    """A half circle of radius 2 and uniform mass, blurred by an isotropic Gaussian: one moon of two.
+
+    exp(-a(q)) = (1/π) ∫₀^π exp(-|q - m(t)|²/(2 s²)) dt along m(t) = (x + 2 cos t, y ± 2 sin t).  The formula and numpy
+    take the integral by Gauss–Legendre quadrature with 64 nodes, to about 1e-13 of its largest value for s = 1/5; the
+    sampler draws t itself.  The integral over the plane is 2π s².
+
+    Arguments:
+        centre: (x, y), exact numbers.
+        up: whether the arc bends upwards.
+        sd: s, an exact number of at least 1/5.
+    """
+
+    radial = False
+    _NODES = 64
+
+    def __init__(self, centre: tuple[Number, Number], up: bool, sd: str) -> None:
+        s = sp.Rational(sd)
+        cx, cy = (c if isinstance(c, sp.Expr) else sp.Rational(c) for c in centre)
+        self.centre, self.sign, self.sd = np.array([float(cx), float(cy)]), 1 if up else -1, float(s)
+        nodes, weights = np.polynomial.legendre.leggauss(self._NODES)
+        angles = [sp.Rational(float(t)) for t in math.pi * (nodes + 1) / 2]
+        shares = [sp.Rational(float(w)) / 2 for w in weights]
+        shares[0] += 1 - sp.Add(*shares)  # by rounding alone
+        places = [
+            [sp.Rational(str(x.evalf(_DIGITS))) for x in (cx + 2 * sp.cos(t), cy + 2 * self.sign * sp.sin(t))]
+            for t in angles
+        ]
+        self._log_shares = np.log(np.array(shares, dtype=float))
+        self._places = np.array(places, dtype=float)
+        bumps = zip(shares, places, strict=True)
+        terms = [w * sp.exp(-((_Q1 - x) ** 2 + (_Q2 - y) ** 2) / (2 * s**2)) for w, (x, y) in bumps]
+        self.formula = -sp.log(sp.Add(*terms))
+        self.integral = 2 * sp.pi * s**2
+
+    def energy(self, q: np.ndarray) -> np.ndarray:
+        square = ((q[..., None, :] - self._places) ** 2).sum(-1)
+        parts = self._log_shares - 0.5 * square / self.sd**2
+        largest = parts.max(-1)
+        return -largest - np.log(np.exp(parts - largest[..., None]).sum(-1))
+
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        t = rng.uniform(0, math.pi, n)
+        arc = np.stack([2 * np.cos(t), 2 * self.sign * np.sin(t)], axis=-1)
+        return self.centre + arc + self.sd * rng.standard_normal((n, 2))
+
+    def box(self) -> tuple[float, float, float, float]:
+        (x, y), w = self.centre, 9 * self.sd
+        low, high = (0.0, 2.0) if self.sign > 0 else (-2.0, 0.0)
+        return x - 2 - w, x + 2 + w, y + low - w, y + high + w
+
+
+class Square:
+    """The indicator of a square; its integral is the area.  Its density jumps, so it has no formula.
+
+    Arguments:
+        corner: lower left corner, two exact numbers.
+        side: length, an exact number.
+    """
+
+    radial = False
+
+    def __init__(self, corner: tuple[Number, Number], side: str) -> None:
+        x, y = (c if isinstance(c, sp.Expr) else sp.Rational(c) for c in corner)
+        self.corner, self.side = np.array([float(x), float(y)]), float(sp.Rational(side))
+        self.integral = sp.Rational(side) ** 2
+
+    @property
+    def formula(self) -> sp.Expr:
+        raise FormulaError(
+            "a density that jumps has no formula, so no Hamiltonian; take its sample(n) and log_prob(q)"
+        )
+
+    def energy(self, q: np.ndarray) -> np.ndarray:
+        inside = ((q >= self.corner) & (q < self.corner + self.side)).all(-1)
+        return np.where(inside, 0.0, np.inf)
+
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        return self.corner + self.side * rng.random((n, 2))
+
+    def box(self) -> tuple[float, float, float, float]:
+        (x, y), side = self.corner, self.side
+        return x, x + side, y, y + side
