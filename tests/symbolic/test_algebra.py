@@ -260,6 +260,7 @@ def test_kepler_by_the_sign_of_the_energy():
         ("h > 0", "so(3,1) = sl(2,C)", (3, 3, 0), True),
     ]
     assert A.level == sp.Rational(-1, 2) and A.at(3).name == "so(3,1) = sl(2,C)" and A.at(0).name == "e(3)"
+    assert A.bracket(3, 4) == -2 * A.level_symbol * A.symbols[2] == -A.bracket(4, 3) and A.bracket(3, 3) == 0
     for value in (-2, Fraction(1, 3), 0.25):  # {A_1, A_2} = -2 h L_3
         assert A.at(value).structure_constants[3][4] == (0, 0, -2 * sp.Rational(str(value)), 0, 0, 0)
     with pytest.raises(SymmetryError, match="infinite"):
@@ -384,6 +385,9 @@ def test_kinds():
 def test_representations():
     A = hs.LieAlgebra(L, SPACE)
     assert repr(A) == "<LieAlgebra: dimension 3, closes, so(3)>"
+    assert repr(hs.LieAlgebra(["x", "p"], LINE)) == "<LieAlgebra: dimension 2, closes with 1 adjoined, h_3>"
+    generated = hs.LieAlgebra(["x**2", "p**2"], LINE)
+    assert repr(generated) == "<LieAlgebra: dimension 2, does not close, generates sl(2,R) of dimension 3>"
     assert "X3" in A._repr_html_() and r"\{X1, X2\} &= X_{3}" in A._repr_latex_()
     facts = json.loads(json.dumps(A.to_dict()))
     assert facts["brackets"]["0,1"] == {"2": "1"} and facts["name"] == "so(3)"
@@ -393,7 +397,7 @@ def test_representations():
         "h = 0",
         "h > 0",
     ]
-    assert "h > 0: so(3,1)" in str(kepler)
+    assert "h > 0: so(3,1)" in str(kepler) and "closes over functions of h" in repr(kepler)
 
 
 # -- bad input -----------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 import sympy as sp
 
 from hamsym.errors import HamsymError
-from hamsym.symbolic.algebra.invariants import Invariants
+from hamsym.symbolic.algebra.invariants import Invariants, number
 from hamsym.symbolic.text import shorten, to_text
 
 #: Dimension up to which the bracket table is written out.
@@ -32,6 +32,7 @@ class Display(Invariants):
     is_certified: Any
     stopped: Any
     critical: Any
+    level: Any
 
     def _prepare_display(self) -> None:
         """Compute what the facts need, or raise within seconds."""
@@ -68,9 +69,10 @@ class Display(Invariants):
         facts = self.facts()
         brackets = {}
         if facts["describes"] is not None:
+            n = self.structure.dimension
+            entries = {(i, j): self.entries(i, j) for i in range(n) for j in range(i + 1, n)}
             brackets = {
-                f"{i},{j}": {str(k): str(c) for k, c in sorted(v.items())}
-                for (i, j), v in sorted(self.structure.brackets.items())
+                f"{i},{j}": {str(k): to_text(c) for k, c in v.items()} for (i, j), v in entries.items() if v
             }
         return {
             "dimension": self.dimension,
@@ -117,7 +119,16 @@ class Display(Invariants):
     def __repr__(self) -> str:
         facts = self.facts()
         named = facts.get("name") or "no name proved"
-        closes = "closes" if self.closes else "does not close"
+        if self.closes:
+            closes = "closes"
+        elif facts["describes"] is None:
+            closes = "does not close"
+        elif self.coefficients_depend_on is not None:
+            closes, named = "closes over functions of h", f"{named} at h = {self.level}"
+        elif self.adjoined == (1,):
+            closes = "closes with 1 adjoined"
+        else:
+            closes, named = "does not close", f"generates {named} of dimension {self.structure.dimension}"
         return f"<LieAlgebra: dimension {self.dimension}, {closes}, {named}>"
 
     def __str__(self) -> str:
@@ -139,11 +150,16 @@ class Display(Invariants):
             return []
         return [(s, g) for s, g in zip(self.symbols, self.basis, strict=True) if s != g][:MAX_TABLE]
 
+    def entries(self, i: int, j: int) -> dict[int, sp.Expr]:
+        """Return the coefficients of {X_i, X_j} that are not zero, by place; i and j count from 0."""
+        return {k: number(c) for k, c in sorted(self.structure.ad[i][j].items())}
+
     def bracket(self, i: int, j: int) -> sp.Expr:
-        """Return {X_i, X_j} as a combination of :attr:`symbols`; i and j count from 0."""
-        return sp.Add(
-            *(c * s for c, s in zip(self.structure_constants[i][j], self.symbols, strict=True) if c != 0)
-        )
+        """Return {X_i, X_j} as a combination of :attr:`symbols`; i and j count from 0.
+
+        Where coefficients depend on a central function, the symbol ``h`` stands for it.
+        """
+        return sp.Add(*(c * self.symbols[k] for k, c in self.entries(i, j).items()))
 
     def _table(self) -> str:
         if self.facts()["describes"] is None or self.structure.dimension > MAX_TABLE:
@@ -163,6 +179,8 @@ class Display(Invariants):
             return rf"$\displaystyle \dim = {self.dimension}$"
         lines = [
             rf"\{{{self.symbols[i].name}, {self.symbols[j].name}\}} &= {sp.latex(self.bracket(i, j))}"
-            for i, j in sorted(self.structure.brackets)
+            for i in range(self.structure.dimension)
+            for j in range(i + 1, self.structure.dimension)
+            if self.entries(i, j)
         ]
         return r"$$\begin{aligned}" + r" \\ ".join(lines or [r"\{X_i, X_j\} &= 0"]) + r"\end{aligned}$$"

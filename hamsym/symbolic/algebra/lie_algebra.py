@@ -321,6 +321,22 @@ class LieAlgebra(Display):
             else cases(self._closing, self._functions)
         )
 
+    @cached_property
+    def level_symbol(self) -> sp.Symbol:
+        """The symbol that stands for the central function in brackets: h, or h_ where the space has an h."""
+        taken = self.space.symbols if self.space is not None else {}
+        return sp.Symbol(next(name for name in ("h", "h_", "h__") if name not in taken), real=True)
+
+    def entries(self, i: int, j: int) -> dict[int, sp.Expr]:
+        if self.coefficients_depend_on is None:
+            return super().entries(i, j)
+        sign, pair = (1, (i, j)) if i < j else (-1, (j, i))
+        found: dict[int, sp.Expr] = {}
+        for a, part in enumerate(self._closing.powers):
+            for k, c in part.get(pair, {}).items():
+                found[k] = found.get(k, sp.S.Zero) + sign * number(c) * self.level_symbol**a
+        return {k: c for k, c in sorted(found.items()) if c != 0}
+
     # -- back to functions -----------------------------------------------------------------------------
 
     def function(self, polynomial: sp.Expr) -> sp.Expr:
