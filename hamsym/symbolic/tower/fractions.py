@@ -4,7 +4,7 @@ Clearing n denominators multiplies their sizes; partial fractions keep them apar
 
     x u_i = 1 - c_i u_i,      u_i u_j = (u_j - u_i)/(c_i - c_j),
 
-an element becomes a combination of powers of x and of single u_i, and these are linearly independent over the
+and 1/(a x + b) = u/a, u = 1/(x + b/a), where a is a product of generators, an element becomes a combination of powers of x and of single u_i, and these are linearly independent over the
 field of everything that does not contain x (the normal form of Orlik and Terao for hyperplane arrangements).
 """
 
@@ -58,7 +58,7 @@ def _variable(
             denominator = extension.arguments[0]
             for x, degree in ring.degrees(denominator).items():
                 containing.setdefault(x, []).append(i)
-                if degree > 1 or not ring.derivative(denominator, x).is_constant():
+                if degree > 1 or len(ring.derivative(denominator, x)) > 1:
                     spoilt.add(x)
                 spoilt |= _below_relation(tower, x) - {x}
         spoilt |= _below_relation(tower, i)
@@ -96,9 +96,9 @@ class _Expansion:
         self.shifts, self.scales = [], []
         for i in linear:
             parts = ring.coefficients(tower.extensions[i].arguments[0], x)
-            scale = parts[1].leading_coefficient()
-            self.scales.append(1 / scale)
-            self.shifts.append(parts.get(0, ring.zero) / scale)
+            scale = tower.inverse(parts[1])
+            self.scales.append(scale)
+            self.shifts.append(ring.mul(parts.get(0, ring.zero), scale))
         self.known: dict[tuple[int, tuple[int, ...]], dict[Part, fmpq_mpoly]] = {}
         self.gaps: dict[tuple[int, int], fmpq_mpoly] = {}
 
@@ -108,7 +108,8 @@ class _Expansion:
         total: dict[Part, fmpq_mpoly] = {}
         for (a, *powers), coefficient in ring.split(piece, [self.x, *self.linear]).items():
             for scale, k in zip(self.scales, powers, strict=True):
-                coefficient = coefficient * scale**k
+                if k and not scale.is_one():
+                    coefficient = ring.mul(coefficient, ring.power(scale, k))
             for part, factor in self.monomial(a, tuple(powers)).items():
                 term = ring.mul(coefficient, factor)
                 total[part] = ring.add(total[part], term) if part in total else term
