@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import sympy as sp
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import hamsym as hs
 from hamsym.errors import (
@@ -21,6 +23,7 @@ from hamsym.symbolic.algebra import closing, lie_algebra
 from hamsym.symbolic.algebra.independence import proved_independent
 from hamsym.symbolic.tower import Overrun
 
+relaxed = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 CASES = json.loads((Path(__file__).parent / "data" / "lie.json").read_text())
 L = ["y*pz - z*py", "z*px - x*pz", "x*py - y*px"]
 LENZ = [
@@ -209,6 +212,22 @@ def test_known_algebras(generators, space, name):
     assert A.name == name and A.is_certified
     if not A.generators[0].has(sp.core.function.AppliedUndef):
         closes_numerically(A, space)
+
+
+@relaxed
+@given(st.data(), st.sampled_from([3, 4, 5, 7, 9, 12, 14, 15, 16]))
+def test_combinations_of_generators_span_the_same_algebra(data, case):
+    """Shears, scalings and a generator too many, with rational numbers and a parameter: the name stays."""
+    texts, space, name = KNOWN[case]
+    m = space.parameters["m"]
+    mixed = [space.parse(t) for t in texts]
+    for _ in range(len(mixed)):
+        i, j = data.draw(st.permutations(range(len(mixed))))[:2]
+        mixed[i] = mixed[i] + data.draw(st.sampled_from([1, -2, sp.Rational(1, 3), m])) * mixed[j]
+    mixed.append(mixed[0] - 3 * mixed[-1])
+    A = hs.LieAlgebra(mixed, space)
+    assert A.dimension == len(texts) and list(A.dependences) == [len(texts)]
+    assert A.name == name and A.closes
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,25 @@ class Functions:
             dependences[last] = {k: rational(-c / numbers[last]) for k, c in numbers.items() if k != last}
         return dependences
 
+    def reduced_basis(self, columns: Sequence[fmpq_mpoly]) -> list[Vector]:
+        """Return combinations of independent elements in which as many coefficients as possible are 0 or 1.
+
+        The reduced echelon basis of a span does not depend on the elements that it was given by: parameters that
+        only mix the elements drop out.
+        """
+        extensions = self.tower.extensions
+        kept = frozenset(e.index for e in extensions if e.depends <= self.parameters)
+        found = tw.rows(self.tower, list(columns), kept)
+        vectors: list[Vector] = [{} for _ in columns]
+        for i, row in enumerate(found):
+            for j, entry in row.items():
+                number = self.scalar(entry)
+                if number:
+                    vectors[j][i] = number
+        height = len(found)
+        reduced = Echelon({**v, height + j: fmpq(1)} for j, v in enumerate(vectors))
+        return [{k - height: rational(c) for k, c in v.items() if k >= height} for v in reduced]
+
     def _rational_dependences(
         self, found: Sequence[Mapping[int, fmpq_mpoly]], count: int
     ) -> dict[int, Vector]:

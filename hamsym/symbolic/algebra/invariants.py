@@ -38,6 +38,11 @@ class Invariants(ABC):
     def structure(self) -> Structure:
         """The structure constants that the invariants belong to."""
 
+    @property
+    def reference(self) -> Structure:
+        """The same algebra in a basis that may be simpler; invariants are computed there."""
+        return self.structure
+
     @cached_property
     def structure_constants(self) -> tuple[tuple[tuple[sp.Expr, ...], ...], ...]:
         """``c[i][j][k]`` with {X_i, X_j} = Σ_k c[i][j][k] X_k, as exact sympy numbers."""
@@ -50,22 +55,22 @@ class Invariants(ABC):
     @property
     def center_dimension(self) -> int:
         """Dimension of the centre."""
-        return self.structure.centre.dimension
+        return self.reference.centre.dimension
 
     @property
     def derived_dimension(self) -> int:
         """Dimension of the derived algebra [L, L]."""
-        return self.structure.derived.dimension
+        return self.reference.derived.dimension
 
     @property
     def derived_series(self) -> tuple[int, ...]:
         """Dimensions of L, [L, L], [[L, L], [L, L]], … until they repeat or vanish."""
-        return tuple(step.dimension for step in self.structure.derived_series)
+        return tuple(step.dimension for step in self.reference.derived_series)
 
     @property
     def lower_central_series(self) -> tuple[int, ...]:
         """Dimensions of L, [L, L], [L, [L, L]], … until they repeat or vanish."""
-        return tuple(step.dimension for step in self.structure.lower_central_series)
+        return tuple(step.dimension for step in self.reference.lower_central_series)
 
     @cached_property
     def killing_form(self) -> sp.Matrix:
@@ -80,22 +85,22 @@ class Invariants(ABC):
         Raises:
             UndecidedError: if it depends on the values of parameters.
         """
-        return signature(killing_form(self.structure))
+        return signature(killing_form(self.reference))
 
     @cached_property
     def radical_dimension(self) -> int:
         """Dimension of the largest solvable ideal."""
-        return radical(self.structure).dimension
+        return radical(self.reference).dimension
 
     @cached_property
     def nilradical_dimension(self) -> int:
         """Dimension of the largest nilpotent ideal."""
-        return nilradical(self.structure).dimension
+        return nilradical(self.reference).dimension
 
     @cached_property
     def rank(self) -> int:
         """Dimension of the Cartan subalgebras."""
-        return cartan_subalgebra(self.structure).dimension
+        return cartan_subalgebra(self.reference).dimension
 
     @cached_property
     def levi_factor(self) -> tuple[sp.Expr, ...]:
@@ -108,7 +113,7 @@ class Invariants(ABC):
     @cached_property
     def levi_name(self) -> str | None:
         """The name of the algebra modulo its radical; None if there is none, or if nothing is left."""
-        factor = self.structure.quotient(radical(self.structure))
+        factor = self.reference.quotient(radical(self.reference))
         return name_of(factor) if factor.dimension else None
 
     @property
@@ -119,32 +124,32 @@ class Invariants(ABC):
     @property
     def is_nilpotent(self) -> bool:
         """Whether the lower central series ends at zero."""
-        return self.structure.is_nilpotent
+        return self.reference.is_nilpotent
 
     @property
     def is_solvable(self) -> bool:
         """Whether the derived series ends at zero."""
-        return self.structure.is_solvable
+        return self.reference.is_solvable
 
     @property
     def is_semisimple(self) -> bool:
         """Whether there is no solvable ideal (the Killing form is nondegenerate)."""
-        return self.structure.dimension > 0 and self.radical_dimension == 0
+        return self.reference.dimension > 0 and self.radical_dimension == 0
 
     @cached_property
     def is_simple(self) -> bool:
         """Whether it is not abelian and has no ideals over the rationals but itself and zero."""
-        return self.is_semisimple and len(direct_sum(self.structure)) == 1
+        return self.is_semisimple and len(direct_sum(self.reference)) == 1
 
     @cached_property
     def ideals(self) -> tuple[int, ...]:
         """Dimensions of ideals whose direct sum is the algebra, as fine as was found over the rationals."""
-        return tuple(sorted(part.dimension for part in direct_sum(self.structure)))
+        return tuple(sorted(part.dimension for part in direct_sum(self.reference)))
 
     @cached_property
     def name(self) -> str | None:
         """The name of the algebra where its invariants prove the isomorphism class over the reals, else None."""
-        return name_of(self.structure)
+        return name_of(self.reference)
 
     def is_isomorphic_to(self, other: Invariants) -> bool | None:
         """Tell whether another Lie algebra is isomorphic over the reals; None where the invariants at hand do not say.

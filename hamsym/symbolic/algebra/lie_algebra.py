@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import sympy as sp
+from flint import fmpq
 
 from hamsym.errors import SymmetryError
 from hamsym.symbolic import tower as tw
@@ -17,6 +18,7 @@ from hamsym.symbolic.algebra.functions import Functions
 from hamsym.symbolic.algebra.independence import proved_independent
 from hamsym.symbolic.algebra.invariants import number, rational_number
 from hamsym.symbolic.algebra.levels import Case, cases
+from hamsym.symbolic.algebra.scalars import rational
 from hamsym.symbolic.bracket import Formula, budget_seconds
 from hamsym.symbolic.space import Space
 from hamsym.symbolic.structure import Structure
@@ -242,6 +244,22 @@ class LieAlgebra(Display):
         if self._closing.central is not None:
             return self._closing.at(rational_number(self.level))
         return self._closed.structure
+
+    @cached_property
+    def reference(self) -> Structure:
+        """The algebra in the reduced basis of its span, where parameters that only mix generators drop out."""
+        structure = self.structure
+        if not self.given or self._closing.central is not None:
+            return structure
+        if all(isinstance(c, fmpq) for v in structure.brackets.values() for c in v.values()):
+            return structure
+        functions, closed = self._functions, self._closed
+        ones = [functions.tower.ring.one] if closed.adjoined else []
+        moved = structure.changed(functions.reduced_basis([*closed.basis, *ones]))
+        return Structure(
+            {pair: {k: rational(c) for k, c in v.items()} for pair, v in moved.brackets.items()},
+            moved.dimension,
+        )
 
     @cached_property
     def basis(self) -> tuple[sp.Expr, ...]:

@@ -62,7 +62,8 @@ def diagonal(form: Sequence[Vector]) -> list[Any]:
     rows = {i: dict(row) for i, row in enumerate(form) if row}
     found = []
     while rows:
-        pivot = next((i for i in rows if i in rows[i]), None)
+        squares = (i for i in rows if i in rows[i])  # numbers first: their signs are known
+        pivot = min(squares, key=lambda i: not isinstance(rows[i][i], fmpq), default=None)
         if pivot is None:  # no square: replace e_i by e_i + e_j with B(e_i, e_j) != 0
             pivot = next(iter(rows))
             other = next(iter(rows[pivot]))
