@@ -184,6 +184,7 @@ def test_bad_requests_are_refused():
         ("toda", {"n": 10**9}, "is at most"),
         ("nbody", {"d": 4}, "number of dimensions of nbody, is at most 3, not 4"),
         ("toda_periodic", {"n": 2}, "is at least 3"),
+        ("lattice_phi4", {"n": 32, "d": 3}, r"at most 1024 sites, not n\*\*d = 32768"),
         ("commensurate_oscillator", {"m": 2, "n": 4}, "no common divisor; 2:4 is the smaller 1:2"),
     ],
 )
@@ -254,3 +255,21 @@ def test_importing_builds_nothing():
         "assert 'kepler' in hs.systems and len(list(hs.systems)) == len(hs.systems)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("isotropic_oscillator", {"n": 40}), ("anisotropic_oscillator", {"n": 500}), ("garnier", {"n": 30}),
+        ("smorodinsky_winternitz", {"n": 12}), ("toda", {"n": 100}), ("calogero", {"n": 40}),
+        ("sutherland", {"n": 40}), ("fpu", {"n": 1024}), ("fpu_periodic", {"n": 1024}), ("sine_gordon", {"n": 300}),
+        ("rotor_ring", {"n": 300}), ("lattice_phi4", {"n": 32, "d": 2}), ("neumann", {"n": 12}),
+        ("rosochatius", {"n": 10}), ("nbody", {"n": 64}), ("lennard_jones", {"n": 55}),
+    ],
+)  # fmt: skip
+def test_large_sizes_can_be_written_down(name, size):
+    """No formula meets a limit of the language, and the initial states fit it."""
+    system = systems[name](**size)
+    assert len(system.integrals) == len(system.labels) >= 1
+    assert system.hamiltonian.space.dof == system.dof == system.initial_states(2)[0].shape[1]
+    assert len(repr(system)) < 400

@@ -5,12 +5,17 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import sympy as sp
 
 from hamsym.data.systems.drawing import box
 from hamsym.data.systems.family import Size, entry
 from hamsym.data.systems.system import Facts
 from hamsym.data.systems.writing import squares, total
+from hamsym.errors import ParameterError
 from hamsym.symbolic.space import PhaseSpace
+
+#: Sites of the largest lattice.
+LARGEST = 1024
 
 
 def _bonds(n: int, d: int) -> list[tuple[int, int]]:
@@ -31,12 +36,17 @@ def _bonds(n: int, d: int) -> list[tuple[int, int]]:
     d=Size("number of dimensions", 2, 1, 3),
 )
 def lattice_phi4(n: int, d: int) -> Facts:
-    sites = range(1, n**d + 1)
-    bonds = total(f"(q{i} - q{j})**2" for i, j in _bonds(n, d))
-    on_site = total(f"m2*q{i}**2/2 + g*q{i}**4/4" for i in sites)
+    if n**d > LARGEST:
+        raise ParameterError(
+            f"lattice_phi4 has at most {LARGEST} sites, not n**d = {n**d}; take a smaller n or d"
+        )
+    space = PhaseSpace.standard(n**d, parameters={"m2": "real", "g": "positive"})
+    q, (m2, g) = space.coordinates, space.parameters.values()
+    bonds = [(q[i - 1] - q[j - 1]) ** 2 / 2 for i, j in _bonds(n, d)]
+    on_site = [m2 * x**2 / 2 + g * x**4 / 4 for x in q]
     return Facts(
-        PhaseSpace.standard(n**d, parameters={"m2": "real", "g": "positive"}),
-        f"{squares('p', n**d)}/2 + {bonds}/2 + {on_site}",
+        space,
+        sp.Add(*(p**2 / 2 for p in space.momenta), *bonds, *on_site),
         {"m2": -1.0, "g": 1.0},
         "Montvay and Münster, Quantum Fields on a Lattice, chapter 2; m2 is the squared mass",
         box(n**d, 1.2, 0.5),

@@ -14,7 +14,7 @@ from hamsym.symbolic.space import PhaseSpace
 
 @entry(
     "bodies that attract each other by gravity",
-    n=Size("number of bodies", 3, 2, 200),
+    n=Size("number of bodies", 3, 2, 100),
     d=Size("number of dimensions", 3, 2, 3),
 )
 def nbody(n: int, d: int) -> Facts:

@@ -47,7 +47,7 @@ def isotropic_oscillator(n: int) -> Facts:
     )
 
 
-@entry("independent oscillators of any frequencies", n=Size("number of dimensions", 2, 2, 1000))
+@entry("independent oscillators of any frequencies", n=Size("number of dimensions", 2, 2, 500))
 def anisotropic_oscillator(n: int) -> Facts:
     frequencies = [f"w{i}" for i in range(1, n + 1)]
     parts = {f"energy of oscillator {i}": f"p{i}**2/2 + w{i}**2*q{i}**2/2" for i in range(1, n)}
