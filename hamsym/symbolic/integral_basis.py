@@ -21,6 +21,7 @@ from hamsym.symbolic.products import minimal_generators
 from hamsym.symbolic.rank import JacobianRank, flow_rank, is_rank_exact, numeric_rank
 from hamsym.symbolic.readable import Combination
 from hamsym.symbolic.special import SpecialCase, special_cases
+from hamsym.symbolic.tape import NoTape
 from hamsym.symbolic.text import shorten, to_text
 from hamsym.symbolic.verdict import Verdict
 
@@ -30,6 +31,8 @@ SHOWN = 40
 
 class IntegralBasis:
     """A basis of all conserved combinations of an ansatz, modulo constants.
+
+    Generators, rank and special cases are computed when first asked for, each within the budget of the search.
 
     Attributes:
         space: the space.
@@ -128,21 +131,25 @@ class IntegralBasis:
     def _rank(self) -> tuple[int, bool]:
         if not self._combinations:
             return 0, True
-        system = self._ready()
-        clock = system.tower.clock
-        found = JacobianRank(0)
         try:
-            chosen = self._generators
-            bound = min(len(chosen), len(self.space.variables))
+            chosen, generate = self._generators, True
+        except UndecidedError:
+            chosen, generate = list(range(min(self.dimension, SHOWN))), False
+        system = self._ready()
+        clock, found = system.tower.clock, JacobianRank(0)
+        try:
+            limit = len(self.space.variables)
             if self.space.time is None:  # the differential of an integral vanishes on the flows
-                bound = min(bound, len(self.space.variables) - flow_rank(self.functions, self.space, clock))
+                limit -= flow_rank(self.functions, self.space, clock)
+            bound = min(limit, len(chosen))
             found = numeric_rank([self.integrals[i] for i in chosen], self.space, clock, bound)
             if found.value >= bound:
-                return found.value, True
+                return found.value, generate or found.value == limit
             elements = [system.element(self._combinations[i]) for i in chosen]
             variables = [system.tower.number(v) for v in self.space.variables]
-            return found.value, is_rank_exact(system.tower, elements, variables, found)
-        except (tw.ProofStopped, UndecidedError, ArithmeticError, ValueError):
+            exact = generate and is_rank_exact(system.tower, elements, variables, found)
+            return found.value, exact
+        except (tw.ProofStopped, NoTape, ArithmeticError, ValueError):
             return found.value, False
 
     def contains(self, expression: Formula) -> bool:
@@ -221,7 +228,11 @@ class IntegralBasis:
     # -- for people and programs -----------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, object]:
-        """Return the basis in types that JSON knows, formulas as text."""
+        """Return the basis in types that JSON knows, formulas as text; ``generators`` is None if they were not found."""
+        try:
+            generators: list[str] | None = [to_text(e) for e in self.generators]
+        except UndecidedError:
+            generators = None
         return {
             "dimension": self.dimension,
             "rank": self.rank,
@@ -231,7 +242,7 @@ class IntegralBasis:
             "equations": self.size[0],
             "unknowns": self.size[1],
             "integrals": [to_text(e) for e in self.integrals],
-            "generators": [to_text(e) for e in self.generators],
+            "generators": generators,
             "special": [case.to_dict() for case in self.jumps],
         }
 
