@@ -7,9 +7,9 @@ import math
 import numpy as np
 import sympy as sp
 
+from hamsym.data.systems.bodies import cartesian, square_distance, total_momenta
 from hamsym.data.systems.family import Size, entry
 from hamsym.data.systems.system import Facts, States
-from hamsym.symbolic.space import PhaseSpace
 
 
 @entry(
@@ -18,29 +18,17 @@ from hamsym.symbolic.space import PhaseSpace
     d=Size("number of dimensions", 3, 2, 3),
 )
 def nbody(n: int, d: int) -> Facts:
-    axes = "xyz"[:d]
     masses = [f"m{i}" for i in range(1, n + 1)]
-    space = PhaseSpace(
-        [f"{a}{i}" for i in range(1, n + 1) for a in axes],
-        [f"p{a}{i}" for i in range(1, n + 1) for a in axes],
-        parameters=dict.fromkeys(["G", *masses], "positive"),
-        time="t",
-    )
-    q, p = (_by_body(symbols, d) for symbols in (space.coordinates, space.momenta))
+    space, q, p = cartesian(n, d, dict.fromkeys(["G", *masses], "positive"), time="t")
     m, G, t = [space.parameters[name] for name in masses], space.parameters["G"], space.time
     kinetic = [sum(c**2 for c in p[i]) / (2 * m[i]) for i in range(n)]
     attraction = [
-        -G * m[i] * m[j] / sp.sqrt(sum((a - b) ** 2 for a, b in zip(q[i], q[j], strict=True)))
-        for i in range(n)
-        for j in range(i + 1, n)
+        -G * m[i] * m[j] / sp.sqrt(square_distance(q[i], q[j])) for i in range(n) for j in range(i + 1, n)
     ]
-    momentum = [sp.Add(*(p[i][a] for i in range(n))) for a in range(d)]
-    known = {f"total momentum {axes[a]}": momentum[a] for a in range(d)}
-    for a, b in [(0, 1)] if d == 2 else [(1, 2), (2, 0), (0, 1)]:
-        label = "angular momentum" + (f" {axes[3 - a - b]}" if d == 3 else "")
-        known[label] = sp.Add(*(q[i][a] * p[i][b] - q[i][b] * p[i][a] for i in range(n)))
-    for a in range(d):
-        known[f"centre of mass {axes[a]}"] = sp.Add(*(m[i] * q[i][a] for i in range(n))) - t * momentum[a]
+    known = total_momenta(q, p)
+    for a, axis in enumerate("xyz"[:d]):
+        moment = sp.Add(*(m[i] * q[i][a] for i in range(n)))
+        known[f"centre of mass {axis}"] = moment - t * known[f"total momentum {axis}"]
 
     def draw(count: int, rng: np.random.Generator, k: dict[str, float]) -> States:
         return _cluster(count, n, d, rng, k)
@@ -55,10 +43,6 @@ def nbody(n: int, d: int) -> Facts:
         known,
         rank=1 + len(known),
     )
-
-
-def _by_body(symbols: tuple[sp.Symbol, ...], d: int) -> list[tuple[sp.Symbol, ...]]:
-    return [symbols[i : i + d] for i in range(0, len(symbols), d)]
 
 
 def _cluster(count: int, n: int, d: int, rng: np.random.Generator, k: dict[str, float]) -> States:

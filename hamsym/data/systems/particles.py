@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import sympy as sp
 
+from hamsym.data.systems.bodies import cartesian, square_distance, total_momenta
 from hamsym.data.systems.family import Size, entry
 from hamsym.data.systems.system import Draw, Facts, States
 from hamsym.symbolic.space import PhaseSpace
@@ -24,25 +25,14 @@ def _cluster(
     trap: bool = False,
 ) -> Facts:
     """Facts of n unit masses in d dimensions with an energy for each pair, a function of the squared distance."""
-    axes = "xyz"[:d]
-    space = PhaseSpace(
-        [f"{a}{i}" for i in range(1, n + 1) for a in axes],
-        [f"p{a}{i}" for i in range(1, n + 1) for a in axes],
-        parameters=dict.fromkeys(parameters, "real"),
-    )
-    q, p = ([some[i : i + d] for i in range(0, n * d, d)] for some in (space.coordinates, space.momenta))
+    space, q, p = cartesian(n, d, dict.fromkeys(parameters, "real"))
     energy = [c**2 / 2 for c in space.momenta]
-    for i in range(n):
-        for j in range(i + 1, n):
-            energy.append(pair(sum((a - b) ** 2 for a, b in zip(q[i], q[j], strict=True)), space))
+    energy += [pair(square_distance(q[i], q[j]), space) for i in range(n) for j in range(i + 1, n)]
     if trap:
         for a in range(d):
             centre = sp.Add(*(body[a] for body in q)) / n
             energy += [(body[a] - centre) ** 2 / 2 for body in q]
-    known = {f"total momentum {axes[a]}": sp.Add(*(body[a] for body in p)) for a in range(d)}
-    for a, b in [(0, 1)] if d == 2 else [(1, 2), (2, 0), (0, 1)]:
-        label = "angular momentum" + (f" {axes[3 - a - b]}" if d == 3 else "")
-        known[label] = sp.Add(*(q[i][a] * p[i][b] - q[i][b] * p[i][a] for i in range(n)))
+    known = total_momenta(q, p)
     return Facts(space, sp.Add(*energy), parameters, source, draw, known, rank=1 + len(known))
 
 

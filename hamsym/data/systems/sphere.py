@@ -6,12 +6,12 @@ import numpy as np
 
 from hamsym.data.systems.drawing import sphere
 from hamsym.data.systems.family import Size, entry
-from hamsym.data.systems.system import ENERGY, Facts, States
+from hamsym.data.systems.system import ENERGY, Draw, Facts, States
 from hamsym.data.systems.writing import pairs, rotation, squares, total
 from hamsym.symbolic.space import PhaseSpace
 
 
-def _tangent(n: int, away: float) -> object:
+def _tangent(n: int, away: float) -> Draw:
     """Points of the unit sphere with every |q_i| at least ``away``, and tangent momenta."""
 
     def draw(count: int, rng: np.random.Generator, k: dict[str, float]) -> States:
@@ -48,7 +48,7 @@ def _on_sphere(n: int, walls: bool) -> Facts:
         values,
         "Neumann, Journal für die reine und angewandte Mathematik 56 (1859) 46; Moser, Various Aspects of "
         "Integrable Hamiltonian Systems",
-        _tangent(n, 0.2 * walls),  # type: ignore[arg-type]
+        _tangent(n, 0.2 * walls),
         known,
         rank=n,
         involution=(ENERGY, *known),
