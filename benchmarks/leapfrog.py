@@ -25,7 +25,7 @@ from rich.table import Table
 
 import hamsym as hs
 from hamsym.numeric.methods import method_named
-from hamsym.numeric.stepping import stepping_kernels
+from hamsym.numeric.stepping import fill, stepping_kernels
 
 #: The gradient of U in C, from x, y to fx, fy; K = |p|²/2 in all three.
 FORCES = {
@@ -140,9 +140,7 @@ def measure(name: str, folder: Path, options: argparse.Namespace) -> dict[str, f
         )  # fmt: skip
 
     contenders = {
-        "kernel": lambda: kernels.block(
-            q0, p0, q, p, 0, options.batch, 0.0, h, options.save_every, kernels.WIDTH, *k
-        ),
+        "kernel": lambda: fill(kernels, (q0, p0, q, p), 0, options.batch, 0.0, h, options.save_every, k),
         "simulate": simulate,
     }
     for flags in FLAGS:

@@ -44,7 +44,17 @@ def cache_folder() -> Path:
 
 
 #: The modules whose text shapes generated code.
-_GENERATORS = ("cache", "printing", "codegen", "step", "splitting", "implicit", "nonseparable", "stepping")
+_GENERATORS = (
+    "cache",
+    "printing",
+    "elementary",
+    "codegen",
+    "step",
+    "splitting",
+    "implicit",
+    "nonseparable",
+    "stepping",
+)
 _MENDING = Lock()
 
 

@@ -3,7 +3,8 @@
 Common subexpressions are computed once, every intermediate is a local name, integer and half-integer powers are
 products and square roots, and one reciprocal serves all quotients by the same thing.  Fused multiply-adds are written
 out as ``fma`` and none are left to the compiler, whose choice differs between the scalar and the SIMD version of one
-loop: so a trajectory has the same bits alone and in a batch.
+loop: so a trajectory has the same bits alone and in a batch.  What ``fma``, ``sin`` and ``cos`` are is said by the module
+that holds the code.
 
 ``log(Σ cₖ exp(eₖ))`` is printed in its max-shifted form, value and gradient, so that a potential
 ``-log Σ cₖ exp(-aₖ)`` and its force stay finite wherever the ``aₖ`` are.
@@ -22,7 +23,7 @@ from hamsym.errors import FormulaError, did_you_mean
 
 _CALLS: dict[str, tuple[str, str]] = {  # sympy name: (numba, numpy)
     "exp": ("math.exp", "np.exp"), "log": ("math.log", "np.log"),
-    "sin": ("math.sin", "np.sin"), "cos": ("math.cos", "np.cos"), "tan": ("math.tan", "np.tan"),
+    "sin": ("sin", "np.sin"), "cos": ("cos", "np.cos"), "tan": ("math.tan", "np.tan"),
     "sinh": ("math.sinh", "np.sinh"), "cosh": ("math.cosh", "np.cosh"), "tanh": ("math.tanh", "np.tanh"),
     "asin": ("math.asin", "np.arcsin"), "acos": ("math.acos", "np.arccos"), "atan": ("math.atan", "np.arctan"),
     "atan2": ("math.atan2", "np.arctan2"), "Abs": ("abs", "np.abs"),

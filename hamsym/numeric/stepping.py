@@ -1,6 +1,6 @@
 """The loops: source of the time-stepping kernels of one Hamiltonian and one method.
 
-A batch runs in blocks of ``LANES`` trajectories.  Within a block the lane loop is innermost and several steps are
+A batch runs in blocks of sixteen or so trajectories.  Within a block the lane loop is innermost and several steps are
 written out inside it, so that a state stays in registers and the compiler turns the lanes into SIMD; output is
 trajectory-major, because time-major output is limited by memory.  The bits depend neither on how often a trajectory is
 stored nor on its company: the compiler may not reorder or contract floating-point operations; fused multiply-adds are
@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple
 
+import numpy as np
 import sympy as sp
 
 from hamsym.errors import FormulaError, ParameterError
@@ -25,79 +26,99 @@ from hamsym.numeric.splitting import splitting_source
 from hamsym.numeric.step import StepSource
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
-#: Trajectories in one SIMD block.
-LANES = 16
-#: Steps written out in one pass, and chains of instructions interleaved in it to hide each other's latency; long
-#: formulas fill the processor without, and would compile for long.
-_UNROLL, _CHAINS, _LONG = 5, 2, 60
+#: Ranges of trajectories that begin at multiples of this are cut into whole SIMD blocks.
+BLOCK = 48
+#: Steps written out in one pass; chains of eight lanes interleaved in it to hide each other's latency, and more where
+#: there are roots or quotients.  Long formulas fill the processor without, and would compile for long.
+_UNROLL, _CHAIN, _CHAINS, _SLOW_CHAINS, _LONG = 5, 8, 2, 3, 60
+_LANES = _CHAIN * _CHAINS
+_SLOW = re.compile(r"sqrt|/|\*\*|math\.")
 
 _LOCALS = re.compile(r"\b((?:end_|e_)?[qpxy]\d+)\b")
 
+#: What the module of a kernel needs, and what its formulas mean by ``fma``, ``sin`` and ``cos``.
 _HEADER = """\
 import math
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 
-inlined = njit(forceinline=True, error_model="numpy")
+from hamsym.numeric import elementary
+from hamsym.numeric.elementary import inlined, scatter
+
 compiled = njit(cache=CACHE, nogil=True, error_model="numpy")
-
-
-@intrinsic
-def fma(context, a, b, c):
-    def emit(context, builder, signature, arguments):
-        return builder.fma(*arguments)
-
-    return types.float64(types.float64, types.float64, types.float64), emit
-
-
-@intrinsic
-def scatter(context, out, first, stride, lanes):
-    # Scalar loads from lanes just stored as vectors would wait until the stores have left the core.
-
-    def emit(context, builder, signature, arguments):
-        target, source = (context.make_array(signature.args[i])(context, builder, arguments[i]).data for i in (0, 3))
-        vector = ir.VectorType(ir.DoubleType(), {lanes})
-        values = builder.load(builder.bitcast(source, vector.as_pointer()), align=8)
-        place = arguments[1]
-        for lane in range({lanes}):
-            value = builder.extract_element(values, ir.Constant(ir.IntType(32), lane))
-            builder.store(value, builder.gep(target, [place]))
-            place = builder.add(place, arguments[2])
-        return context.get_dummy_value()
-
-    return types.void(out, types.intp, types.intp, lanes), emit
-
-
 """
+_FUSED, _SEPARATE = "fma = elementary.fma\n", "fma = elementary.separate\n"
+_LIBRARY = "sin, cos, RETRY = math.sin, math.cos, False\n"
+_FOR_LANES = (
+    "sin, cos, RETRY = elementary.sin, elementary.cos, True\n"
+    "careful_sin, careful_cos = elementary.careful_sin, elementary.careful_cos\n"
+)
+_LANE_FUNCTIONS = re.compile(r"\b(sin|cos)\(")
+_OWN_FUNCTIONS = re.compile(r"\b(sin|cos|force|velocity|potential|gradient|begin|step|stored_step)\(")
 
 
-def stepping_kernels(H: Hamiltonian, method: Method, *, compensated: bool = False) -> Kernels:
+def stepping_kernels(
+    H: Hamiltonian, method: Method, *, compensated: bool = False, strict: bool = False
+) -> Kernels:
     """Return the compiled loops of a method for a Hamiltonian that it admits.
 
     Arguments:
         H: the Hamiltonian; parameters stay arguments, so new values need no new code.
         method: the integrator.
         compensated: carry the rounding errors of the additions along.
+        strict: no fused operations, and the library's functions.
 
     Returns:
-        An object with ``one(q_in, p_in, q_out, p_out, i, t0, h, save_every, *k)`` and
+        What :func:`fill` takes: an object with ``one(q_in, p_in, q_out, p_out, i, t0, h, save_every, *k)`` and
         ``block(q_in, p_in, q_out, p_out, first, last, t0, h, save_every, WIDTH, *k)``, and that ``WIDTH``: the length of
         the SIMD loop has to come at run time, because the compiler would write out one of known length as scalars.
         ``q_in`` is ``(batch, dof)``, ``q_out`` is ``(batch, time, dof)``; both fill the trajectories i, or first to
-        last - 1.
+        last - 1.  If it says ``RETRY``, a trajectory that ``block`` left as NaN may be finite with ``one``.
 
     Raises:
         NotSeparableError: if the method needs another form of H.
         FormulaError: if H cannot be turned into numbers.
     """
-    return _kernels(
-        H,
-        f"stepping {astuple(method)} {compensated}",
-        lambda: _stepping_source(H, _step_source(H, method, compensated)),
-    )
+
+    def write() -> str:
+        source = _step_source(H, method, compensated)
+        functions = "\n\n".join([source.functions, *source.step, *source.begin])
+        retry = source.has_lanes and not strict and _LANE_FUNCTIONS.search(functions) is not None
+        header = (_SEPARATE if strict else _FUSED) + (_FOR_LANES if retry else _LIBRARY)
+        return f"{header}\n\n{_stepping_source(H, source, retry)}"
+
+    return _kernels(H, f"stepping {astuple(method)} {compensated} {strict}", write)
+
+
+def fill(
+    kernels: Kernels,
+    states: Sequence[np.ndarray],
+    first: int,
+    last: int,
+    t0: float,
+    h: float,
+    save_every: int,
+    k: Sequence[float],
+) -> None:
+    """Integrate the trajectories first to last - 1 with the kernels of :func:`stepping_kernels`.
+
+    Arguments:
+        kernels: the compiled loops.
+        states: ``q_in``, ``p_in`` of shape ``(batch, dof)`` and ``q_out``, ``p_out`` of shape ``(batch, time, dof)``.
+        first, last: the range.
+        t0, h, save_every: initial time, step and steps between stored states.
+        k: the parameters.
+    """
+    alone: Iterable[int] = range(first, last)
+    if last - first >= 3:  # a block computes sixteen or more
+        kernels.block(*states, first, last, t0, h, save_every, kernels.WIDTH, *k)
+        alone = ()
+        if kernels.RETRY:
+            end = states[2][first:last, -1].sum(-1) + states[3][first:last, -1].sum(-1)
+            alone = first + np.flatnonzero(~np.isfinite(end))
+    for i in alone:
+        kernels.one(*states, i, t0, h, save_every, *k)
 
 
 def sampling_kernels(H: Hamiltonian) -> Kernels:
@@ -117,14 +138,13 @@ def sampling_kernels(H: Hamiltonian) -> Kernels:
             f"the Hamiltonian depends on the time {H.space.time}, so there is no density exp(-βU) to sample; "
             "put in a fixed time"
         )
-    return _kernels(H, "sampling", lambda: _sampling_source(H))
+    return _kernels(H, "sampling", lambda: f"{_FUSED}{_LIBRARY}\n\n{_sampling_source(H)}")
 
 
 def _kernels(H: Hamiltonian, kind: str, write: Callable[[], str]) -> Kernels:
     space = H.space
     names = [f"{n}:{s.assumptions0.get('positive')}" for n, s in space.symbols.items()]
-    header = _HEADER.replace("{lanes}", str(LANES))
-    return Kernels((sp.srepr(H.expr), repr(space), *names, kind), lambda: header + write())
+    return Kernels((sp.srepr(H.expr), repr(space), *names, kind), lambda: _HEADER + write())
 
 
 def _step_source(H: Hamiltonian, method: Method, compensated: bool) -> StepSource:
@@ -141,8 +161,8 @@ def _step_source(H: Hamiltonian, method: Method, compensated: bool) -> StepSourc
     return doubled_source(H, method)
 
 
-def _stepping_source(H: Hamiltonian, source: StepSource) -> str:
-    """The functions of a step, and the loops that call them."""
+def _stepping_source(H: Hamiltonian, source: StepSource, retry: bool) -> str:
+    """The functions of a step, and the loops that call them; to retry, ``one`` has careful twins of the functions."""
     names, state = Arguments.of(H.space), source.state
     k_tail = "".join(f", {k}" for k in names.k)
     given = "".join(f", {c}" for c in source.constants) + k_tail
@@ -172,26 +192,34 @@ def _stepping_source(H: Hamiltonian, source: StepSource) -> str:
     constants = [f"{name} = {value}" for name, value in source.constants.items()]
     if source.has_lanes:
         is_long = source.functions.count("\n") > _LONG
-        unroll, chains = (1, 1) if is_long else (max(1, _UNROLL // source.stages), _CHAINS)
-        block = _lanes(source, variables, start, kept, step, unroll, chains)
+        chains = 1 if is_long else _SLOW_CHAINS if _SLOW.search(source.functions) else _CHAINS
+        lanes, unroll = (max(_CHAIN * chains, _LANES), 1 if is_long else max(1, _UNROLL // source.stages))
+        block = _lanes(source, variables, start, kept, step, unroll, chains, lanes)
+        width = lanes // chains
     else:
-        chains, block = 1, ["for i in range(first, last):", *_indent(one)]
-    loops = f"t0, h, save_every{k_tail}"
+        width, block = 1, ["for i in range(first, last):", *_indent(one)]
+    functions = [
+        source.functions,
+        _define(f"begin({', '.join(variables)}, t, h{given})", [*source.begin, f"return ({listed},)"]),
+        _define(f"step({listed}, t, h{given})", [*source.step, f"return ({listed},)"]),
+        _define(f"stored_step({listed}, t, h{given})", [*source.stored_step, f"return ({all_listed},)"]),
+    ]
+    if retry:
+        functions, one = [*functions, *map(_careful, functions)], [_careful(line) for line in one]
+    states, loops = "q_in, p_in, q_out, p_out", f"t0, h, save_every{k_tail}"
+    loops_of_block = loops.replace("save_every", "save_every, width")
     return "\n\n".join(
         [
-            source.functions,
-            f"WIDTH = {LANES // chains}",
-            _define(f"begin({', '.join(variables)}, t, h{given})", [*source.begin, f"return ({listed},)"]),
-            _define(f"step({listed}, t, h{given})", [*source.step, f"return ({listed},)"]),
-            _define(f"stored_step({listed}, t, h{given})", [*source.stored_step, f"return ({all_listed},)"]),
-            _define(f"one(q_in, p_in, q_out, p_out, i, {loops})", [*constants, *one], "compiled"),
-            _define(
-                f"block(q_in, p_in, q_out, p_out, first, last, {loops.replace('save_every', 'save_every, width')})",
-                [*constants, *block],
-                "compiled",
-            ),
+            f"WIDTH = {width}",
+            *functions,
+            _define(f"one({states}, i, {loops})", [*constants, *one], "compiled"),
+            _define(f"block({states}, first, last, {loops_of_block})", [*constants, *block], "compiled"),
         ]
     )
+
+
+def _careful(text: str) -> str:
+    return _OWN_FUNCTIONS.sub(r"careful_\1(", text)
 
 
 def _lanes(
@@ -202,6 +230,7 @@ def _lanes(
     step: Callable[..., str],
     unroll: int,
     chains: int,
+    lanes: int,
 ) -> list[str]:
     """The loop over blocks of trajectories, their output and their SIMD lanes."""
     state, ends, dof = source.state, source.ends, len(variables) // 2
@@ -210,19 +239,19 @@ def _lanes(
     def run(first: str, count: int) -> list[str]:
         """The lane loop over ``count`` steps from step number ``first``, the last one stored."""
         calls = [step(f"{first} + {r}", stored=r == count - 1) for r in range(count)]
-        return _indent(_interleaved([*load, *calls, *keep], chains))
+        return _indent(_interleaved([*load, *calls, *keep], chains, lanes // chains))
 
     saves = [f"for n in range(save_every // {unroll}):", *run(f"(s - 1)*save_every + {unroll}*n", unroll)]
     if unroll > 1:
         rest = f"save_every % {unroll}"
         saves += [f"for n in range({rest}):", *run(f"s*save_every - {rest} + n", 1)]
     write_block = [
-        f"scatter(flat_{x[0]}, (begin_at*times + s)*{dof} + {x[1:]}, times*{dof}, s_{ends[x]})"
+        f"scatter(flat_{x[0]}, (begin_at*times + s)*{dof} + {x[1:]}, times*{dof}, s_{ends[x]}, {lanes})"
         for x in variables
     ]
     write_part = [f"{x[0]}_out[begin_at + l, s, {x[1:]}] = s_{ends[x]}[l]" for x in variables]
     saves += [
-        f"if begin_at + {LANES} <= last:",
+        f"if begin_at + {lanes} <= last:",
         *_indent(write_block),
         "else:",
         *_indent(["for l in range(last - begin_at):", *_indent(write_part)]),
@@ -230,19 +259,19 @@ def _lanes(
     first = ["i = min(begin_at + l, last - 1)", *start, *[f"s_{x}[l] = {x}" for x in state]]
     return [
         "times, flat_q, flat_p = q_out.shape[1], q_out.reshape(q_out.size), p_out.reshape(p_out.size)",
-        *[f"s_{x} = np.empty({LANES})" for x in kept],
-        f"for begin_at in range(first, last, {LANES}):",
+        *[f"s_{x} = np.empty({lanes})" for x in kept],
+        f"for begin_at in range(first, last, {lanes}):",
         *_indent(
-            [f"for l in range({LANES}):", *_indent(first), "for s in range(1, times):", *_indent(saves)]
+            [f"for l in range({lanes}):", *_indent(first), "for s in range(1, times):", *_indent(saves)]
         ),
     ]
 
 
-def _interleaved(body: list[str], chains: int) -> list[str]:
+def _interleaved(body: list[str], chains: int, width: int) -> list[str]:
     """A loop over the lanes of one chain whose body does every line for all chains in turn."""
 
     def for_chain(line: str, c: int) -> str:
-        return _LOCALS.sub(rf"\1_{c}", line).replace("[l]", f"[l + {c * LANES // chains}]")
+        return _LOCALS.sub(rf"\1_{c}", line).replace("[l]", f"[l + {c * width}]")
 
     return ["for l in range(width):", *_indent(for_chain(line, c) for line in body for c in range(chains))]
 
@@ -262,10 +291,10 @@ def _sampling_source(H: Hamiltonian) -> str:
     keep = [f"{x[0]}[{x[1:]}, i] = {x}" for x in state]
 
     def lanes(body: list[str]) -> list[str]:
-        return [f"for i in range(begin, min(begin + {LANES}, u.size)):", *_indent(body)]
+        return [f"for i in range(begin, min(begin + {_LANES}, u.size)):", *_indent(body)]
 
     body = [
-        f"for begin in range(0, u.size, {LANES}):",
+        f"for begin in range(0, u.size, {_LANES}):",
         *_indent(
             [
                 "if steps > 0:",

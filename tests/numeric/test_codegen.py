@@ -23,11 +23,12 @@ from hamsym.numeric.methods import method_named
 from hamsym.numeric.printing import LogSumExp, shift_exponentials, straight_line
 
 X, Y = sp.symbols("x y", real=True)
+MEANINGS = {"fma": lambda a, b, c: a * b + c, "sin": math.sin, "cos": math.cos}
 
 
 def run_lines(outputs, x, y, flavour):
     lines, results = straight_line(outputs, {X: "x", Y: "y"}, flavour=flavour)
-    scope = {"math": math, "np": np, "x": x, "y": y, "fma": lambda a, b, c: a * b + c}
+    scope = {"math": math, "np": np, "x": x, "y": y, **MEANINGS}
     exec("\n".join(lines), scope)
     return [eval(r, scope) for r in results]
 
@@ -104,7 +105,7 @@ def test_mixture_potential_and_force_stay_exact_far_away(name, radius):
     lines, results = straight_line(
         [shifted, *(shifted.diff(s) for s in symbols)], dict(zip(symbols, "xy", strict=True))
     )
-    scope = {"math": math, "x": q[0], "y": q[1], "fma": lambda a, b, c: a * b + c}
+    scope = {"math": math, "x": q[0], "y": q[1], **MEANINGS}
     exec("\n".join(lines), scope)
     with mpmath.workdps(40):
         for result, exact in zip(
