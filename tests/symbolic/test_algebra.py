@@ -355,6 +355,14 @@ def test_the_signature_may_depend_on_a_parameter():
     assert A.killing_form[0, 0] == -2 * c / m
 
 
+def test_values_of_parameters_at_which_generators_become_dependent_are_named():
+    A = hs.LieAlgebra(["(c - 1)*x + p", "p + 2*x", "m*(x + p)"], LINE)
+    c = LINE.parameters["c"]
+    assert A.dimension == 2 and list(A.dependences) == [2] and A.critical == (c - 3,)
+    assert hs.LieAlgebra(["2*x + p", "p + 2*x"], LINE).dimension == 1  # c = 3
+    assert hs.LieAlgebra(["x**m", "p"], LINE).critical == ()  # what a closure that fails meets does not count
+
+
 def test_roots_of_parameters_are_scalars():
     """x, p and H of the oscillator in units in which the frequency √(k/m) shows."""
     A = hs.LieAlgebra(["sqrt(k*m)*x", "p", "p**2/(2*m) + k*x**2/2", "1"], LINE)

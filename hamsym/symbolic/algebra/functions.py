@@ -136,7 +136,8 @@ class Functions:
             return self._rational_dependences(found, len(columns))
         kernel = linear.kernel(found, len(columns), self.tower.ring.one, self.tower.reduce, self.clock.check)
         for polynomial in kernel.critical:
-            self.critical.setdefault(str(polynomial), polynomial)
+            for factor, _ in self.tower.factored(polynomial)[1]:
+                self.critical.setdefault(str(factor), factor)
         dependences: dict[int, Vector] = {}
         for last, v in kernel.vectors.items():
             numbers = {k: self.scalar(c) for k, c in v.items()}

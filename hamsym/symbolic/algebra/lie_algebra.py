@@ -81,6 +81,7 @@ class LieAlgebra(Display):
     _hamiltonian: sp.Expr | None
     _functions: Functions
     _closing: Closing
+    _critical: tuple[sp.Expr, ...]
 
     def __init__(
         self,
@@ -123,6 +124,8 @@ class LieAlgebra(Display):
         }
         closing = close(functions, [elements[i] for i in independent], self._hamiltonian)
         self._closing = closing
+        found_critical = map(functions.expression, functions.critical.values())
+        self._critical = tuple(e for e in found_critical if not e.is_nonzero)
         self.closes = not closing.missing and not closing.adjoined
         self.coefficients_depend_on = closing.central
 
@@ -159,7 +162,7 @@ class LieAlgebra(Display):
         made.__dict__["basis"] = basis
         made.__dict__["missing"] = ()
         made.__dict__["adjoined"] = ()
-        made.generators = made.basis
+        made.generators, made._critical = made.basis, ()
         made.dimension, made.closes = structure.dimension, True
         made.dependent, made.dependences, made.coefficients_depend_on = (), {}, None
         return made
@@ -183,10 +186,7 @@ class LieAlgebra(Display):
             >>> LieAlgebra(["q1", "a*q1 + b*p1"], PhaseSpace.standard(1, parameters={"a": "real", "b": "real"})).critical
             (b,)
         """
-        if not self.given:
-            return ()
-        found = [self._functions.expression(p) for p in self._functions.critical.values()]
-        return tuple(e for e in found if not e.is_nonzero)
+        return self._critical
 
     @property
     def stopped(self) -> str:
