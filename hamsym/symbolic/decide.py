@@ -17,7 +17,7 @@ from hamsym.symbolic import tower as tw
 from hamsym.symbolic.claim import Claim as Claim
 from hamsym.symbolic.claim import formal_bracket as formal_bracket
 from hamsym.symbolic.proof import prove as prove
-from hamsym.symbolic.tape import NoTape, OutsideDomain, Polynomial
+from hamsym.symbolic.tape import NoTape, OutsideDomain, Polynomial, TooLarge
 from hamsym.symbolic.verdict import Proved, Refuted, Undecided, Verdict
 from hamsym.symbolic.witness import Point, choices, enclosure, is_short, nearer, points
 
@@ -78,7 +78,11 @@ def _decide(claim: Claim, clock: tw.Clock) -> Verdict:
         if found is not None:
             return found
     if search.sample is None:
-        reason = "no point of the domain found: the domain is empty or tiny"
+        reason = (
+            "at no point that was tried all values are within reach of ball arithmetic: an exponential is too large"
+            if search.overflown
+            else "no point of the domain found: the domain is empty or tiny"
+        )
     return Undecided(claim.question, claim.formula, reason=reason, seconds=clock.seconds)
 
 
@@ -92,6 +96,7 @@ class _Search:
     def __init__(self, claim: Claim, clock: tw.Clock) -> None:
         self.claim, self.clock = claim, clock
         self.sample: tuple[Point, dict[str, Polynomial]] | None = None
+        self.overflown = False
         self._trials: Iterator[tuple[Point, dict[str, Polynomial]]] = zip(
             points(claim.symbols), choices(claim.arity), strict=False
         )
@@ -104,7 +109,8 @@ class _Search:
                 self.clock.check()
                 try:
                     ball = self.claim.value(point, functions, precision)
-                except OutsideDomain:
+                except OutsideDomain as outside:
+                    self.overflown = self.overflown or isinstance(outside, TooLarge)
                     if precision == bits[0]:
                         break
                     continue

@@ -362,7 +362,7 @@ class _Parser:
         """Remember that the formula is finite only where the expression is not zero."""
         if self.reality.vanishes(expr):
             self._fail("division by zero", position)
-        if expr.free_symbols:
+        if expr.free_symbols and not expr.is_nonzero:
             self.nonzero[expr] = None
 
     def _check_size(self, size: float | None, expr: sp.Expr | None, position: int) -> None:

@@ -23,6 +23,10 @@ class OutsideDomain(Exception):
     """The formula is not certainly finite and smooth at a point, at the precision used."""
 
 
+class TooLarge(OutsideDomain):
+    """A value at a point is beyond the numbers of ball arithmetic."""
+
+
 class NoTape(Exception):
     """The formula contains a function that cannot be evaluated."""
 
@@ -147,7 +151,7 @@ class Tape:
             for kind, places, extra in self.operations:
                 value = _FORWARD[kind]([values[i] for i in places], extra, point, functions)
                 if not value.is_finite():
-                    raise OutsideDomain
+                    raise TooLarge if kind in ("exp", "sinh", "cosh") else OutsideDomain
                 values.append(value)
         return Run(self, values, functions, bits)
 

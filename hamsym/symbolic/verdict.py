@@ -121,7 +121,7 @@ class Verdict(ABC):
 
     def _conditions(self) -> list[str]:
         positive = [f"{_shown(e)} > 0" for e in self.domain.positive]
-        return [*positive, *(f"{_shown(e)} != 0" for e in self.domain.nonzero)]
+        return list(dict.fromkeys([*positive, *(f"{_shown(e)} != 0" for e in self.domain.nonzero)]))
 
     def _lines(self) -> list[str]:
         conditions = self._conditions()
@@ -133,6 +133,17 @@ class Verdict(ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.question} ({1e3 * self.seconds:.1f} ms)>"
+
+    def _repr_latex_(self) -> str:
+        """Return the status, the claim and what there is to say in LaTeX, for documents made from notebooks."""
+        sign = {"proved": "=", "refuted": r"\neq", "undecided": r"\overset{?}{=}"}[self.status]
+        left = {"{": r"\{g, H\}"}.get(self.question[0], r"\text{the expression}")
+        if "dg/dt" in self.question:
+            left += r" + \frac{\partial g}{\partial t}"
+        return f"${left} {sign} 0{self._latex_details()}$"
+
+    def _latex_details(self) -> str:
+        return ""
 
     def _repr_html_(self) -> str:
         colour = {"proved": "#1a7f37", "refuted": "#cf222e"}.get(self.status, "#9a6700")
@@ -284,6 +295,15 @@ class Refuted(Verdict):
             return None
         digits = DIGITS + max(0, -int(sp.floor(sp.log(min(abs(lower), abs(upper)), 10).evalf(8))))
         return evaluate(self.expression, self.point, self.functions, digits=digits)
+
+    def _latex_details(self) -> str:
+        def assigned(name: object, value: sp.Basic) -> str:
+            return f"{sp.latex(name)} = {sp.latex(value)}"
+
+        where = [assigned(s, v) for s, v in self.point.items()]
+        where += [assigned(sp.Function(n)(*f.variables), f.expr) for n, f in self.functions.items()]
+        value = rf" \in {_interval(*self.value)}"
+        return r",\quad \text{value}" + value + (r"\text{ at }" + r",\; ".join(where) if where else "")
 
     def details(self) -> list[str]:
         lines = [f"value in {_interval(*self.value)}" + (f" at {_at(self.point)}" if self.point else "")]

@@ -161,6 +161,14 @@ def test_every_rewrite_is_proved_and_its_spoilt_form_refuted(name, e):
         "tanh(2*q1) - 2*tanh(q1)/(1 + tanh(q1)**2)",
         "sqrt((q1**2 + sin(q2) + 2)**2) - q1**2 - sin(q2) - 2",
         "log(sqrt(q1**2 + 1) + q1) + log(sqrt(q1**2 + 1) - q1)",
+        "(2 + sqrt(5))**(1/3) - (1 + sqrt(5))/2",
+        "(sqrt(5) + 2)**(1/3) - (sqrt(5) - 2)**(1/3) - 1",
+        "(2**(1/3) - 1)**(1/3)*9**(1/3) - 1 + 2**(1/3) - 4**(1/3)",
+        "3*sqrt(5**(1/3) - 4**(1/3)) - 2**(1/3) - 20**(1/3) + 25**(1/3)",
+        "sqrt(q1*q2)*sqrt(q2*p1)*sqrt(p1*q1) - sqrt(q1**2*q2**2*p1**2)",
+        "asin(-q1) + asin(q1) + atan(q1 - q2) + atan(q2 - q1)",
+        "atan2(2*q2, 2*q1) - atan2(q2, q1)",
+        "atan2(-m*q2, m*q1) + atan2(q2, q1)",
     ],
 )
 def test_true_identities(zero):
@@ -182,6 +190,11 @@ def test_true_identities(zero):
         "exp(pi*sqrt(163)) - 262537412640768744",
         "(1 + q1/10**30)*q2 - q2",
         "atan(q1) + atan(q2) - atan((q1 + q2)/(1 - q1*q2))",
+        "atan2(a*q2, a*q1) - atan2(q2, q1)",
+        "sqrt(q1*q2)*sqrt(q2*p1)*sqrt(p1*q1) - q1*q2*p1",
+        "sqrt(q1*q2)*sqrt(q1*p2) - q1*sqrt(q2*p2)",
+        "sin(sqrt(q1**2)) - sin(q1)",
+        "(1 + sqrt(2))**(1/3) - (sqrt(2) - 1)**(1/3) - 1/2",
     ],
 )
 def test_false_identities(nonzero):
@@ -203,6 +216,36 @@ def test_explicit_time():
     H = Hamiltonian("p**2/(2*m)", space)
     assert verify(H, "m*x - t*p").status == "proved"
     assert verify(H, "m*x + t*p").status == "refuted"
+
+
+@pytest.mark.parametrize(
+    ("zero", "regions"),
+    [
+        ("cos(sqrt(q1**2)) - cos(q1)", 2),
+        ("tanh(sqrt(q1**2))*sqrt(q1**2) - q1*tanh(q1)", 2),
+        ("sqrt(q1*q2)*sqrt(q1*p2) - sqrt(q1**2)*sqrt(q2*p2)", 2),
+        ("(q1*q2)**(1/3)*(q2*p1)**(1/3)*(p1*q1)**(1/3) - (q1**2*q2**2*p1**2)**(1/3)", 2),
+        ("sin(sqrt(q1**2)*sqrt(q2**2))**2 - sin(q1*q2)**2", 4),
+    ],
+)
+def test_signs_that_are_not_known_are_told_apart(zero, regions):
+    verdict = proved(SPACE.parse(zero))
+    assert len(verdict.regions) == regions and verdict.check()
+    assert any(all(e.subs(verdict.sample) > 0 for e in region) for region in verdict.regions)
+    assert len(verdict.to_dict()["regions"]) == regions and "apart for" in str(verdict)
+
+
+def test_a_refutation_that_only_many_digits_show_is_kept():
+    """The slopes cancel in eighty digits."""
+    space = PhaseSpace("x y", "px py")
+    H = Hamiltonian("(px**2 + py**2)/2 - 1e40/sqrt(x**2 + y**2) + x*1e-40", space)
+    verdict = verify(H, "x*py - y*px")
+    assert verdict.status == "refuted" and verdict.check()
+
+
+def test_an_overflow_is_not_called_an_empty_domain():
+    verdict = is_zero("exp(exp(exp(exp(q1**2 + 9)))) - exp(exp(exp(exp(9)*exp(q1**2))))", SPACE)
+    assert verdict.status == "undecided" and "too large" in verdict.reason
 
 
 # -- domains -------------------------------------------------------------------------------------------------

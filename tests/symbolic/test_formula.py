@@ -4,12 +4,13 @@ import contextlib
 
 import pytest
 import sympy as sp
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hamsym import PhaseSpace
 from hamsym.errors import FormulaError, HamsymError, SpaceError
 from hamsym.symbolic.formula import parse_with_domain
+from hamsym.symbolic.language import FUNCTIONS
 from hamsym.symbolic.text import to_text
 
 SPACE = PhaseSpace(
@@ -194,3 +195,37 @@ def test_what_merging_forgets_of_the_domain_is_kept(text, positive, nonzero):
     domain = parse_with_domain(text, SPACE.symbols, SPACE.functions, SPACE.function_arity)[1]
     assert domain.positive == ((SPACE.parse(positive),) if positive else ())
     assert domain.nonzero == ((SPACE.parse(nonzero),) if nonzero else ())
+
+
+_ONE_ARGUMENT = sorted(name for name, (_, n) in FUNCTIONS.items() if n == 1)
+
+
+def _every_function(children):
+    pair = st.tuples(children, children)
+    return st.one_of(
+        _extend(children),
+        st.tuples(st.sampled_from(_ONE_ARGUMENT), children).map(lambda t: f"{t[0]}({t[1]})"),
+        pair.map(lambda ab: f"atan2({ab[0]}, {ab[1]})"),
+        pair.map(lambda ab: f"({ab[0]})**({ab[1]})"),
+        pair.map(lambda ab: f"-({ab[0]})/({ab[1]})"),
+        children.map(lambda a: f"({a})**-2"),
+        children.map(lambda a: f"1/sqrt({a})"),
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.recursive(_atoms, _every_function, max_leaves=5))
+def test_text_of_every_function_is_read_back(text):
+    try:
+        expression = SPACE.parse(text)
+    except FormulaError as refusal:
+        assert refusal.position is not None
+        return
+    back = SPACE.parse(to_text(expression))
+    assert back == expression or sp.expand(back - expression) == 0
+
+
+def test_numbers_are_read_back_exactly():
+    for text in ("x*1e-30", "x/3**40", "123456789/1000*y", "x**(-7/3)", "0.1**20*y", "2**(1/3)*x", "-x - -y"):
+        expression = SPACE.parse(text)
+        assert SPACE.parse(to_text(expression)) == expression

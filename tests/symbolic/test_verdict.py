@@ -183,3 +183,12 @@ def test_json_says_where_the_verdict_holds():
     assert verdict.status == "proved"
     assert "q1 > 0" in verdict.to_dict()["where"]
     assert is_zero("q1 - q1", PhaseSpace.standard(1)).to_dict()["where"] == []
+
+
+def test_notebooks_get_latex(proved, undecided):
+    space = PhaseSpace.standard(1, functions={"V": 1})
+    moved = verify(Hamiltonian("p1**2/2 + V(q1)", space), "p1")
+    assert proved._repr_latex_() == r"$\{g, H\} = 0$"
+    assert r"\neq 0" in moved._repr_latex_() and r"V{\left(z_{1} \right)} =" in moved._repr_latex_()
+    assert r"\overset{?}{=}" in undecided._repr_latex_()
+    assert all(v._repr_latex_().count("{") == v._repr_latex_().count("}") for v in (proved, moved, undecided))

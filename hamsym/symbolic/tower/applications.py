@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from flint import fmpq_mpoly
 
+from hamsym.symbolic.tower.ring import key
+
 if TYPE_CHECKING:
     from hamsym.symbolic.tower.field import Tower
 
@@ -49,6 +51,37 @@ class Applications:
                 return tower.gen(self._generator(kind, known, name, orders, at))
         places.append((arguments, {}))
         return tower.gen(self._generator(kind, arguments, name, orders, places[-1][1]))
+
+    def inverse_function(self, kind: str, *arguments: fmpq_mpoly) -> fmpq_mpoly:
+        """Return ``asin``, ``atan`` or ``atan2`` of arguments: odd in the first, atan2 of a ratio only.
+
+        atan2(-y, x) = -atan2(y, x) off the cut, and atan2(c y, c x) = atan2(y, x) for c > 0.
+        """
+        ring = self.tower.ring
+        first, *others = (self.tower.reduce(a) for a in arguments)
+        if first.is_zero():
+            return self.apply(kind, (first, *others))
+        if others:
+            first, others = self._without_common_factor(first, others)
+        if first.leading_coefficient() < 0:
+            return -self.apply(kind, (-first, *others))
+        return self.apply(kind, (ring.lift(first), *others))
+
+    def _without_common_factor(
+        self, first: fmpq_mpoly, others: list[fmpq_mpoly]
+    ) -> tuple[fmpq_mpoly, list[fmpq_mpoly]]:
+        """Divide both arguments of atan2 by what is positive in both."""
+        tower, ring = self.tower, self.tower.ring
+        c, factors = tower.factored(first)
+        if c == 0:
+            return first, others
+        exponents = {key(f): k for f, k in tower.factored(others[0])[1]}
+        scale = ring.constant(1 / abs(c))
+        for f, k in factors:
+            common = min(k, exponents.get(key(f), 0))
+            if common > 0 and tower.signs.of(f) == 1:
+                scale = ring.mul(scale, tower.integer_power(f, -common))
+        return tower.reduce(ring.mul(first, scale)), [tower.reduce(ring.mul(a, scale)) for a in others]
 
     def _generator(
         self,

@@ -277,4 +277,4 @@ class Tower:
 
     def primitive(self, kind: str, *arguments: fmpq_mpoly) -> fmpq_mpoly:
         """Return ``asin``, ``atan`` or ``atan2`` of arguments, known by its derivative only."""
-        return self.applications.apply(kind, arguments)
+        return self.applications.inverse_function(kind, *arguments)
