@@ -8,7 +8,7 @@ because a shard is a chunk.)
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, NamedTuple
@@ -52,9 +52,16 @@ class Array:
         return tuple(sizes[d] for d in self.dims)
 
 
-class _Start(NamedTuple):
-    """Where one trajectory begins."""
+class Start(NamedTuple):
+    """Where one trajectory begins.
 
+    Attributes:
+        seed: from which everything of the trajectory is drawn.
+        parameters: name to value.
+        q, p: the initial state, shape ``(dof,)``.
+    """
+
+    seed: int
     parameters: dict[str, float]
     q: np.ndarray
     p: np.ndarray
@@ -97,6 +104,38 @@ def range_of(spec: DatasetSpec, index: int) -> range:
     return range(index * spec.shard, min((index + 1) * spec.shard, spec.trajectories))
 
 
+def start_of_each(spec: DatasetSpec, members: Iterable[int]) -> list[Start]:
+    """Return where trajectories begin.
+
+    Arguments:
+        spec: of the data set.
+        members: indices of trajectories.
+
+    Raises:
+        ParameterError: if a parameter or an initial state cannot be drawn; names the trajectory.
+
+    Example:
+        >>> spec = DatasetSpec(system="pendulum", trajectories=3, steps=4, dt=0.1, initial={"q": 1, "p": 2})
+        >>> start_of_each(spec, [0])[0].q
+        array([1.])
+    """
+    H, distributions, starts = spec.source.hamiltonian, spec.parameter_distributions, []
+    checked: dict[tuple[float, ...], dict[str, float]] = {}
+    for i in members:
+        seed = _seed(spec.seed, i)
+        rng = _stream(seed, 0)
+        values = tuple(d.draw(rng) for d in distributions.values())
+        try:
+            if values not in checked:
+                named = dict(zip(distributions, values, strict=True))
+                checked[values] = parameter_values(H.space, named, used=[H.expr])
+            q, p = spec.initial_states.draw(seed, _stream(seed, 1), checked[values])
+        except ParameterError as error:
+            raise ParameterError(f"trajectory {i}: {error}") from None
+        starts.append(Start(seed, checked[values], np.asarray(q, np.float64), np.asarray(p, np.float64)))
+    return starts
+
+
 def make_shard(spec: DatasetSpec, index: int, *, threads: int | None = None) -> dict[str, np.ndarray]:
     """Return the arrays of one shard.
 
@@ -117,20 +156,18 @@ def make_shard(spec: DatasetSpec, index: int, *, threads: int | None = None) -> 
         (1, 5, 1)
     """
     members = range_of(spec, index)
-    seeds = np.array([_seed(spec.seed, i) for i in members], dtype=np.uint64)
-    checked: dict[tuple[float, ...], dict[str, float]] = {}
-    drawn = [_draw(spec, i, int(seed), checked) for i, seed in zip(members, seeds, strict=True)]
+    starts = start_of_each(spec, members)
     result = {
         name: np.empty(array.shape(spec, len(members)), array.dtype)
         for name, array in arrays_of(spec).items()
     }
-    result["seed"][:] = seeds
+    result["seed"][:] = [start.seed for start in starts]
     alike: dict[tuple[float, ...], list[int]] = {}
-    for row, start in enumerate(drawn):
+    for row, start in enumerate(starts):
         alike.setdefault(tuple(start.parameters.values()), []).append(row)
     for rows in alike.values():
-        parameters = drawn[rows[0]].parameters
-        q0, p0 = np.stack([drawn[row].q for row in rows]), np.stack([drawn[row].p for row in rows])
+        parameters = starts[rows[0]].parameters
+        q0, p0 = np.stack([starts[row].q for row in rows]), np.stack([starts[row].p for row in rows])
         run = _simulate(spec, [members[row] for row in rows], q0, p0, parameters, threads)
         _require_energy(run, [members[row] for row in rows])
         result["q"][rows], result["p"][rows], result["energy"][rows] = run.q, run.p, run.energy
@@ -141,8 +178,8 @@ def make_shard(spec: DatasetSpec, index: int, *, threads: int | None = None) -> 
         if spec.renderer:
             result["image"][rows] = spec.renderer.draw(run.q, parameters)
     if spec.noise:
-        for row, seed in enumerate(seeds):
-            rng = _stream(int(seed), 2)
+        for row, start in enumerate(starts):
+            rng = _stream(start.seed, 2)
             for name in "qp":
                 noise = rng.standard_normal(result[name].shape[1:])
                 result[f"{name}_observed"][row] = result[name][row] + spec.noise * noise
@@ -226,24 +263,6 @@ def _seed(seed: int, trajectory: int) -> int:
 def _stream(seed: int, purpose: int) -> np.random.Generator:
     """Return random numbers for one purpose, so that more of one (parameters, noise) do not change the others."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose,)))
-
-
-def _draw(
-    spec: DatasetSpec, trajectory: int, seed: int, checked: dict[tuple[float, ...], dict[str, float]]
-) -> _Start:
-    """Draw parameters and initial state; parameters that were checked before are not checked again."""
-    H, distributions = spec.source.hamiltonian, spec.parameter_distributions
-    rng = None if all(d.is_constant for d in distributions.values()) else _stream(seed, 0)
-    values = tuple(d.numbers[0] if rng is None else d.draw(rng) for d in distributions.values())
-    try:
-        if values not in checked:
-            checked[values] = parameter_values(
-                H.space, dict(zip(distributions, values, strict=True)), used=[H.expr]
-            )
-        q, p = spec.initial_states.draw(seed, _stream(seed, 1), checked[values])
-    except ParameterError as error:
-        raise ParameterError(f"trajectory {trajectory}: {error}") from None
-    return _Start(checked[values], np.asarray(q, dtype=np.float64), np.asarray(p, dtype=np.float64))
 
 
 def _simulate(

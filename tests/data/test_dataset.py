@@ -17,6 +17,7 @@ from folders import contents
 
 import hamsym as hs
 from hamsym.data import dataset, store
+from hamsym.data.shards import make_shard
 from hamsym.errors import DatasetError, NonFiniteError, ParameterError
 
 SPEC = hs.DatasetSpec(
@@ -120,6 +121,22 @@ def test_numbers_do_not_depend_on_the_shard_size(made, tmp_path, shard):
         assert data[name].values.tobytes() == other[name].values.tobytes(), name
 
 
+@pytest.mark.parametrize(
+    ("system", "method"),
+    [("kepler", "auto"), ("pendulum", "leapfrog"), ({"name": "toda", "n": 2}, "leapfrog")],
+)
+def test_numbers_of_whole_batches_do_not_depend_on_the_batch(system, method):
+    """Alone, in part of a SIMD block, in many blocks: energies and noise too."""
+    spec = hs.DatasetSpec(
+        system=system, trajectories=45, steps=50, dt=0.02, save_every=7, method=method, noise=0.1, shard=45
+    )
+    together = make_shard(spec, 0)
+    for shard in (1, 17):
+        parts = [make_shard(changed(spec, shard=shard), i) for i in range(-(-45 // shard))]
+        for name, values in together.items():
+            assert np.concatenate([part[name] for part in parts]).tobytes() == values.tobytes(), name
+
+
 def test_fewer_trajectories_are_the_first_of_more(made, tmp_path):
     few = hs.open_dataset(
         hs.generate_dataset(changed(SPEC, trajectories=4), tmp_path / "few", progress=False)
@@ -191,10 +208,8 @@ for number, (name, when, left) in enumerate(moments):
 def test_killed_at_any_moment_it_ends_with_the_same_bytes(made, tmp_path):
     """kill -9 in the middle of writes, before and after renames: of the manifest, metadata, chunks, records, the end."""
     total = len(contents(made))
-    moments = [("write_bytes", "half", n) for n in (1, 2, 5, 20, 25, total // 2, total - 1, total, total + 2)]
-    moments += [
-        ("replace", when, n) for when in ("before", "after") for n in (1, 12, total // 2, total, total + 2)
-    ]
+    moments = [("write_bytes", "half", n) for n in (1, 2, 20, total // 2, total - 1, total + 2)]
+    moments += [("replace", when, n) for when in ("before", "after") for n in (1, total // 2, total)]
     done = subprocess.run(
         [sys.executable, "-c", KILLED, json.dumps(SPEC.to_dict()), tmp_path, json.dumps(moments)],
         capture_output=True, text=True, check=True,
@@ -213,25 +228,22 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes(made, tmp_path):
                 hs.open_dataset(folder)
         hs.generate_dataset(SPEC, folder, progress=False)
         assert contents(folder) == reference
-    assert len(states) > 8  # the moments were different ones
+    assert len(states) > 6  # the moments were different ones
 
 
-def test_killed_from_outside_twice(made, tmp_path):
-    """The same without a hand inside: kill -9 as soon as a shard is there, again after the next."""
+def test_killed_from_outside(made, tmp_path):
+    """The same without a hand inside: kill -9 from outside as soon as a few shards are there."""
     code = (
         "import json, sys, hamsym as hs; hs.generate_dataset("
         "hs.DatasetSpec.from_dict(json.loads(sys.argv[1])), sys.argv[2], progress=False)"
     )
-    spec = changed(SPEC, trajectories=300, shard=2, render=None)
-    for shards in (3, 20):
-        child = subprocess.Popen(
-            [sys.executable, "-c", code, json.dumps(spec.to_dict()), tmp_path / "killed"]
-        )
-        while child.poll() is None and not (tmp_path / "killed" / store.record_name(shards)).exists():
-            time.sleep(0.005)
-        child.kill()
-        child.wait()
-    assert 20 < len(list((tmp_path / "killed" / "shards").iterdir())) < 150
+    spec = changed(SPEC, trajectories=120, shard=2, render=None)
+    child = subprocess.Popen([sys.executable, "-c", code, json.dumps(spec.to_dict()), tmp_path / "killed"])
+    while child.poll() is None and not (tmp_path / "killed" / store.record_name(8)).exists():
+        time.sleep(0.005)
+    child.kill()
+    child.wait()
+    assert 8 < len(list((tmp_path / "killed" / "shards").iterdir())) < 60
     hs.generate_dataset(spec, tmp_path / "killed", progress=False)
     hs.generate_dataset(spec, tmp_path / "whole", progress=False)
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
@@ -382,10 +394,7 @@ def test_a_trajectory_that_leaves_the_numbers_stops_with_its_name(tmp_path):
     ) as caught:
         hs.generate_dataset(spec, tmp_path / "wild", progress=False)
     index = caught.value.index
-    drawn = [
-        hs.data.shards.make_shard(changed(spec, shard=1, steps=1, save_every=1), i)["q"][0, 0, 0]
-        for i in range(12)
-    ]
+    drawn = [make_shard(changed(spec, shard=1, steps=1, save_every=1), i)["q"][0, 0, 0] for i in range(12)]
     assert drawn.index(3.0) == index > 1
     assert f"trajectory {index} " in str(caught.value) and "q = [3.0]" in str(caught.value)
     report = hs.check_dataset(tmp_path / "wild")

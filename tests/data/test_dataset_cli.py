@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 import hamsym as hs
 from hamsym.cli import app
+from hamsym.errors import DatasetError, HamsymError
 
 HAMSYM = Path(sys.executable).with_name("hamsym")
 SPEC = """\
@@ -89,19 +90,31 @@ def test_a_part_of_a_data_set_is_incomplete_and_described(spec, tmp_path, monkey
     assert info["largest_energy_error"] > 0
 
 
-def test_wrong_usage_is_one_line_and_exit_code_2(tmp_path, spec):
+def test_wrong_usage_is_refused(tmp_path, spec):
     spec.write_text("sistem: pendulum")
     for arguments, message in [
         (["generate", spec, tmp_path / "x"], "no key 'sistem'; did you mean 'system'"),
         (["generate", tmp_path / "none.yaml", tmp_path / "x"], "cannot be read"),
         (["info", tmp_path], "there is no data set"),
         (["check", tmp_path], "there is no data set"),
-        (["generate", spec], "OUT"),
     ]:
-        done = subprocess.run([HAMSYM, "dataset", *map(str, arguments)], capture_output=True, text=True)
-        assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
-        assert message in done.stderr
+        with pytest.raises(HamsymError, match=message):
+            run(*arguments)
+    assert run("generate", spec).exit_code == 2
+    done = subprocess.run([HAMSYM, "dataset", "check", tmp_path], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: there is no data set") and done.stderr.count("\n") == 1
+
+
+def test_a_scheduler_that_is_not_there_is_named(tmp_path, spec, monkeypatch):
+    from hamsym.data import cluster
+
+    monkeypatch.setattr(cluster, "_PATIENCE", 0.2)
+    with pytest.raises(
+        DatasetError, match=r"no Dask scheduler answers at 'tcp://127.0.0.1:9'|needs the extra 'distributed'"
+    ):
+        run("generate", spec, tmp_path / "x", "--scheduler", "tcp://127.0.0.1:9")
+    assert not (tmp_path / "x").exists()
 
 
 def test_ctrl_c_keeps_finished_shards_and_says_how_to_go_on(spec, tmp_path):

@@ -5,17 +5,21 @@ import pytest
 from scipy import stats
 
 import hamsym as hs
-from hamsym.data.shards import make_shard
+from hamsym.data.shards import start_of_each
 from hamsym.data.shells import Shell
 from hamsym.errors import ParameterError
+from hamsym.numeric.codegen import array_function
+
+
+def starts(n, **values):
+    spec = hs.DatasetSpec(**{"system": "henon_heiles", "trajectories": n, "steps": 1, "dt": 1e-3, **values})
+    return spec.source.hamiltonian, start_of_each(spec, range(n))
 
 
 def states(n, **values):
-    spec = hs.DatasetSpec(
-        **{"system": "henon_heiles", "trajectories": n, "steps": 1, "dt": 1e-3, "shard": n, **values}
-    )
-    shard = make_shard(spec, 0)
-    return shard["q"][:, 0], shard["p"][:, 0], shard["energy"][:, 0]
+    H, drawn = starts(n, **values)
+    q, p = np.stack([s.q for s in drawn]), np.stack([s.p for s in drawn])
+    return q, p, array_function(H.expr, H.space)(q, p, drawn[0].parameters)
 
 
 def oscillator(dof, masses=None):
@@ -87,15 +91,10 @@ def test_energies_follow_their_distribution():
 def test_own_states_scaled_to_an_energy_keep_their_direction():
     q, p, energy = states(200, initial={"energy": 0.1})
     assert np.abs(energy - 0.1).max() < 1e-15
-    system, seeds = hs.systems["henon_heiles"], make_shard(
-        hs.DatasetSpec(system="henon_heiles", trajectories=200, steps=1, dt=0.1, shard=200), 0
-    )  # fmt: skip
-    assert system.dof == 2
-    same = np.all(q == seeds["q"][:, 0], axis=1)
+    own_q, own_p, _ = states(200)
+    same = np.all(q == own_q, axis=1)
     assert same.mean() > 0.9  # the others had too much potential energy
-    cosine = (
-        (p * seeds["p"][:, 0]).sum(1) / np.linalg.norm(p, axis=1) / np.linalg.norm(seeds["p"][:, 0], axis=1)
-    )
+    cosine = (p * own_p).sum(1) / np.linalg.norm(p, axis=1) / np.linalg.norm(own_p, axis=1)
     assert np.allclose(cosine[same], 1)
     _, p, energy = states(20, system="pendulum", initial={"energy": 3.5})  # its own states are at rest
     assert np.allclose(energy, 3.5) and (np.abs(p) > 0).all() and len(np.unique(np.sign(p))) == 2
@@ -111,21 +110,18 @@ def test_variables_have_their_own_distributions():
 
 
 def test_own_states_are_those_of_the_catalogue():
-    spec = hs.DatasetSpec(system="kepler", trajectories=5, steps=1, dt=0.1)
-    shard = make_shard(spec, 0)
-    for i, seed in enumerate(shard["seed"]):
-        q, p = hs.systems["kepler"].initial_states(1, seed=int(seed))
-        assert np.array_equal(shard["q"][i, 0], q[0]) and np.array_equal(shard["p"][i, 0], p[0])
+    for start in starts(5, system="kepler")[1]:
+        q, p = hs.systems["kepler"].initial_states(1, seed=start.seed)
+        assert np.array_equal(start.q, q[0]) and np.array_equal(start.p, p[0])
 
 
 def test_own_states_are_for_the_parameters_of_their_trajectory():
     """The catalogue starts Kepler orbits of semi-major axis 1, whatever the strength k of the attraction: E = −k/2."""
-    spec = hs.DatasetSpec(
-        system="kepler", trajectories=20, steps=1, dt=1e-3, parameters={"k": {"uniform": [1, 5]}}
-    )
-    shard = make_shard(spec, 0)
-    assert np.abs(shard["energy"][:, 0] + shard["parameter_k"] / 2).max() < 1e-13
-    assert np.ptp(shard["parameter_k"]) > 2
+    H, drawn = starts(20, system="kepler", parameters={"k": {"uniform": [1, 5]}})
+    energy = array_function(H.expr, H.space)
+    for start in drawn:
+        assert abs(float(energy(start.q, start.p, start.parameters)) + start.parameters["k"] / 2) < 1e-13
+    assert np.ptp([start.parameters["k"] for start in drawn]) > 2
 
 
 @pytest.mark.parametrize(
