@@ -284,6 +284,12 @@ def test_kepler_by_the_sign_of_the_energy():
         assert A.at(value).structure_constants[3][4] == (0, 0, -2 * sp.Rational(str(value)), 0, 0, 0)
     with pytest.raises(SymmetryError, match="infinite"):
         A.closure  # noqa: B018
+    unbound = A.at(2)
+    assert unbound.closes and unbound.closure is unbound and unbound.is_certified and unbound.cases == ()
+    assert "so(3,1)" in str(unbound) and unbound.to_dict()["adjoined"] == [] and unbound._repr_html_()
+    assert unbound.is_isomorphic_to(A.at(1)) and unbound.is_isomorphic_to(A) is False
+    with pytest.raises(SymmetryError, match="no level"):
+        unbound.at(1)
 
 
 def test_kepler_with_symbolic_mass_and_a_given_hamiltonian():

@@ -11,13 +11,12 @@ from flint import fmpq
 
 from hamsym.errors import SymmetryError
 from hamsym.symbolic import tower as tw
-from hamsym.symbolic.algebra.arguments import level_value, require, space_of, stops
+from hamsym.symbolic.algebra.arguments import require, space_of, stops
 from hamsym.symbolic.algebra.closing import Closing, close
-from hamsym.symbolic.algebra.display import Display
 from hamsym.symbolic.algebra.functions import Functions
 from hamsym.symbolic.algebra.independence import proved_independent
 from hamsym.symbolic.algebra.invariants import number, rational_number
-from hamsym.symbolic.algebra.levels import Case, cases
+from hamsym.symbolic.algebra.level_sets import LevelSets
 from hamsym.symbolic.algebra.scalars import rational
 from hamsym.symbolic.bracket import Formula, budget_seconds
 from hamsym.symbolic.space import Space
@@ -29,7 +28,7 @@ MAX_DIMENSION = 64
 DISPLAY_SECONDS = 2.0
 
 
-class LieAlgebra(Display):
+class LieAlgebra(LevelSets):
     """The Lie algebra spanned by phase-space functions, exactly.
 
     Linear combinations are over the reals with exact coefficients: rational and irrational constants, and functions
@@ -75,12 +74,9 @@ class LieAlgebra(Display):
         (False, (1,), 'h_3')
     """
 
-    space: Space | None
     given: tuple[sp.Expr, ...]
     budget: float
     _hamiltonian: sp.Expr | None
-    _functions: Functions
-    _closing: Closing
     _critical: tuple[sp.Expr, ...]
 
     def __init__(
@@ -200,7 +196,7 @@ class LieAlgebra(Display):
         Dependences, structure constants and all that follows from them are proved in any case.  Independence rests on
         the tower's knowledge of relations between radicals, exponentials and so on; this proves it by ball arithmetic.
         """
-        if self.space is None or not self.given:
+        if not self.given:
             return True
         ones = [sp.Integer(1)] if self._closing.adjoined else []
         return proved_independent(self.space, [*self.generators, *ones], self._closing.outside[:1])
@@ -241,7 +237,7 @@ class LieAlgebra(Display):
         Raises:
             SymmetryError: if the generators were not found to close to a finite algebra.
         """
-        if self._closing.central is not None:
+        if self.coefficients_depend_on is not None:
             return self._closing.at(rational_number(self.level))
         return self._closed.structure
 
@@ -249,7 +245,7 @@ class LieAlgebra(Display):
     def reference(self) -> Structure:
         """The algebra in the reduced basis of its span, where parameters that only mix generators drop out."""
         structure = self.structure
-        if not self.given or self._closing.central is not None:
+        if not self.given or self.coefficients_depend_on is not None:
             return structure
         if all(isinstance(c, fmpq) for v in structure.brackets.values() for c in v.values()):
             return structure
@@ -278,8 +274,8 @@ class LieAlgebra(Display):
         """Which algebra the structure constants and invariants belong to, in words."""
         if self.closes:
             return "the span of the generators"
-        if self._closing.central is not None:
-            return f"the level set h = {self.level} of h = {self._closing.central}"
+        if self.coefficients_depend_on is not None:
+            return f"the level set h = {self.level} of h = {self.coefficients_depend_on}"
         if not self._closing.missing:
             return "the generators with the constant 1 adjoined"
         return f"the closure under repeated brackets, of dimension {self._closed.size}"
@@ -293,67 +289,12 @@ class LieAlgebra(Display):
         """
         if self.closes:
             return self
-        if self._closing.central is not None:
+        if self.coefficients_depend_on is not None:
             raise SymmetryError(
                 "over the numbers the closure is infinite: the coefficients depend on "
-                f"h = {self._closing.central}; use .at(value) or .cases"
+                f"h = {self.coefficients_depend_on}; use .at(value) or .cases"
             )
-        assert self.space is not None
         return LieAlgebra(self.basis, self.space, budget=self.budget)
-
-    # -- level sets of a central function --------------------------------------------------------------
-
-    @cached_property
-    def level(self) -> sp.Rational | None:
-        """The value of the central function at which the invariants are given, or None."""
-        if self._closing.central is None:
-            return None
-        borders = {c.value for c in self.cases if c.is_border}
-        value = sp.Rational(-1, 2)
-        return value if value not in borders else next(c.value for c in self.cases if not c.is_border)
-
-    def at(self, value: Any) -> LieAlgebra:
-        """Return the algebra on the level set h = value of the central function.
-
-        Arguments:
-            value: an exact number (integer, fraction, sympy rational) or a float, taken as a decimal.
-
-        Raises:
-            SymmetryError: if the coefficients depend on no central function.
-            ParameterError: if the value is no finite number.
-        """
-        if self.space is None or self._closing.central is None:
-            raise SymmetryError("the structure constants are numbers; there is no level to choose")
-        exact = level_value(value)
-        basis = (*self.generators, *self.adjoined)
-        return self._abstract(
-            self._closing.at(rational_number(exact)), f"the level set h = {exact}", basis, self.space
-        )
-
-    @cached_property
-    def cases(self) -> tuple[Case, ...]:
-        """The isomorphism class by the value of the central function h; empty if there is none."""
-        return (
-            ()
-            if self.space is None or self._closing.central is None
-            else cases(self._closing, self._functions)
-        )
-
-    @cached_property
-    def level_symbol(self) -> sp.Symbol:
-        """The symbol that stands for the central function in brackets: h, or h_ where the space has an h."""
-        taken = self.space.symbols if self.space is not None else {}
-        return sp.Symbol(next(name for name in ("h", "h_", "h__") if name not in taken), real=True)
-
-    def entries(self, i: int, j: int) -> dict[int, sp.Expr]:
-        if self.coefficients_depend_on is None:
-            return super().entries(i, j)
-        sign, pair = (1, (i, j)) if i < j else (-1, (j, i))
-        found: dict[int, sp.Expr] = {}
-        for a, part in enumerate(self._closing.powers):
-            for k, c in part.get(pair, {}).items():
-                found[k] = found.get(k, sp.S.Zero) + sign * number(c) * self.level_symbol**a
-        return {k: c for k, c in sorted(found.items()) if c != 0}
 
     # -- back to functions -----------------------------------------------------------------------------
 

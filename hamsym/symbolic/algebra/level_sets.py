@@ -1,0 +1,80 @@
+"""The level sets of a central function: one Lie algebra for each value."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from functools import cached_property
+from typing import Any
+
+import sympy as sp
+
+from hamsym.errors import SymmetryError
+from hamsym.symbolic.algebra.arguments import level_value
+from hamsym.symbolic.algebra.closing import Closing
+from hamsym.symbolic.algebra.display import Display
+from hamsym.symbolic.algebra.functions import Functions
+from hamsym.symbolic.algebra.invariants import number, rational_number
+from hamsym.symbolic.algebra.levels import Case, cases
+from hamsym.symbolic.space import Space
+from hamsym.symbolic.structure import Structure
+
+
+class LevelSets(Display):
+    """What a Lie algebra has to say where its structure constants are polynomials in a central function h."""
+
+    space: Space
+    _functions: Functions
+    _closing: Closing
+
+    @classmethod
+    @abstractmethod
+    def _abstract(cls, structure: Structure, describes: str, basis: tuple[sp.Expr, ...], space: Space) -> Any:
+        """Return the algebra with given structure constants."""
+
+    @cached_property
+    def level(self) -> sp.Rational | None:
+        """The value of the central function at which the invariants are given, or None."""
+        if self.coefficients_depend_on is None:
+            return None
+        borders = {c.value for c in self.cases if c.is_border}
+        value = sp.Rational(-1, 2)
+        return value if value not in borders else next(c.value for c in self.cases if not c.is_border)
+
+    def at(self, value: Any) -> LevelSets:
+        """Return the algebra on the level set h = value of the central function.
+
+        Arguments:
+            value: an exact number (integer, fraction, sympy rational) or a float, taken as a decimal.
+
+        Raises:
+            SymmetryError: if the coefficients depend on no central function.
+            ParameterError: if the value is no finite number.
+        """
+        if self.coefficients_depend_on is None:
+            raise SymmetryError("the structure constants are numbers; there is no level to choose")
+        exact = level_value(value)
+        basis = (*self.generators, *self.adjoined)
+        return self._abstract(
+            self._closing.at(rational_number(exact)), f"the level set h = {exact}", basis, self.space
+        )
+
+    @cached_property
+    def cases(self) -> tuple[Case, ...]:
+        """The isomorphism class by the value of the central function h; empty if there is none."""
+        return () if self.coefficients_depend_on is None else cases(self._closing, self._functions)
+
+    @cached_property
+    def level_symbol(self) -> sp.Symbol:
+        """The symbol that stands for the central function in brackets: h, or h_ where the space has an h."""
+        taken = self.space.symbols
+        return sp.Symbol(next(name for name in ("h", "h_", "h__") if name not in taken), real=True)
+
+    def entries(self, i: int, j: int) -> dict[int, sp.Expr]:
+        if self.coefficients_depend_on is None:
+            return super().entries(i, j)
+        sign, pair = (1, (i, j)) if i < j else (-1, (j, i))
+        found: dict[int, sp.Expr] = {}
+        for a, part in enumerate(self._closing.powers):
+            for k, c in part.get(pair, {}).items():
+                found[k] = found.get(k, sp.S.Zero) + sign * number(c) * self.level_symbol**a
+        return {k: c for k, c in sorted(found.items()) if c != 0}
