@@ -101,6 +101,11 @@ class Conservation:
         return [self.tower.ring.lift(e.arguments[0]) for e in extensions]
 
     @property
+    def is_split(self) -> bool:
+        """Whether the absolute value of a parameter occurs, so that there are several generic cases, one for each sign."""
+        return any(e.kind == "abs" and not e.depends & self.moving for e in self.tower.extensions)
+
+    @property
     def is_bent(self) -> bool:
         """Whether parameters occur in the entries or inside functions, so that special values change those."""
         extensions = self.tower.extensions

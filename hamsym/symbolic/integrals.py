@@ -109,6 +109,12 @@ def _solved(
         True,
         ("every conserved combination is a solution of an exact linear system, which was solved completely"),
     )
+    if system.is_split:
+        basis.complete = False
+        basis.reason = (
+            "the sign of a parameter matters; declare it positive to get all integrals of that case"
+        )
+        return basis
     reason = doubt(system.tower, system.used)
     if reason is not None:
         pivots = sorted(set(range(len(columns))) - {max(v) for v in solution.vectors})

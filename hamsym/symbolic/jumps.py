@@ -156,9 +156,10 @@ class Search:
         return sorted(found.values(), key=lambda f: (len(f), f.total_degree()))
 
     def _factors(self, polynomial: fmpq_mpoly) -> list[fmpq_mpoly]:
-        """Return the irreducible factors, of leading coefficient 1, that can vanish."""
-        found = (self.tower.ring.monic(f)[1] for f, _ in self.tower.ring.factors(polynomial)[1])
-        return [f for f in found if not f.is_constant() and not self._never_vanishes(f)]
+        """Return the irreducible factors, of leading coefficient 1, that contain a parameter and can vanish."""
+        tower = self.tower
+        found = (tower.ring.monic(f)[1] for f, _ in tower.ring.factors(polynomial)[1])
+        return [f for f in found if tower.depends(f) and not self._never_vanishes(f)]
 
     def _never_vanishes(self, factor: fmpq_mpoly) -> bool:
         """Tell whether all terms have one sign, and one of them is not zero."""

@@ -12,6 +12,7 @@ from flint import fmpq, fmpq_mpoly
 
 from hamsym.symbolic import tower as tw
 from hamsym.symbolic.linear.parametric import PolynomialRow
+from hamsym.symbolic.tower.certificate import Reader
 from hamsym.symbolic.tower.extension import Extension
 
 
@@ -116,9 +117,10 @@ class Surface:
         return None
 
     def _fixed(self) -> set[int]:
-        """Return the generators that relations bind."""
+        """Return the generators that relations bind, and those that stand for numbers."""
         ring = self.tower.ring
-        return set().union(*(ring.support(divisor) for divisor in self._divisors))
+        numbers = {e.index for e in self.tower.extensions if not e.depends}
+        return numbers.union(*(ring.support(divisor) for divisor in self._divisors))
 
 
 def _replaced(tower: tw.Tower, row: Mapping[int, fmpq_mpoly], step: Step) -> PolynomialRow:
@@ -150,6 +152,9 @@ def real_point(surface: Surface, numbers: random.Random) -> bool:
     values = [fmpq(0)] * ring.size
     for e in tower.extensions:
         if e.index not in replaced:
+            if not e.depends:
+                values[ring.size - 1 - e.index] = _number(tower, e)
+                continue
             size = fmpq(numbers.randint(1, 60), numbers.randint(1, 20))
             values[ring.size - 1 - e.index] = size if e.nonnegative or numbers.random() < 0.5 else -size
     for step in reversed(surface.steps):
@@ -179,3 +184,9 @@ def _has_root(step: Step, values: list[fmpq], place: int, positive: bool) -> boo
         coefficients[exponents[place]] = coefficients.get(exponents[place], fmpq(0)) + value
     polynomial = sp.Poly({(n,): sp.Rational(int(v.p), int(v.q)) for n, v in coefficients.items()}, x)
     return bool(polynomial.count_roots(0 if positive else None))
+
+
+def _number(tower: tw.Tower, extension: Extension) -> fmpq:
+    """Return a decimal value of a generator that stands for a number."""
+    value = sp.Rational(str(Reader(tower, {}).meaning(extension.index).evalf(30)))
+    return fmpq(int(value.p), int(value.q))

@@ -374,6 +374,17 @@ def test_special_case_of_a_root_of_a_parameter():
     assert [str(c) for c in case.conditions] == ["sqrt(k) - 1"] and case.dimension == 4
 
 
+def test_numbers_are_no_parameters():
+    """pi is pi: it is not varied, but a parameter may be equal to a multiple of its square."""
+    basis = found(PLANE, FREE + " + (pi**2*x**2 + k*y**2)/2 + log(2)", 2, parameters={"k": "positive"})
+    (case,) = basis.jumps
+    assert (
+        sp.expand(case.conditions[0] ** 2 - (basis.space.parse("k - pi**2")) ** 2) == 0
+        and case.dimension == 4
+    )
+    assert found(LINE, "p**2/2 + 2**q", 3, ["p", "2**q", "exp(q)"]).jumps == []
+
+
 def test_bodies_of_revolution_are_special_rotors():
     options = {"parameters": {"a": "positive", "b": "positive", "c": "positive"}}
     basis = found(ROTOR, "L1**2/(2*a) + L2**2/(2*b) + L3**2/(2*c)", 2, **options)
@@ -416,6 +427,14 @@ def test_relations_that_the_normal_form_cannot_exclude_are_excluded_by_values(mo
     assert not basis.complete and "atan" in basis.reason
     with pytest.raises(hs.errors.UndecidedError, match="atan"):
         basis.contains("q")
+
+
+def test_parameters_whose_sign_matters_are_not_called_complete():
+    """With |k| = k the oscillator is isotropic, with |k| = -k it is not."""
+    H = FREE + " + (sqrt(k**2)*x**2 + k*y**2)/2"
+    basis = found(PLANE, H, 2, parameters={"k": "real"})
+    assert basis.dimension == 2 and not basis.complete and "positive" in basis.reason
+    assert found(PLANE, H, 2, parameters={"k": "positive"}).dimension == 4
 
 
 def test_budget_leaves_the_lower_degrees():
