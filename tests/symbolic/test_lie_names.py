@@ -83,7 +83,9 @@ NAMES = {
     "aff(1) ⊕ h_3 ⊕ R^2": structure_of(sum_of(heisenberg(1), line(), affine(gl(1)), line())),
     "e(2) ⊕ e(2)": structure_of(affine([unit(4, i, j) - unit(4, j, i) for i, j in ((0, 1), (2, 3))])),
     "e(3) ⊕ so(3)": structure_of(sum_of(so(3), affine(so(3)))),
-    "so(3) ⊕ so(3,1) = sl(2,C)": structure_of(sum_of(so(3), so(3, 1))),
+    "so(4) ⊕ R^2": structure_of(sum_of(so(4), line(), line())),
+    "e(3) ⊕ so(2,2)": structure_of(sum_of(sl(2), affine(so(3)), sl(2))),
+    "so(3) ⊕ so(3,1)": structure_of(sum_of(so(3), so(3, 1))),
 }
 
 

@@ -17,6 +17,8 @@ _SUMS: dict[tuple[str, ...], str] = {
     ("so(3)", "R"): "u(2) = so(3) ⊕ R",
     ("sl(2,R)", "R"): "gl(2,R) = sl(2,R) ⊕ R",
 }
+#: Squares that have a name of their own.
+_PAIRS = {"so(3)": "so(4)", "sl(2,R)": "so(2,2)"}
 
 
 def name_of(algebra: Structure) -> str | None:
@@ -61,6 +63,13 @@ def _name(algebra: Structure) -> str | None:
             return f"{first[1:]} = {first} ⊕ R"  # u(n) or u(p,q): its centre is the line of multiples of i
         if first.startswith("sl(") and first.endswith(",R)"):
             return f"g{first[1:]} = {first} ⊕ R"
+    if len(names) == 1:
+        return names[0]
+    names = [name.split(" = ")[0] for name in names]
+    for twice, once in _PAIRS.items():
+        if names.count(twice) == 2:
+            place = names.index(twice)
+            names[place : place + 2] = [once]
     return " ⊕ ".join(names)
 
 
