@@ -57,13 +57,15 @@ class _Transform:
         space: Space,
         clock: tw.Clock,
     ) -> None:
-        self.f, self.old, self.new, self.space, self.clock = f, old, new, space, clock
-        self.slopes = [derivative(f, x) for x in old]
-        self.hessian = sp.Matrix([[self._entry(s, x) for x in old] for s in self.slopes])
+        self.rest, self.f = f.as_independent(*old, as_Add=True)
+        self.old, self.new, self.space, self.clock = old, new, space, clock
+        self.slopes = [derivative(self.f, x) for x in old]
+        upper = {(i, j): self._entry(self.slopes[i], x) for j, x in enumerate(old) for i in range(j + 1)}
+        self.hessian = sp.Matrix(len(old), len(old), lambda i, j: upper[min(i, j), max(i, j)])
         self.base = self._base_point()
 
     def result(self) -> sp.Expr:
-        total = -self.f.subs(self.base)
+        total = -self.rest - self.f.subs(self.base)
         for group in self.hessian.connected_components():
             quadratic = all(self._is_constant(self.hessian[i, j]) for i in group for j in group)
             total += self._quadratic(group) if quadratic else self._isotropic(group)
@@ -91,7 +93,8 @@ class _Transform:
     def _base_point(self) -> dict[sp.Symbol, sp.Rational]:
         for value in (sp.S.Zero, sp.Rational(1, 3), sp.Rational(7, 3)):
             point = dict.fromkeys(self.old, value)
-            if all(is_finite(e.subs(point)) for e in (self.f, *self.slopes, *self.hessian)):
+            moving = [e for e in (self.f, *self.slopes, *self.hessian) if e.free_symbols & set(self.old)]
+            if all(is_finite(e.subs(point)) for e in moving):
                 return point
         raise LegendreError(
             f"{shorten(to_text(self.f))} is not finite at {', '.join(map(str, self.old))} = 0, 1/3 or 7/3, from where the "
@@ -104,18 +107,18 @@ class _Transform:
         at = sp.Matrix([self.base[self.old[i]] for i in group])
         b = sp.Matrix([self.slopes[i].subs(self.base) for i in group]) - matrix * at
         rest = sp.Matrix([self.new[i] for i in group]) - b
-        determinant = matrix.det(method="berkowitz")
+        determinant = _determinant(matrix)
         if self._vanishes(determinant):
             raise self._singular(group, matrix, b)
         if matrix.is_diagonal():
             halves = [r**2 / (2 * matrix[i, i]) for i, r in enumerate(rest)]
         else:
-            adjugate = matrix.adjugate()
-            common = sp.gcd_list([determinant, *adjugate])
-            cofactors = adjugate.applyfunc(lambda entry: sp.cancel(entry / common))
-            halves = [
-                (rest.T * cofactors * rest)[0].expand(deep=False) / (2 * sp.cancel(determinant / common))
-            ]
+            cofactors = _adjugate(matrix)
+            if sum(map(sp.count_ops, [determinant, *cofactors])) <= MOST_OPERATIONS * len(group):
+                common = sp.gcd_list([determinant, *cofactors])  # for looks
+                cofactors = cofactors.applyfunc(lambda entry: sp.cancel(entry / common))
+                determinant = sp.cancel(determinant / common)
+            halves = [(rest.T * cofactors * rest)[0].expand(deep=False) / (2 * determinant)]
         constant = -(b.T * at)[0] - (at.T * matrix * at)[0] / 2
         return sp.Add(*halves) - constant
 
@@ -205,6 +208,24 @@ class _Transform:
             transformed = short_form(transformed.subs(image, sp.sqrt(length)), self.space, self.clock)
             transformed = transformed.subs(length, square)
         return transformed - constant + self.f.subs(self.base)
+
+
+def _determinant(matrix: sp.Matrix) -> sp.Expr:
+    """Along the first row where that is short: sympy expands on its way, which long entries do not survive."""
+    if matrix.rows > 3:
+        return matrix.det(method="berkowitz")
+    if matrix.rows == 0:
+        return sp.S.One
+    minors = (matrix.minor_submatrix(0, j) for j in range(matrix.rows))
+    return sp.Add(*((-1) ** j * matrix[0, j] * _determinant(minor) for j, minor in enumerate(minors)))
+
+
+def _adjugate(matrix: sp.Matrix) -> sp.Matrix:
+    if matrix.rows > 3:
+        return matrix.adjugate()
+    return sp.Matrix(
+        matrix.rows, matrix.rows, lambda i, j: (-1) ** (i + j) * _determinant(matrix.minor_submatrix(j, i))
+    )
 
 
 def _centres(f: sp.Expr, x: list[sp.Symbol]) -> list[dict[sp.Symbol, sp.Expr]]:

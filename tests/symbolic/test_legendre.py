@@ -162,6 +162,28 @@ def test_what_has_no_closed_form_says_so(L, reason):
         hs.Hamiltonian.from_lagrangian(L, SPACE, "v w", budget=5.0)
 
 
+@pytest.mark.parametrize("name", ["kerr", "lj13", "double_pendulum", "hyperbolic_plane"])
+def test_systems_of_the_catalogue_come_back_from_their_lagrangian(name):
+    """Kerr has long coupled entries, lj13 has 39 coordinates."""
+    H = hs.systems[name].hamiltonian
+    back = hs.Hamiltonian.from_lagrangian(H.lagrangian(), H.space)
+    assert hs.is_zero(back.expr - H.expr, H.space).status == "proved"
+
+
+def test_a_particle_on_a_sphere_in_space_has_no_velocity_across_it():
+    """Neumann's H = |q × p|²/2 + … is degenerate along q: the null vector is the radius."""
+    H = hs.systems["neumann"].hamiltonian
+    with pytest.raises(LegendreError, match="singular") as caught:
+        H.lagrangian()
+    null = [caught.value.null_vector[p] for p in H.space.momenta]
+    for (q, n), (r, m) in zip(
+        zip(H.space.coordinates, null, strict=True),
+        zip(H.space.coordinates[1:] + H.space.coordinates[:1], null[1:] + null[:1], strict=True),
+        strict=True,
+    ):
+        assert hs.is_zero(q * m - r * n, H.space).status == "proved"
+
+
 def test_default_names_and_representations():
     space = hs.PhaseSpace.standard(1)
     L = hs.Hamiltonian("p1**2/2 + q1", space).lagrangian()
