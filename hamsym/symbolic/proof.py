@@ -92,7 +92,8 @@ def _attempt(claim: Claim, clock: tw.Clock) -> tuple[tw.Tower, tw.ProofStopped |
     """Return a tower, and what stopped the proof in it."""
     tower = tw.Tower(clock, size=claim.size)
     try:
-        if tw.vanishes(tower, claim.element(tower)):
+        element = claim.element(tower)
+        if tw.vanishes(tower, element) or tw.is_zero_angle(tower, element):
             return tower, None
     except tw.ProofStopped as stop:
         return tower, stop

@@ -235,6 +235,36 @@ def test_signs_that_are_not_known_are_told_apart(zero, regions):
     assert len(verdict.to_dict()["regions"]) == regions and "apart for" in str(verdict)
 
 
+@pytest.mark.parametrize(
+    "zero",
+    [
+        "atan(m) + atan(1/m) - pi/2", "atan(exp(q1)) + atan(exp(-q1)) - pi/2", "asin(q1/sqrt(1 + q1**2)) - atan(q1)",
+        "atan(q1) + atan(1/q1) - pi*sqrt(q1**2)/(2*q1)", "acos(1/sqrt(1 + q1**2)) - atan(sqrt(q1**2))",
+        "asin(sqrt(q1)) - asin(2*q1 - 1)/2 - pi/4", "acos(1 - 2*q1**2) - 2*asin(sqrt(q1**2))",
+        "atan2(q2, q1) - 2*atan(q2/(sqrt(q1**2 + q2**2) + q1))", "4*atan(1/5) - atan(1/239) - pi/4",
+        "atan(1) + atan(2) + atan(3) - pi", "asin(3/5) + asin(4/5) - pi/2", "acos(1/3) + acos(-1/3) - pi",
+    ],
+)  # fmt: skip
+def test_sums_of_arcs_are_known_by_sine_cosine_and_bounds(zero):
+    assert proved(SPACE.parse(zero)).check()
+
+
+@pytest.mark.parametrize(
+    "nonzero",
+    [
+        "atan(q1) + atan(1/q1) - pi/2", "2*atan(q1) - asin(2*q1/(1 + q1**2))", "acos(1 - 2*q1**2) - 2*asin(q1)",
+        "acos(2*q1**2 - 1) - 2*acos(q1)", "atan2(q2, q1) - atan(q2/q1)", "atan(tan(q1)) - q1", "acos(cos(q1)) - q1",
+        "2*atan(q1) - atan(2*q1/(1 - q1**2))", "3*atan(q1) - atan((3*q1 - q1**3)/(1 - 3*q1**2))",
+    ],
+)  # fmt: skip
+def test_branches_of_arcs_are_told_apart(nonzero):
+    """Sine and cosine of each sum are 0 and 1 somewhere, or everywhere."""
+    verdict = is_zero(nonzero, SPACE)
+    assert verdict.status == "refuted" and verdict.check()
+    expression = SPACE.parse(nonzero)
+    assert not prove(Claim(SPACE, expression), Clock(5.0))
+
+
 def test_a_refutation_that_only_many_digits_show_is_kept():
     """The slopes cancel in eighty digits."""
     space = PhaseSpace("x y", "px py")

@@ -1,5 +1,6 @@
 """The differential tower: an exact normal form of expressions (the method is in ``field``)."""
 
+from hamsym.symbolic.tower.arcs import is_zero_angle as is_zero_angle
 from hamsym.symbolic.tower.columns import rows as rows
 from hamsym.symbolic.tower.convert import Converter as Converter
 from hamsym.symbolic.tower.derive import bracket as bracket

@@ -8,6 +8,7 @@ from flint import fmpq, fmpq_mpoly
 from flint.utils.flint_exceptions import DomainError
 
 from hamsym.symbolic.tower.limits import NotCovered
+from hamsym.symbolic.tower.ring import key
 
 if TYPE_CHECKING:
     from hamsym.symbolic.tower.field import Tower
@@ -103,8 +104,13 @@ def dependent(tower: Tower, radicand: fmpq_mpoly) -> tuple[fmpq_mpoly, fmpq_mpol
     """
     if not tower.is_algebraic(radicand):
         return None
+    own = key(tower.ring.monic(radicand)[1])
     for other in tower.radicals.algebraic_radicands():
         product = tower.reduce(tower.ring.mul(other, radicand))
-        if not product.is_zero() and (not tower.is_algebraic(product) or _is_square(tower, product)):
+        if product.is_zero() or not (not tower.is_algebraic(product) or _is_square(tower, product)):
+            continue
+        if all(
+            key(f) != own for f, _ in tower.factored(product)[1]
+        ):  # or the root would be written by itself
             return product, other
     return None

@@ -169,8 +169,12 @@ class Signs:
         if len(unknown) == 1:
             self._record(unknown[0], sign)
             return []
-        self._asked.update((key(f), f) for f in unknown)
+        self.ask(unknown)
         return unknown
+
+    def ask(self, unknown: list[fmpq_mpoly]) -> None:
+        """Note factors whose signs would help."""
+        self._asked.update((key(f), f) for f in unknown)
 
     def unknown(self) -> list[fmpq_mpoly]:
         """Return the polynomials in symbols alone whose signs were asked and are not known, the simplest first.
