@@ -3,8 +3,10 @@
 import json
 import random
 from fractions import Fraction
+from itertools import combinations_with_replacement
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sympy as sp
 from hypothesis import HealthCheck, given, settings
@@ -248,6 +250,40 @@ def test_casimirs_commute_with_the_generators_on_phase_space(generators, space, 
         for g in A.generators:
             assert hs.verify(hs.Hamiltonian(g, space), function).status == "proved"
             assert hs.is_zero(hs.poisson_bracket(function, g, space), space).status == "proved"
+
+
+MONOMIALS = [
+    *"xy",
+    "px",
+    "py",
+    "1",
+    *(f"{a}*{b}" for a, b in combinations_with_replacement(["x", "y", "px", "py"], 2)),
+]
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(MONOMIALS), st.sampled_from([-2, -1, 1, 3]), min_size=1, max_size=3),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_random_algebras_agree_with_floating_point(given_terms):
+    """Polynomials of degree two generate at most 15 dimensions; ranks and eigenvalues by numpy."""
+    A = hs.LieAlgebra(["+".join(f"({c})*{m}" for m, c in terms.items()) for terms in given_terms], PLANE)
+    n = A.structure.dimension
+    c = np.array(A.structure_constants, dtype=float).reshape(n, n, n)
+    values = np.linalg.eigvalsh(np.einsum("iab,jba->ij", c, c))
+    small = 1e-7 * max(1.0, abs(values).max())
+    assert A.killing_signature == (
+        np.sum(values > small),
+        np.sum(values < -small),
+        np.sum(abs(values) <= small),
+    )
+    assert A.center_dimension == n - np.linalg.matrix_rank(c.reshape(n, n * n).T, tol=1e-8)
+    assert A.derived_dimension == np.linalg.matrix_rank(c.reshape(n * n, n), tol=1e-8)
+    closes_numerically(A, PLANE)
 
 
 def test_many_denominators_are_not_cleared_at_once():
