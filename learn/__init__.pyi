@@ -1,8 +1,12 @@
 from .checkpoint import load as load
 from .constraint import BracketConstraint as BracketConstraint
+from .distance import EnergyDistance as EnergyDistance
+from .distance import energy_distance as energy_distance
 from .equivariance import bracket_residual as bracket_residual
 from .equivariance import density_invariance as density_invariance
 from .evaluation import evaluate as evaluate
 from .flow import HamiltonianFlow as HamiltonianFlow
+from .likelihood import LogProbEstimate as LogProbEstimate
+from .quadrature import quadrature_log_prob as quadrature_log_prob
 from .training import FitResult as FitResult
 from .training import fit as fit

@@ -137,7 +137,10 @@ def evaluate(
     q = _points(target, points, seed)
     truth = hamsym.targets.get(target)
     generators = tuple(generator) if generator else flow.generators
-    metrics = measure(flow, q, truth=truth, generators=generators, samples=samples, seed=seed)
+    quadrature = 48 if flow.freedom == flow.dim <= 2 else 0
+    metrics = measure(
+        flow, q, truth=truth, generators=generators, samples=samples, seed=seed, quadrature=quadrature
+    )
     if as_json:
         typer.echo(json.dumps(metrics))
         return
@@ -146,6 +149,12 @@ def evaluate(
         [f"importance-weighted bound, K = {samples}, nats",
          f"{metrics['log_likelihood_bound']:.4f} ± {metrics['log_likelihood_bound_se']:.4f}"],
     ]  # fmt: skip
+    rows.append(["effective samples, median over points", f"{metrics['effective_samples']:.1f}"])
+    if quadrature:
+        rows.append(["error of the bound, by quadrature, nats", f"{metrics['bound_error']:.4f}"])
+    distance = metrics["energy_distance"]
+    rows.append(["energy distance of samples", f"{distance['value']:.2e}"])
+    rows.append(["its noise floor", f"{distance['noise_floor']:.2e}"])
     if truth is not None:
         rows.append(["KL gap to the target, nats", f"{metrics['kl_gap']:.4f} ± {metrics['kl_gap_se']:.4f}"])
     for g, found in metrics["symmetry"].items():

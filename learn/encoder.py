@@ -38,6 +38,11 @@ class Moments:
     log_det: Tensor
     removed: Tensor | None = None
 
+    @property
+    def freedom(self) -> int:
+        """Number of dimensions of the law."""
+        return self.mean.shape[-1] - (0 if self.removed is None else len(self.removed))
+
     def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Return p and log f(p|q), of shapes (batch, samples, dim) and (batch, samples), from standard noise.
 
@@ -49,12 +54,10 @@ class Moments:
             >>> p.shape, log_f.shape
             (torch.Size([5, 3, 2]), torch.Size([5, 3]))
         """
-        freedom = noise.shape[-1]
         if self.removed is not None:
             noise = noise - (noise @ self.removed.T) @ self.removed
-            freedom -= len(self.removed)
         p = self.mean[:, None] + noise @ self.factor.mT
-        constant = 0.5 * freedom * math.log(2 * math.pi)
+        constant = 0.5 * self.freedom * math.log(2 * math.pi)
         return p, -0.5 * noise.square().sum(-1) - constant - self.log_det[:, None]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Sequence
@@ -12,8 +13,12 @@ import torch
 from torch import Tensor
 
 from hamsym.errors import ParameterError, ShapeError
+from learn.distance import energy_distance
 from learn.equivariance import bracket_residual, density_invariance
+from learn.quadrature import quadrature_log_prob
 from learn.symmetry import as_generators, measure_brackets
+
+COMPARED = 2000  # points of the energy distance
 
 if TYPE_CHECKING:
     from hamsym.data.targets import Target
@@ -30,6 +35,8 @@ def evaluate(
     samples: int = 100,
     turned: int = 48,
     seed: int = 0,
+    defensive: float = 0.0,
+    quadrature: int = 0,
 ) -> dict[str, Any]:
     """Measure a flow on held-out points.
 
@@ -42,10 +49,15 @@ def evaluate(
         samples: K of the importance-weighted bound.
         turned: number of points that are moved along the group for the invariance of the density.
         seed: seed of the encoder's and the base's draws.
+        defensive: share of wide draws in the bound, as in ``flow.estimate_log_prob``.
+        quadrature: number of the points whose log p̂ is also computed by quadrature over p, in one or two dimensions;
+            about a second for 50 points.
 
     Returns:
-        Numbers by name, JSON-able: ``elbo``, ``log_likelihood_bound`` (with ``samples`` and standard errors), ``kl_gap`` and
-        ``elbo_gap`` (if the truth is known), and under ``symmetry`` for each generator the mean and root mean square
+        Numbers by name, JSON-able: ``elbo``, ``log_likelihood_bound`` (with ``samples`` and standard errors; ``bound_noise``
+        is the mean standard error of one point's bound, ``effective_samples`` the median over points of how many draws
+        count, ``unreliable`` the share of points where fewer than five do), ``energy_distance`` of samples to the points, ``kl_gap`` and
+        ``elbo_gap`` (if the truth is known), ``bound_error`` (log p̂ by quadrature minus the bound), and under ``symmetry`` for each generator the mean and root mean square
         of {g, H} on base, data and trajectory states and the invariance of log p̂ with its noise floor.  All likelihoods are in nats; the bounds are lower
         bounds of the likelihood, so the gaps are upper bounds of the divergence.
     """
@@ -59,11 +71,23 @@ def evaluate(
     points = torch.as_tensor(q, dtype=next(flow.parameters()).dtype, device=next(flow.parameters()).device)
     with torch.no_grad():
         elbo = flow.elbo(points).double().cpu().numpy()
-        bound = flow.log_prob(points, samples=samples).double().cpu().numpy()
+        estimate = flow.estimate_log_prob(points, samples, defensive=defensive)
+        bound = estimate.value.double().cpu().numpy()
     metrics: dict[str, Any] = {
         "points": len(q), "samples": samples, "elbo": _mean(elbo), "elbo_se": _error(elbo),
         "log_likelihood_bound": _mean(bound), "log_likelihood_bound_se": _error(bound),
+        "bound_noise": float(estimate.standard_error.mean()),
+        "effective_samples": float(estimate.effective_samples.median()),
+        "unreliable": float((estimate.effective_samples < 5).double().mean()),
     }  # fmt: skip
+    compared = min(len(q), COMPARED)
+    metrics["energy_distance"] = energy_distance(
+        flow.sample(compared, seed=seed), flow.centre(points[:compared])
+    ).to_dict()
+    if quadrature:
+        some = slice(0, min(quadrature, len(q)))
+        exact = quadrature_log_prob(copy.deepcopy(flow).double(), points[some]).cpu().numpy()
+        metrics["bound_error"] = _mean(exact - bound[some])
     if truth is not None:
         log_p = truth.log_prob(q)
         metrics |= {

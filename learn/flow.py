@@ -19,7 +19,7 @@ from learn.architecture import MODES, Sizes, build
 from learn.arguments import MAX_NUMBERS, seed_number
 from learn.invariants import invariant_potentials
 from learn.joint import JointFlow
-from learn.likelihood import LogProbEstimate, draw, importance_weighted
+from learn.likelihood import ENCODER, LogProbEstimate, Proposal, importance_weighted
 from learn.points import OVERFLOW, require_finite
 from learn.proof import prove_invariance
 from learn.storage import write
@@ -158,7 +158,7 @@ class HamiltonianFlow(JointFlow):
             >>> flow.training_elbo(torch.zeros(3, 2)).shape
             torch.Size([3])
         """
-        p, log_f = draw(self.encoder.moments(q), 1, generator)
+        p, log_f = ENCODER.draw(self.encoder.moments(q), 1, generator)
         return self.raw_log_joint(q, p[:, 0]) - log_f[:, 0]
 
     def log_prob(self, q: Tensor, samples: int = 100, *, seed: int | None = None) -> Tensor:
@@ -186,7 +186,15 @@ class HamiltonianFlow(JointFlow):
         return self.estimate_log_prob(q, samples, seed=seed).value
 
     @torch.no_grad()
-    def estimate_log_prob(self, q: Tensor, samples: int = 100, *, seed: int | None = None) -> LogProbEstimate:
+    def estimate_log_prob(
+        self,
+        q: Tensor,
+        samples: int = 100,
+        *,
+        seed: int | None = None,
+        defensive: float = 0.0,
+        widening: float = 3.0,
+    ) -> LogProbEstimate:
         """Return the bound of :meth:`log_prob` with its standard error and effective sample size.
 
         Points are taken in chunks, so memory does not grow with batch × samples.
@@ -195,11 +203,15 @@ class HamiltonianFlow(JointFlow):
             q: points of shape (batch, dim).
             samples: K, draws from the encoder for each point.
             seed: of these draws; the global state of torch if None.
+            defensive: share of draws from a copy of the encoder's Gaussian that is ``widening`` times as wide, for
+                encoders that are too narrow somewhere (:class:`learn.likelihood.Proposal`).  The weights are those of
+                the mixture, so the value is a bound of the same kind.
+            widening: of that copy.
 
         Raises:
             ShapeError: if the points have another shape.
             NonFiniteError: if a point is not finite.
-            ParameterError: if ``samples`` is not a positive integer.
+            ParameterError: if ``samples`` is not a positive integer, or the share or the widening makes no sense.
 
         Example:
             >>> flow = HamiltonianFlow(1, hamiltonians=1, width=4, seed=0)
@@ -207,12 +219,13 @@ class HamiltonianFlow(JointFlow):
             >>> bool((estimate.standard_error < 0.2).all()), bool((estimate.effective_samples > 20).all())
             (True, True)
         """
+        proposal = Proposal(defensive, widening)
         samples = integer("samples", samples, minimum=1, maximum=MAX_NUMBERS)
         q = require_finite(self._points(q), "q")
         if not len(q):
             return LogProbEstimate(*[q.new_zeros(0)] * 3)
         generator = None if seed is None else torch.Generator(q.device).manual_seed(seed_number(seed))
-        return importance_weighted(self, self.encoder, q, samples, generator)
+        return importance_weighted(self, self.encoder, q, samples, generator, proposal)
 
     # -- symmetry --------------------------------------------------------------------------------------------
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hamsym.arguments import real
+from hamsym.errors import ParameterError
 from learn.architecture import Encoder
 from learn.encoder import Moments
 from learn.joint import CHUNK, JointFlow
@@ -38,17 +40,59 @@ class LogProbEstimate:
     effective_samples: Tensor
 
 
-def draw(moments: Moments, k: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-    """Return k momenta for each point and their log densities, of shapes (batch, k, dim) and (batch, k).
+@dataclass(frozen=True)
+class Proposal:
+    """Where momenta are drawn: the encoder's Gaussian, or a mixture of it with a wide copy.
 
-    Arguments:
-        moments: of the encoder.
-        k: number of draws.
-        generator: of torch; the global state if None.
+    A mixture that holds a share of a density of heavier tails bounds the weights: they can be at most 1/share times
+    what the wide density alone would give (Hesterberg, Technometrics 37, 1995; Owen, Zhou, JASA 95, 2000).  The draws
+    of the narrow part are those of the encoder, so where the encoder is good little is lost.
+
+    Attributes:
+        share: of the wide copy, in [0, 1).
+        widening: its standard deviations in those of the encoder.
+
+    Raises:
+        ParameterError: for a share outside [0, 1), or a widening below 1.
+
+    Example:
+        >>> Proposal(share=0.1)
+        Proposal(share=0.1, widening=3.0)
     """
-    n, d = moments.mean.shape
-    like = moments.mean
-    return moments.draw(torch.randn(n, k, d, dtype=like.dtype, device=like.device, generator=generator))
+
+    share: float = 0.0
+    widening: float = 3.0
+
+    def __post_init__(self) -> None:
+        share, widening = real("defensive", self.share), real("widening", self.widening)
+        if not (0 <= share < 1 and 1 <= widening <= 1e3):
+            raise ParameterError(
+                f"defensive is a share in [0, 1) and widening lies in [1, 1000], not {share:g} and {widening:g}"
+            )
+        object.__setattr__(self, "share", share)
+        object.__setattr__(self, "widening", widening)
+
+    def draw(self, moments: Moments, k: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """Return k momenta for each point and their log densities, of shapes (batch, k, dim) and (batch, k).
+
+        Arguments:
+            moments: of the encoder.
+            k: number of draws.
+            generator: of torch; the global state if None.
+        """
+        n, d = moments.mean.shape
+        dtype, device = moments.mean.dtype, moments.mean.device
+        noise = torch.randn(n, k, d, dtype=dtype, device=device, generator=generator)
+        if not self.share:
+            return moments.draw(noise)
+        wide = torch.rand(n, k, 1, dtype=dtype, device=device, generator=generator) < self.share
+        noise = torch.where(wide, self.widening * noise, noise)
+        p, log_narrow = moments.draw(noise)
+        log_wide = moments.draw(noise / self.widening)[1] - moments.freedom * math.log(self.widening)
+        return p, torch.logaddexp(log_narrow + math.log1p(-self.share), log_wide + math.log(self.share))
+
+
+ENCODER = Proposal()
 
 
 def importance_weighted(
@@ -57,6 +101,7 @@ def importance_weighted(
     q: Tensor,
     samples: int,
     generator: torch.Generator | None = None,
+    proposal: Proposal = ENCODER,
 ) -> LogProbEstimate:
     """Return log (1/K) Σ_k p(q, p_k)/f(p_k|q) with p_k ~ f, its standard error and effective sample size.
 
@@ -68,6 +113,7 @@ def importance_weighted(
         q: finite points of shape (batch, dim), at least one, in the precision and on the device of the flow.
         samples: K.
         generator: of the draws; the global state of torch if None.
+        proposal: the mixture that replaces f.
 
     Raises:
         NonFiniteError: if an estimate is not finite.
@@ -81,7 +127,7 @@ def importance_weighted(
         left = samples
         while left:
             k = min(left, max(1, CHUNK // len(points)))
-            p, log_f = draw(moments, k, generator)
+            p, log_f = proposal.draw(moments, k, generator)
             log_p = flow.raw_log_joint(points.repeat_interleave(k, 0), p.flatten(0, 1)).view(-1, k)
             log_w = log_p - log_f
             log_sum = torch.logaddexp(log_sum, log_w.logsumexp(-1))

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hamsym.errors import NonFiniteError, ParameterError, ShapeError, SymmetryError
-from learn.equivariance import quadrature_log_prob
 from learn.flow import HamiltonianFlow
 from learn.leapfrog import leapfrog
+from learn.quadrature import quadrature_log_prob
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -135,6 +135,34 @@ def test_bounds_are_ordered_and_meet_the_exact_marginal(case):
     assert (truth - many.value).abs().mean() < (truth - few.mean(0)).abs().mean() + noise
     assert ((truth - many.value).abs() < 6 * many.standard_error + 1e-3).all()
     assert ((many.effective_samples > 1) & (many.effective_samples <= 4000)).all()
+
+
+def test_a_defensive_share_mends_an_encoder_that_is_too_narrow():
+    flow = make("free")
+    q = flow.sample(24, seed=3)
+    truth = quadrature_log_prob(flow, q)
+    with torch.no_grad():
+        flow.encoder.network[-1].bias[2:4] -= 1.5  # log standard deviations
+    plain = flow.estimate_log_prob(q, 400, seed=0)
+    mixed = flow.estimate_log_prob(q, 400, seed=0, defensive=0.3, widening=6.0)
+    assert (truth - plain.value).abs().mean() > 0.5
+    assert (truth - mixed.value).abs().mean() < 0.2
+    assert mixed.effective_samples.median() > plain.effective_samples.median()
+    assert ((truth - mixed.value).abs() < 6 * mixed.standard_error).all()
+    assert not ((truth - plain.value).abs() < 6 * plain.standard_error).all(), "weights without a bound"
+
+
+@pytest.mark.parametrize("case", ["free", "exact, two bodies in space"])
+def test_every_proposal_estimates_the_same_integral(case):
+    # E[w] = p(q) for each law of the draws: the log densities belong to the draws
+    flow = make(case)
+    q = flow.sample(4, seed=3)
+    encoder, mixed = (flow.estimate_log_prob(q, 40_000, seed=1, defensive=share) for share in (0.0, 0.4))
+    error = 5 * (encoder.standard_error + mixed.standard_error)
+    assert ((encoder.value - mixed.value).abs() < error).all() and error.max() < 0.5
+    for wrong in ({"defensive": 1.0}, {"defensive": -0.1}, {"widening": 0.5}, {"defensive": None}):
+        with pytest.raises(ParameterError, match=next(iter(wrong))):
+            flow.estimate_log_prob(q, 5, **wrong)
 
 
 def test_marginal_integrates_to_one():

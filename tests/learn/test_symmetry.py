@@ -17,11 +17,12 @@ import hamsym as hs
 from hamsym.errors import NonFiniteError, ParameterError, ShapeError, SymmetryError
 from learn.action import Rotations
 from learn.constraint import BracketConstraint
-from learn.equivariance import bracket_residual, density_invariance, quadrature_log_prob
+from learn.equivariance import bracket_residual, density_invariance
 from learn.flow import HamiltonianFlow
 from learn.invariants import invariant_potentials
 from learn.leapfrog import leapfrog
 from learn.potentials import Features
+from learn.quadrature import quadrature_log_prob
 from learn.symmetry import (
     TensorGenerator,
     as_generators,
