@@ -7,7 +7,12 @@ from .data.systems import systems as systems
 from .data.targets import targets as targets
 from .numeric.methods import methods as methods
 from .numeric.sampling import sample_boltzmann as sample_boltzmann
+from .numeric.section import PoincareSection as PoincareSection
+from .numeric.section import poincare_section as poincare_section
 from .numeric.simulate import simulate as simulate
+from .numeric.tangent import LyapunovSpectrum as LyapunovSpectrum
+from .numeric.tangent import lyapunov_spectrum as lyapunov_spectrum
+from .numeric.tangent import tangent_map as tangent_map
 from .numeric.trajectories import Trajectories as Trajectories
 from .symbolic.algebra import LieAlgebra as LieAlgebra
 from .symbolic.bracket import is_zero as is_zero

@@ -36,3 +36,36 @@ def points(name: str, value: ArrayLike, dim: int) -> np.ndarray:
             index=where[0] if array.ndim > 1 else 0,
         )
     return array
+
+
+def initial_states(q0: ArrayLike, p0: ArrayLike, dof: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return coordinates and momenta as finite arrays of shape ``(batch, dof)``, or refuse them by name.
+
+    Raises:
+        ShapeError: if they are not of one shape, ``(batch, dof)`` or ``(dof,)``, or empty.
+        NonFiniteError: names the first trajectory that is not finite.
+
+    Example:
+        >>> initial_states([1, 0], [0, 1], 2)
+        (array([[1., 0.]]), array([[0., 1.]]))
+    """
+    q, p = (_batch(name, value, dof) for name, value in (("q0", q0), ("p0", p0)))
+    if q.shape != p.shape:
+        raise ShapeError(
+            f"q0 has the shape {q.shape} but p0 {p.shape}; give one momentum for each coordinate"
+        )
+    return q, p
+
+
+def _batch(name: str, value: ArrayLike, dof: int) -> np.ndarray:
+    try:
+        array = np.atleast_2d(points(name, value, dof))
+    except NonFiniteError as error:
+        raise NonFiniteError(f"trajectory {error.index}: {error}", index=error.index, time=0.0) from None
+    if array.ndim != 2:
+        raise ShapeError(
+            f"{name} has the shape {array.shape}; it is (batch, {dof}), or ({dof},) for one trajectory"
+        )
+    if len(array) == 0:
+        raise ShapeError(f"{name} holds no trajectory; the batch must have at least one")
+    return array

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hamsym.arguments import integer, real
-from hamsym.errors import NonFiniteError, ParameterError, ShapeError
-from hamsym.numeric.arguments import points
+from hamsym.errors import ParameterError
+from hamsym.numeric.arguments import initial_states
 from hamsym.numeric.codegen import parameter_values
 from hamsym.numeric.methods import Method, method_for
 from hamsym.numeric.progress import Bar
@@ -95,7 +95,7 @@ def simulate(
         raise ParameterError(
             f"steps ({steps}) is at least save_every ({save_every}); nothing would be stored otherwise"
         )
-    q, p = _initial_states(q0, p0, len(H.space.coordinates))
+    q, p = initial_states(q0, p0, len(H.space.coordinates))
     values = parameter_values(H.space, parameters, used=[H.expr])
     workers = _thread_count(threads, len(q) * steps)
     kernels = stepping_kernels(H, scheme, compensated=bool(compensated), strict=bool(strict))
@@ -120,29 +120,6 @@ def simulate(
     _run_all(run, _chunks(len(q), workers), workers, progress)
     result.require_finite()
     return result
-
-
-def _initial_states(q0: ArrayLike, p0: ArrayLike, dof: int) -> tuple[np.ndarray, np.ndarray]:
-    q, p = (_batch(name, value, dof) for name, value in (("q0", q0), ("p0", p0)))
-    if q.shape != p.shape:
-        raise ShapeError(
-            f"q0 has the shape {q.shape} but p0 {p.shape}; give one momentum for each coordinate"
-        )
-    return q, p
-
-
-def _batch(name: str, value: ArrayLike, dof: int) -> np.ndarray:
-    try:
-        array = np.atleast_2d(points(name, value, dof))
-    except NonFiniteError as error:
-        raise NonFiniteError(f"trajectory {error.index}: {error}", index=error.index, time=0.0) from None
-    if array.ndim != 2:
-        raise ShapeError(
-            f"{name} has the shape {array.shape}; it is (batch, {dof}), or ({dof},) for one trajectory"
-        )
-    if len(array) == 0:
-        raise ShapeError(f"{name} holds no trajectory; the batch must have at least one")
-    return array
 
 
 def _thread_count(threads: int | None, work: int) -> int:

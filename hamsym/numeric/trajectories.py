@@ -20,6 +20,7 @@ from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.text import shorten
 
 if TYPE_CHECKING:
+    import pandas
     import xarray
 
     from hamsym.symbolic.symmetry import Generator
@@ -158,6 +159,31 @@ class Trajectories:
             coords={"time": self.t, "dof": names},
             attrs=settings | {f"parameter_{n}": v for n, v in parameters.items()},
         )
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a pandas DataFrame with a row for each trajectory and time.
+
+        Returns:
+            a DataFrame with the columns ``trajectory``, ``time``, the coordinates and momenta by name, and ``energy``;
+            ``attrs`` holds the run's settings.
+
+        Example:
+            >>> from hamsym import simulate, systems
+            >>> t = simulate(systems["henon_heiles"].hamiltonian, [0.1, 0.0], [0.0, 0.1], dt=0.1, steps=5)
+            >>> t.to_pandas().columns.tolist()
+            ['trajectory', 'time', 'q1', 'q2', 'p1', 'p2', 'energy']
+        """
+        import pandas
+
+        batch, time, _ = self.q.shape
+        columns = {"trajectory": np.repeat(np.arange(batch), time), "time": np.tile(self.t, batch)}
+        states = np.concatenate([self.q, self.p], axis=-1).reshape(batch * time, -1)
+        names = [s.name for s in self.hamiltonian.space.variables]
+        frame = pandas.DataFrame(
+            columns | dict(zip(names, states.T, strict=True)) | {"energy": self.energy.ravel()}
+        )
+        frame.attrs = self.settings
+        return frame
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the trajectories to ``FILE.npz`` or, through xarray, to ``DIRECTORY.zarr``: whole or not at all.

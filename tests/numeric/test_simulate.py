@@ -285,6 +285,10 @@ def test_xarray_plots_and_text():
     assert data.attrs["method"] == "leapfrog"
     assert data.attrs["parameter_k"] == 1.0
     assert t.hamiltonian.space.parse(data.attrs["hamiltonian"]) == t.hamiltonian.expr
+    frame = t.to_pandas()
+    assert np.array_equal(frame["p2"], t.p[..., 1].ravel())
+    assert frame.groupby("trajectory").time.apply(list).tolist() == [t.t.tolist()] * 3
+    assert frame.attrs["parameters"] == {"k": 1.0}
     assert "kepler" not in repr(t)
     assert "3 trajectories × 5 times × 2" in repr(t)
     assert "<table>" in t._repr_html_()

@@ -1,0 +1,240 @@
+"""The tangent map of a trajectory, and its Lyapunov exponents.
+
+Small deviations (δq, δp) move by the Hamiltonian Σ δqᵢ ∂H/∂qᵢ + δpᵢ ∂H/∂pᵢ on a space where δp belongs to q and p to δq.
+It separates where H does, and a method applied to it gives the exact derivative of the same method applied to H: so the
+kernels that step states step deviations too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hamsym.arguments import integer, real
+from hamsym.errors import NonFiniteError, ParameterError
+from hamsym.numeric.arguments import initial_states
+from hamsym.numeric.codegen import parameter_values
+from hamsym.numeric.methods import Method, method_for
+from hamsym.numeric.simulate import simulate
+from hamsym.numeric.stepping import fill, stepping_kernels
+from hamsym.symbolic.derivative import derivative
+from hamsym.symbolic.hamiltonian import Hamiltonian
+from hamsym.symbolic.space import PhaseSpace
+
+
+@cache
+def tangent_hamiltonian(H: Hamiltonian) -> Hamiltonian:
+    """Return the Hamiltonian of a trajectory together with a deviation from it.
+
+    Returns:
+        A Hamiltonian with the coordinates (q, δq) and the momenta (δp, p), in this order; δx is called ``delta_x``.
+
+    Raises:
+        NotSeparableError: on a Lie–Poisson space.
+
+    Example:
+        >>> tangent_hamiltonian(Hamiltonian("p1**2/2 + q1**4/4", PhaseSpace.standard(1)))
+        Hamiltonian('delta_p1*p1 + delta_q1*q1**3', PhaseSpace(q=(q1, delta_q1), p=(delta_p1, p1)))
+    """
+    space = H.space
+    expression = H.kinetic + H.potential if H.is_separable or not space.momenta else H.expr
+    prefix = "delta_"
+    while any(f"{prefix}{s}" in space.symbols for s in space.variables):
+        prefix += "_"
+    q, p = ([s.name for s in of] for of in (space.coordinates, space.momenta))
+    kinds = {n: k for n, k in space.assumptions.items() if n in space.parameters or k != "real"}
+    time = None if space.time is None else space.time.name
+    doubled = PhaseSpace(
+        [*q, *(prefix + n for n in q)], [*(prefix + n for n in p), *p], parameters=kinds, time=time
+    )
+    terms = [doubled.symbols[prefix + s.name] * derivative(expression, s) for s in space.variables]
+    return Hamiltonian(sum(terms), doubled)
+
+
+def tangent_map(
+    H: Hamiltonian,
+    q0: ArrayLike,
+    p0: ArrayLike,
+    dt: float,
+    steps: int,
+    *,
+    save_every: int = 1,
+    method: str | Method = "auto",
+    parameters: Mapping[str, float] | None = None,
+    t0: float = 0.0,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Return the derivative of the state at later times by the initial state.
+
+    Arguments:
+        H, q0, p0, dt, steps, save_every, method, parameters, t0, threads: as for :func:`hamsym.simulate`, whose
+            trajectories these are the derivatives of.
+
+    Returns:
+        Jacobians ∂(q, p)(t)/∂(q, p)(0), float64, shape ``(batch, time, 2 dof, 2 dof)``, coordinates first; symplectic to
+        round-off for symplectic methods.
+
+    Raises:
+        NonFiniteError: if a trajectory or its deviations leave the finite numbers.
+        NotSeparableError, ParameterError, ShapeError, FormulaError: as :func:`hamsym.simulate`.
+
+    Source:
+        Hairer, Lubich, Wanner, Geometric Numerical Integration, section VI.4.
+
+    Example:
+        >>> H = Hamiltonian("p1**2/2 + q1**2/2", PhaseSpace.standard(1))
+        >>> jacobian = tangent_map(H, [1.0], [0.0], dt=0.1, steps=10)
+        >>> jacobian.shape, bool(abs(jacobian[0, -1, 0] - [np.cos(1), np.sin(1)]).max() < 1e-9)
+        ((1, 11, 2, 2), True)
+    """
+    scheme = method_for(H, method)
+    n = len(H.space.coordinates)
+    q, p = initial_states(q0, p0, n)
+    coordinates, momenta = _with_deviations(q, p, np.broadcast_to(np.eye(2 * n), (len(q), 2 * n, 2 * n)))
+    try:
+        t = simulate(
+            tangent_hamiltonian(H), coordinates, momenta, dt, steps, save_every=save_every, method=scheme,
+            parameters=parameters, t0=t0, threads=threads,
+        )  # fmt: skip
+    except NonFiniteError as error:
+        raise _lost(error.index or 0, 2 * n, error.time) from None
+    deviations = np.concatenate([t.q[..., n:], t.p[..., :n]], axis=-1)
+    return np.moveaxis(deviations.reshape(len(q), 2 * n, -1, 2 * n), 1, -1)
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class LyapunovSpectrum:
+    """Lyapunov exponents of a batch of trajectories, from :func:`lyapunov_spectrum`.
+
+    Attributes:
+        t: times at which the deviations were made orthonormal, shape ``(time,)``.
+        running: mean growth rates up to these times, shape ``(batch, time, count)``.
+    """
+
+    t: np.ndarray
+    running: np.ndarray
+
+    @property
+    def exponents(self) -> np.ndarray:
+        """The rates over the whole time, largest first, shape ``(batch, count)``."""
+        return self.running[:, -1]
+
+    @property
+    def change(self) -> np.ndarray:
+        """How much the rates still changed in the second half of the time; no bound, but far from it they mean nothing."""
+        return np.abs(self.running[:, -1] - self.running[:, (self.running.shape[1] - 1) // 2])
+
+    def plot(self, ax: Any = None, *, trajectory: int = 0) -> Any:
+        """Draw the running rates of one trajectory over time and return the matplotlib axes."""
+        from matplotlib import pyplot
+
+        trajectory = integer("trajectory", trajectory, maximum=len(self.running) - 1)
+        ax = ax if ax is not None else pyplot.subplots()[1]
+        ax.plot(self.t, self.running[trajectory], lw=0.8)
+        ax.set(xlabel="t", ylabel="mean growth rate")
+        return ax
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers and lists, ready for JSON."""
+        return {"t": self.t.tolist(), "exponents": self.exponents.tolist(), "change": self.change.tolist()}
+
+    def __repr__(self) -> str:
+        shown = [
+            f"  {i}: {', '.join(f'{x:+.4f}' for x in row)} (± {change.max():.1g} in the second half)"
+            for i, (row, change) in enumerate(zip(self.exponents[:5], self.change[:5], strict=True))
+        ]
+        more = [f"  … {len(self.exponents) - 5} more"] if len(self.exponents) > 5 else []
+        return "\n".join([f"LyapunovSpectrum up to t = {self.t[-1]:g}", *shown, *more])
+
+
+def lyapunov_spectrum(
+    H: Hamiltonian,
+    q0: ArrayLike,
+    p0: ArrayLike,
+    dt: float,
+    steps: int,
+    *,
+    count: int | None = None,
+    renormalise_every: int = 20,
+    method: str | Method = "auto",
+    parameters: Mapping[str, float] | None = None,
+    t0: float = 0.0,
+) -> LyapunovSpectrum:
+    """Measure how fast deviations from trajectories grow.
+
+    Arguments:
+        H, q0, p0, dt, method, parameters, t0: as for :func:`hamsym.simulate`.
+        steps: number of steps; the error of an exponent falls no faster than 1/time.
+        count: how many exponents, the largest ones; default all ``2 dof``.
+        renormalise_every: steps after which the deviations are made orthonormal again.
+
+    Returns:
+        :class:`LyapunovSpectrum`.
+
+    Raises:
+        NonFiniteError: if a trajectory or its deviations leave the finite numbers.
+        NotSeparableError, ParameterError, ShapeError, FormulaError: as :func:`hamsym.simulate`.
+
+    Source:
+        Benettin, Galgani, Giorgilli, Strelcyn, Meccanica 15 (1980) 9 and 21.
+
+    Example:
+        >>> saddle = Hamiltonian("p1**2/2 - q1**2/2", PhaseSpace.standard(1))
+        >>> lyapunov_spectrum(saddle, [0.0], [0.0], dt=0.1, steps=2000).exponents.round(2)
+        array([[ 1., -1.]])
+    """
+    scheme = method_for(H, method)
+    dt, t0 = real("dt", dt), real("t0", t0)
+    if dt == 0:
+        raise ParameterError("dt is not zero; negative steps run backward")
+    n = len(H.space.coordinates)
+    count = 2 * n if count is None else integer("count", count, minimum=1, maximum=2 * n)
+    every = integer("renormalise_every", renormalise_every, minimum=1)
+    steps = integer("steps", steps, minimum=every)
+    q, p = initial_states(q0, p0, n)
+    values = parameter_values(H.space, parameters, used=[H.expr])
+    k = tuple(values.get(name, 0.0) for name in H.space.parameters)
+    kernels = stepping_kernels(tangent_hamiltonian(H), scheme)
+    # directions without a special place, or parts of H that do not interact would keep to theirs
+    generic = np.linalg.qr(np.random.default_rng(0).standard_normal((2 * n, 2 * n)))[0]
+    frames = np.broadcast_to(generic[:count], (len(q), count, 2 * n))
+    grown, running = np.zeros((len(q), count)), []
+    ends = t0 + dt * every * np.arange(steps // every + 1)
+    out_q, out_p = np.empty((2, len(q) * count, 2, 2 * n))
+    for start in ends[:-1]:
+        coordinates, momenta = _with_deviations(q, p, frames)
+        fill(kernels, (coordinates, momenta, out_q, out_p), 0, len(coordinates), start, dt, every, k)
+        lost = ~np.isfinite(out_q[:, 1].sum(-1) + out_p[:, 1].sum(-1))
+        if lost.any():
+            raise _lost(int(np.argmax(lost)), count, start + dt * every)
+        # all copies of a trajectory follow the first, lest rounding in an implicit method lead them apart
+        q, p = out_q[::count, 1, :n].copy(), out_p[::count, 1, n:].copy()
+        deviations = np.concatenate([out_q[:, 1, n:], out_p[:, 1, :n]], axis=-1).reshape(len(q), count, 2 * n)
+        basis, triangle = np.linalg.qr(np.moveaxis(deviations, 1, 2))
+        grown += np.log(np.abs(np.diagonal(triangle, axis1=1, axis2=2)))
+        frames = np.moveaxis(basis, 2, 1)
+        running.append(grown / abs(start + dt * every - t0))
+    return LyapunovSpectrum(ends[1:], np.stack(running, axis=1))
+
+
+def _with_deviations(q: np.ndarray, p: np.ndarray, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates (q, δq) and momenta (δp, p) with a row for each deviation in ``frames``, ``(batch, count, 2 dof)``."""
+    n, count = q.shape[1], frames.shape[1]
+    rows = frames.reshape(-1, 2 * n)
+    coordinates = np.concatenate([np.repeat(q, count, axis=0), rows[:, :n]], axis=1)
+    return coordinates, np.concatenate([rows[:, n:], np.repeat(p, count, axis=0)], axis=1)
+
+
+def _lost(row: int, count: int, time: float | None) -> NonFiniteError:
+    index = row // count
+    return NonFiniteError(
+        f"trajectory {index} or its deviations left the finite numbers by t = {time:.6g}; take a smaller dt, a shorter time, or "
+        "make the deviations orthonormal more often",
+        index=index,
+        time=time,
+    )
