@@ -132,7 +132,9 @@ def enclosure(ball: arb) -> tuple[Number, Number]:
     if not all(abs(exponent) <= LONGEST for _, exponent in ends):
         lower, upper = (sp.Float._new(from_man_exp(*end), 130) for end in ends)
     else:
-        lower, upper = (sp.Integer(mantissa) * sp.Integer(2) ** exponent for mantissa, exponent in ends)
+        lower, upper = (
+            sp.Rational(mantissa << max(exponent, 0), 1 << max(-exponent, 0)) for mantissa, exponent in ends
+        )
     return lower, upper
 
 
