@@ -23,6 +23,9 @@ from hamsym.errors import ParameterError, did_you_mean
 from hamsym.numeric.methods import method_for
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
+#: Bytes of one chunk; compressors take no more than two gigabytes, and a shard is held in memory several times.
+_LARGEST_CHUNK = 1 << 30
+
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSpec:
@@ -105,6 +108,8 @@ class DatasetSpec:
         keep("initial", self.initial_states.to_dict())
         keep("splits", self._checked_splits())
         keep("render", None if self.renderer is None else self.renderer.to_dict())
+
+        self._require_chunk()
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> DatasetSpec:
@@ -205,6 +210,16 @@ class DatasetSpec:
         # a stream of its own: trajectories have one-number keys
         order = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(0, 0)))
         return names[order.permutation(self.trajectories)]
+
+    def _require_chunk(self) -> None:
+        dof = len(self.source.hamiltonian.space.coordinates)
+        pixels = self.renderer.size**2 if self.renderer else 0
+        size = self.shard * self.times * max(8 * dof, pixels)
+        if size > _LARGEST_CHUNK:
+            raise ParameterError(
+                f"a shard of {self.shard} trajectories would have {size / 1e9:.3g} GB in one array; take a smaller shard, at "
+                f"most {self.shard * _LARGEST_CHUNK // size}, or a larger save_every"
+            )
 
     def _split_counts(self, splits: Mapping[str, float]) -> dict[str, int]:
         exact = {name: self.trajectories * fraction for name, fraction in splits.items()}

@@ -67,14 +67,13 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Make the folder if it is not there, keep other processes out, and clear what a killed run left.
+        """Make the folder if it is not there, keep other processes out, and clear what this or a killed run left.
 
         Raises:
             DatasetError: if another process writes there, or the folder cannot be written.
         """
         with self._errors(), _locked(self._make()):
-            shutil.rmtree(self.path / SCRATCH, ignore_errors=True)
-            (self.path / SCRATCH).mkdir()
+            (self.path / SCRATCH).mkdir(exist_ok=True)
             try:
                 self._write(MANIFEST, canonical(self.manifest))
                 for name, content in self._bare_metadata.items():
@@ -371,6 +370,8 @@ def _locked(path: Path) -> Iterator[None]:
         raise DatasetError(
             f"another process is making the data set in {path}; wait for it, or take another folder"
         ) from None
+    except OSError:  # a disk without locks
+        pass
     try:
         yield
     finally:

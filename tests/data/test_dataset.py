@@ -455,6 +455,17 @@ def test_a_cluster_makes_the_same_bytes(made, tmp_path):
     ):
         hs.generate_dataset(SPEC, tmp_path / "cluster", client=client, progress=False)
         assert contents(tmp_path / "cluster") == contents(made)
+        (tmp_path / "spec.json").write_text(json.dumps(SPEC.to_dict()))
+        command = [
+            "dataset",
+            "generate",
+            tmp_path / "spec.json",
+            tmp_path / "cli",
+            "--scheduler",
+            cluster.scheduler_address,
+        ]
+        subprocess.run([sys.executable, "-c", "from hamsym.cli import main; main()", *command], check=True)
+        assert contents(tmp_path / "cli") == contents(made)
         wild = changed(SPEC, trajectories=40, initial={"q": 1e308, "p": 1e308})
         with pytest.raises(NonFiniteError, match="trajectory"):
             hs.generate_dataset(wild, tmp_path / "wild", client=client, progress=False)

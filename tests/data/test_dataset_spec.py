@@ -68,6 +68,10 @@ def test_yaml_json_and_python_say_the_same(tmp_path):
         ({"dt": float("nan")}, "dt is a finite number"),
         ({"dt": "fast"}, "dt is a finite number, not 'fast'"),
         ({"seed": -1}, "seed is at least 0"),
+        (
+            {"steps": 10**8},
+            "a shard of 100 trajectories would have 80 GB in one array; take a smaller shard, at most 1,",
+        ),
         ({"shard": 0}, "shard is at least 1"),
         ({"method": 4}, "method is a name"),
         ({"noise": -0.1}, "noise is a standard deviation"),
@@ -231,6 +235,17 @@ def test_splits_are_a_partition_with_their_fractions(n, weights, seed):
     assert len(names) == n
     for name, fraction in fractions.items():
         assert abs(np.sum(names == name) - n * fraction) < 1
+
+
+def test_which_trajectories_are_in_a_split_is_drawn_from_the_seed():
+    def training(seed):
+        values = {"trajectories": 1000, "seed": seed, "splits": {"train": 0.5, "test": 0.5}}
+        return hs.DatasetSpec(**{**PLAIN, **values}).split_of_each() == "train"
+
+    one, two = training(1), training(2)
+    assert np.array_equal(one, training(1))
+    assert abs(np.mean(one & two) - 0.25) < 0.05
+    assert abs(np.mean(one[:500]) - 0.5) < 0.1
 
 
 @pytest.mark.parametrize(
