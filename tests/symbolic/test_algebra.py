@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sympy as sp
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import hamsym as hs
@@ -272,6 +272,7 @@ MONOMIALS = [
 def test_random_algebras_agree_with_floating_point(given_terms):
     """Polynomials of degree two generate at most 15 dimensions; ranks and eigenvalues by numpy."""
     A = hs.LieAlgebra(["+".join(f"({c})*{m}" for m, c in terms.items()) for terms in given_terms], PLANE)
+    assume(A.coefficients_depend_on is None)
     n = A.structure.dimension
     c = np.array(A.structure_constants, dtype=float).reshape(n, n, n)
     values = np.linalg.eigvalsh(np.einsum("iab,jba->ij", c, c))
@@ -371,6 +372,13 @@ def test_an_algebra_that_is_abelian_on_one_level():
         ("h = 0", "R^3", True),
         ("h > 0", "so(3)", True),
     ]
+
+
+def test_a_finite_closure_comes_before_coefficients_that_depend_on_a_generator():
+    """{x py, px py} = py² is py times py, with py central; but with py² the algebra is finite over the numbers."""
+    A = hs.LieAlgebra(["py", "x*py", "px*py"], PLANE)
+    assert not A.closes and A.coefficients_depend_on is None and A.name == "h_3 ⊕ R"
+    assert A.adjoined == (PLANE.parse("py**2"),)
 
 
 def test_a_function_that_does_not_commute_is_no_coefficient():

@@ -104,7 +104,8 @@ def close(
         left = functions.clock.remaining
         functions.restart(SEARCH_SHARE * left)
         try:
-            _find_central(functions, closing, span, hamiltonian, computed)
+            if hamiltonian is not None or not _one_step_closes(functions, closing):
+                _find_central(functions, closing, span, hamiltonian, computed)
         except tw.ProofStopped as stop:
             closing.stopped = f"the search for a central function ended early: {stop}"
         functions.restart((1 - SEARCH_SHARE) * left)
@@ -128,6 +129,21 @@ def _expanded(
             if len(part) == len(computed) and min(part) >= len(needed):
                 return {places[c]: {places[k]: value for k, value in v.items()} for c, v in part.items()}
     return functions.dependences([*span, *computed.values()]) if computed else {}
+
+
+def _one_step_closes(functions: Functions, closing: Closing) -> bool:
+    """Whether the brackets that are missing close the algebra over Q, so that no coefficient has to depend on h."""
+    if functions.is_heavy:
+        return False
+    critical = dict(functions.critical)
+    basis = [*closing.basis, *closing.missing]
+    span = [*basis, functions.tower.ring.one]
+    brackets = [b for x in basis if not (b := functions.bracket(closing.missing[0], x)).is_zero()]
+    found = functions.dependences([*span, *brackets]) if brackets else {}
+    closes = all(place in found for place in range(len(span), len(span) + len(brackets)))
+    closes = closes and not close(functions, basis, None, search=False).missing
+    functions.critical = critical
+    return closes
 
 
 def _find_central(
