@@ -7,19 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hamsym.cli.options import (
-    AsJson,
-    Bracket,
-    Budget,
-    Coordinates,
-    Declared,
-    Functions,
-    Momenta,
-    Parameters,
-    Size,
-    SystemName,
-    Time,
-)
+from hamsym.cli import options
+from hamsym.cli.options import Declared
 from hamsym.errors import ParameterError
 
 
@@ -35,16 +24,16 @@ def algebra(
         str | None,
         typer.Option(help="A central function that coefficients may depend on, as in Kepler's so(4)."),
     ] = None,
-    coordinates: Coordinates = None,
-    momenta: Momenta = None,
-    parameter: Parameters = None,
-    function: Functions = None,
-    time: Time = None,
-    bracket: Bracket = None,
-    system: SystemName = None,
-    size: Size = None,
-    budget: Budget = 30.0,
-    as_json: AsJson = False,
+    coordinates: options.Coordinates = None,
+    momenta: options.Momenta = None,
+    parameter: options.Parameters = None,
+    function: options.Functions = None,
+    time: options.Time = None,
+    bracket: options.Bracket = None,
+    system: options.SystemName = None,
+    size: options.Size = None,
+    budget: options.Budget = 30.0,
+    as_json: options.AsJson = False,
 ) -> None:
     """Close functions under the Poisson bracket: closed with these alone (0), with more (1), not decided (3)."""
     import hamsym as hs

@@ -8,34 +8,22 @@ from typing import Annotated
 
 import typer
 
-from hamsym.cli.options import (
-    AsJson,
-    Bracket,
-    Budget,
-    Coordinates,
-    Declared,
-    Functions,
-    Momenta,
-    Parameters,
-    Size,
-    SystemName,
-    Time,
-    whole_numbers,
-)
+from hamsym.cli import options
+from hamsym.cli.options import Declared, whole_numbers
 
 
 def integrals(
     formulas: Annotated[
         list[str] | None, typer.Argument(metavar="[HAMILTONIAN]", help="Leave out with --system.")
     ] = None,
-    coordinates: Coordinates = None,
-    momenta: Momenta = None,
-    parameter: Parameters = None,
-    function: Functions = None,
-    time: Time = None,
-    bracket: Bracket = None,
-    system: SystemName = None,
-    size: Size = None,
+    coordinates: options.Coordinates = None,
+    momenta: options.Momenta = None,
+    parameter: options.Parameters = None,
+    function: options.Functions = None,
+    time: options.Time = None,
+    bracket: options.Bracket = None,
+    system: options.SystemName = None,
+    size: options.Size = None,
     degree: Annotated[int, typer.Option(help="Largest total degree in the entries of the ansatz.")] = 4,
     ansatz: Annotated[
         list[str] | None,
@@ -45,8 +33,8 @@ def integrals(
     max_exponents: Annotated[
         str | None, typer.Option(help="Largest exponent of each entry of the ansatz, '1 1 2 2'.")
     ] = None,
-    budget: Budget = 60.0,
-    as_json: AsJson = False,
+    budget: options.Budget = 60.0,
+    as_json: options.AsJson = False,
 ) -> None:
     """Find all first integrals in an ansatz space: complete (0), or what the budget allowed (3)."""
     import hamsym as hs

@@ -7,19 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hamsym.cli.options import (
-    AsJson,
-    Bracket,
-    Budget,
-    Coordinates,
-    Declared,
-    Functions,
-    Momenta,
-    Parameters,
-    Size,
-    SystemName,
-    Time,
-)
+from hamsym.cli import options
+from hamsym.cli.options import Declared
 
 
 def verify(
@@ -27,16 +16,16 @@ def verify(
         list[str],
         typer.Argument(metavar="[HAMILTONIAN] GENERATOR", help="With --system, the generator alone."),
     ],
-    coordinates: Coordinates = None,
-    momenta: Momenta = None,
-    parameter: Parameters = None,
-    function: Functions = None,
-    time: Time = None,
-    bracket: Bracket = None,
-    system: SystemName = None,
-    size: Size = None,
-    budget: Budget = 10.0,
-    as_json: AsJson = False,
+    coordinates: options.Coordinates = None,
+    momenta: options.Momenta = None,
+    parameter: options.Parameters = None,
+    function: options.Functions = None,
+    time: options.Time = None,
+    bracket: options.Bracket = None,
+    system: options.SystemName = None,
+    size: options.Size = None,
+    budget: options.Budget = 10.0,
+    as_json: options.AsJson = False,
 ) -> None:
     """Decide whether {H, g} + dg/dt vanishes identically: proved (0), refuted with a point (1) or undecided (3)."""
     import hamsym as hs
