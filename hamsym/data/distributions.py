@@ -31,7 +31,7 @@ class Distribution:
 
     Example:
         >>> k = Distribution.of("k", {"uniform": [1, 2]})
-        >>> k.is_constant, bool(1 <= k.draw(np.random.default_rng(0)) < 2)
+        >>> k.is_constant, bool(1 <= k.draw(np.random.default_rng(0), 1)[0] < 2)
         (False, True)
     """
 
@@ -78,19 +78,19 @@ class Distribution:
         """Whether every trajectory gets the same number."""
         return self.kind == "constant"
 
-    def draw(self, rng: np.random.Generator) -> float:
-        """Return one number; a constant uses no randomness."""
+    def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Return n numbers, float64, shape ``(n,)``; a constant uses no randomness."""
         a, b = self.numbers[0], self.numbers[-1]
         match self.kind:
             case "uniform":
-                return float(rng.uniform(a, b))
+                return rng.uniform(a, b, n)
             case "normal":
-                return float(rng.normal(a, b))
+                return rng.normal(a, b, n)
             case "loguniform":
-                return math.exp(rng.uniform(math.log(a), math.log(b)))
+                return np.exp(rng.uniform(math.log(a), math.log(b), n))
             case "choice":
-                return self.numbers[int(rng.integers(len(self.numbers)))]
-        return a
+                return np.array(self.numbers)[rng.integers(len(self.numbers), size=n)]
+        return np.full(n, a)
 
     def to_dict(self) -> Any:
         """Return it as a spec gives it, in types that JSON knows."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from hamsym.arguments import real, shown
 from hamsym.data.distributions import Distribution
 from hamsym.data.shells import Shell
 from hamsym.data.source import Source
+from hamsym.data.streams import BLOCK, STATES, Block
 from hamsym.errors import ParameterError, did_you_mean
 
 State = tuple[np.ndarray, np.ndarray]
@@ -21,17 +22,29 @@ _TRIES = 1000
 
 
 class InitialStates(ABC):
-    """What draws the initial state of one trajectory."""
+    """What draws initial states."""
 
-    @abstractmethod
-    def draw(self, seed: int, rng: np.random.Generator, parameters: Mapping[str, float]) -> State:
-        """Return q and p, shape ``(dof,)``.
+    def draw(self, block: Block, parameters: Sequence[Mapping[str, float]]) -> State:
+        """Return q and p of the rows of a block, shape ``(rows, dof)``.
 
         Arguments:
-            seed: of this trajectory.
-            rng: random numbers of this trajectory.
-            parameters: values of this trajectory.
+            block: the trajectories.
+            parameters: values of each of them.
+
+        Raises:
+            ParameterError: if a state cannot be drawn; names the trajectory.
         """
+        states = []
+        for member, row, values in zip(block.members, block.rows, parameters, strict=True):
+            try:
+                states.append(self.draw_one(block.stream(STATES, row), values))
+            except ParameterError as error:
+                raise ParameterError(f"trajectory {member}: {error}") from None
+        return np.stack([q for q, _ in states]), np.stack([p for _, p in states])
+
+    @abstractmethod
+    def draw_one(self, rng: np.random.Generator, parameters: Mapping[str, float]) -> State:
+        """Return q and p of one trajectory, shape ``(dof,)``."""
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any] | None:
@@ -40,13 +53,27 @@ class InitialStates(ABC):
 
 @dataclass(frozen=True, eq=False)
 class OwnStates(InitialStates):
-    """The initial states of the catalogue, for the parameter values of the trajectory."""
+    """The initial states of the catalogue, for the parameter values of each trajectory.
+
+    Attributes:
+        source: the system.
+        alike: whether all trajectories have the same values, so that a block can be drawn at once.
+    """
 
     source: Source
+    alike: bool
 
-    def draw(self, seed: int, rng: np.random.Generator, parameters: Mapping[str, float]) -> State:
+    def draw(self, block: Block, parameters: Sequence[Mapping[str, float]]) -> State:
+        if not self.alike:
+            return super().draw(block, parameters)
         assert self.source.own_states is not None
-        return self.source.own_states(seed, parameters)
+        q, p = self.source.own_states(BLOCK, block.seed, parameters[0])
+        return q[list(block.rows)], p[list(block.rows)]
+
+    def draw_one(self, rng: np.random.Generator, parameters: Mapping[str, float]) -> State:
+        assert self.source.own_states is not None
+        q, p = self.source.own_states(1, int(rng.integers(2**53)), parameters)
+        return q[0], p[0]
 
     def to_dict(self) -> None:
         return None
@@ -78,8 +105,13 @@ class EachVariable(InitialStates):
             tuple(found.get(n) or of_group[n] for n in names), {key: d.to_dict() for key, d in found.items()}
         )
 
-    def draw(self, seed: int, rng: np.random.Generator, parameters: Mapping[str, float]) -> State:
-        state = np.array([d.draw(rng) for d in self.variables])
+    def draw(self, block: Block, parameters: Sequence[Mapping[str, float]]) -> State:
+        rng = block.stream(STATES)
+        states = np.stack([d.draw(rng, BLOCK) for d in self.variables], axis=1)[list(block.rows)]
+        return states[:, : len(self.variables) // 2], states[:, len(self.variables) // 2 :]
+
+    def draw_one(self, rng: np.random.Generator, parameters: Mapping[str, float]) -> State:
+        state = np.concatenate([d.draw(rng, 1) for d in self.variables])
         return state[: len(state) // 2], state[len(state) // 2 :]
 
     def to_dict(self) -> dict[str, Any]:
@@ -109,8 +141,10 @@ class ShellStates(_OnSurface):
 
     box: dict[str, tuple[float, float]]
 
-    def draw(self, seed: int, rng: np.random.Generator, parameters: Mapping[str, float]) -> State:
-        return self._shell(parameters).draw(self.energy.draw(rng), np.array(list(self.box.values())), rng)
+    def draw_one(self, rng: np.random.Generator, parameters: Mapping[str, float]) -> State:
+        return self._shell(parameters).draw(
+            float(self.energy.draw(rng, 1)[0]), np.array(list(self.box.values())), rng
+        )
 
     def to_dict(self) -> dict[str, Any]:
         return {**super().to_dict(), "box": {name: list(ends) for name, ends in self.box.items()}}
@@ -124,36 +158,36 @@ class ScaledStates(_OnSurface):
     above the energy are drawn again; one at rest gets a random direction.
     """
 
-    def draw(self, seed: int, rng: np.random.Generator, parameters: Mapping[str, float]) -> State:
+    def draw_one(self, rng: np.random.Generator, parameters: Mapping[str, float]) -> State:
         assert self.source.own_states is not None
-        shell, energy = self._shell(parameters), self.energy.draw(rng)
+        shell, energy = self._shell(parameters), float(self.energy.draw(rng, 1)[0])
         for _ in range(_TRIES):
-            q, p = self.source.own_states(seed, parameters)
+            q, p = (x[0] for x in self.source.own_states(1, int(rng.integers(2**53)), parameters))
             kinetic = energy - float(shell.potential(q))
             if kinetic >= 0:
                 direction = np.linalg.solve(shell.root, p) if p.any() else rng.standard_normal(len(p))
                 return q, shell.momentum(direction, kinetic)
-            seed = int(rng.integers(2**53))
         raise ParameterError(
             f"initial: none of {_TRIES} of the system's initial states has a potential below the energy {energy:g}"
         )
 
 
-def initial_states(given: Mapping[str, Any] | None, source: Source) -> InitialStates:
+def initial_states(given: Mapping[str, Any] | None, source: Source, *, alike: bool) -> InitialStates:
     """Return what draws the initial states that a spec describes.
 
     Arguments:
         given: None, a distribution for each variable, or an energy with or without a box.
         source: the system.
+        alike: whether all trajectories have the same parameter values.
 
     Raises:
         ParameterError: for names or values that do not fit the system.
 
     Example:
-        >>> own = initial_states(None, Source.of("pendulum"))
-        >>> q, p = own.draw(7, np.random.default_rng(7), {"m": 1.0, "l": 1.0, "g": 1.0})
+        >>> own = initial_states(None, Source.of("pendulum"), alike=True)
+        >>> q, p = own.draw(Block.of(0, 0, [0, 5]), [{"m": 1.0, "l": 1.0, "g": 1.0}] * 2)
         >>> q.shape, own.to_dict() is None
-        ((1,), True)
+        ((2, 1), True)
     """
     if given is None or ("energy" in given and "box" not in given):
         if source.own_states is None:
@@ -161,7 +195,7 @@ def initial_states(given: Mapping[str, Any] | None, source: Source) -> InitialSt
                 "initial: a formula brings no initial states; give a distribution for every variable, or an energy and a box"
             )
         if given is None:
-            return OwnStates(source)
+            return OwnStates(source, alike)
     if "energy" not in given:
         return EachVariable.of(given, source)
     for key in given:

@@ -1,21 +1,21 @@
 """One shard of a data set: its numbers from the spec and its index alone, and their bytes as chunks of Zarr arrays.
 
-Trajectory i draws from ``SeedSequence(seed, spawn_key=(i,))``, so the numbers depend neither on the shard size nor on the
-order, the process or the number of threads in which shards are made.  (The bytes of the files depend on the shard size,
-because a shard is a chunk.)
+The numbers do not depend on the shard size (:mod:`hamsym.data.streams`); the bytes of the files do, because a shard is a
+chunk.
 """
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from hamsym.data.spec import DatasetSpec
+from hamsym.data.streams import BLOCK, NOISE, PARAMETERS, Block
 from hamsym.errors import NonFiniteError, ParameterError
 from hamsym.numeric.codegen import parameter_values
 from hamsym.numeric.simulate import simulate
@@ -52,21 +52,6 @@ class Array:
         return tuple(sizes[d] for d in self.dims)
 
 
-class Start(NamedTuple):
-    """Where one trajectory begins.
-
-    Attributes:
-        seed: from which everything of the trajectory is drawn.
-        parameters: name to value.
-        q, p: the initial state, shape ``(dof,)``.
-    """
-
-    seed: int
-    parameters: dict[str, float]
-    q: np.ndarray
-    p: np.ndarray
-
-
 def arrays_of(spec: DatasetSpec) -> dict[str, Array]:
     """Return the arrays that a data set of this spec has, by name.
 
@@ -79,7 +64,7 @@ def arrays_of(spec: DatasetSpec) -> dict[str, Array]:
         "p": Array(STATE, "float64", "momenta"),
         "energy": Array(TIME, "float64", "value of the Hamiltonian"),
         "energy_error": Array(("trajectory",), "float64", "largest |H(t) - H(0)| / max(|H(0)|, 1) of the stored times"),
-        "seed": Array(("trajectory",), "uint64", "from which everything of the trajectory was drawn", True),
+        "seed": Array(("trajectory",), "uint64", f"of the block of {BLOCK} trajectories of which this is number trajectory mod {BLOCK}", True),
     }  # fmt: skip
     for name, distribution in spec.parameter_distributions.items():
         if not distribution.is_constant:
@@ -104,36 +89,58 @@ def range_of(spec: DatasetSpec, index: int) -> range:
     return range(index * spec.shard, min((index + 1) * spec.shard, spec.trajectories))
 
 
-def start_of_each(spec: DatasetSpec, members: Iterable[int]) -> list[Start]:
+@dataclass(frozen=True, eq=False)
+class Starts:
+    """Where trajectories begin.
+
+    Attributes:
+        blocks: of the random numbers of each trajectory, with this one row.
+        parameters: name to value, for each; those that are alike are one object.
+        q, p: the initial states, shape ``(trajectories, dof)``.
+    """
+
+    blocks: list[Block]
+    parameters: list[dict[str, float]]
+    q: np.ndarray
+    p: np.ndarray
+
+
+def starts_of(spec: DatasetSpec, members: range) -> Starts:
     """Return where trajectories begin.
 
     Arguments:
         spec: of the data set.
-        members: indices of trajectories.
+        members: the trajectories.
 
     Raises:
         ParameterError: if a parameter or an initial state cannot be drawn; names the trajectory.
 
     Example:
         >>> spec = DatasetSpec(system="pendulum", trajectories=3, steps=4, dt=0.1, initial={"q": 1, "p": 2})
-        >>> start_of_each(spec, [0])[0].q
-        array([1.])
+        >>> starts_of(spec, range(3)).q.shape
+        (3, 1)
     """
-    H, distributions, starts = spec.source.hamiltonian, spec.parameter_distributions, []
+    H, distributions = spec.source.hamiltonian, spec.parameter_distributions
     checked: dict[tuple[float, ...], dict[str, float]] = {}
-    for i in members:
-        seed = _seed(spec.seed, i)
-        rng = _stream(seed, 0)
-        values = tuple(d.draw(rng) for d in distributions.values())
-        try:
+    rows: list[Block] = []
+    parameters: list[dict[str, float]] = []
+    states = []
+    for block in Block.covering(spec.seed, members):
+        rng, first = block.stream(PARAMETERS), len(parameters)
+        drawn = [d.draw(rng, BLOCK).tolist() for d in distributions.values()]
+        for member, row in zip(block.members, block.rows, strict=True):
+            values = tuple(column[row] for column in drawn)
             if values not in checked:
-                named = dict(zip(distributions, values, strict=True))
-                checked[values] = parameter_values(H.space, named, used=[H.expr])
-            q, p = spec.initial_states.draw(seed, _stream(seed, 1), checked[values])
-        except ParameterError as error:
-            raise ParameterError(f"trajectory {i}: {error}") from None
-        starts.append(Start(seed, checked[values], np.asarray(q, np.float64), np.asarray(p, np.float64)))
-    return starts
+                try:
+                    named = dict(zip(distributions, values, strict=True))
+                    checked[values] = parameter_values(H.space, named, used=[H.expr])
+                except ParameterError as error:
+                    raise ParameterError(f"trajectory {member}: {error}") from None
+            parameters.append(checked[values])
+            rows.append(replace(block, rows=(row,)))
+        states.append(spec.initial_states.draw(block, parameters[first:]))
+    q, p = (np.concatenate([state[i] for state in states]).astype(np.float64) for i in range(2))
+    return Starts(rows, parameters, q, p)
 
 
 def make_shard(spec: DatasetSpec, index: int, *, threads: int | None = None) -> dict[str, np.ndarray]:
@@ -156,19 +163,20 @@ def make_shard(spec: DatasetSpec, index: int, *, threads: int | None = None) -> 
         (1, 5, 1)
     """
     members = range_of(spec, index)
-    starts = start_of_each(spec, members)
+    starts = starts_of(spec, members)
     result = {
         name: np.empty(array.shape(spec, len(members)), array.dtype)
         for name, array in arrays_of(spec).items()
     }
-    result["seed"][:] = [start.seed for start in starts]
-    alike: dict[tuple[float, ...], list[int]] = {}
-    for row, start in enumerate(starts):
-        alike.setdefault(tuple(start.parameters.values()), []).append(row)
+    result["seed"][:] = [block.seed for block in starts.blocks]
+    alike: dict[int, list[int]] = {}
+    for row, parameters in enumerate(starts.parameters):
+        alike.setdefault(id(parameters), []).append(row)
     for rows in alike.values():
-        parameters = starts[rows[0]].parameters
-        q0, p0 = np.stack([starts[row].q for row in rows]), np.stack([starts[row].p for row in rows])
-        run = _simulate(spec, [members[row] for row in rows], q0, p0, parameters, threads)
+        parameters = starts.parameters[rows[0]]
+        run = _simulate(
+            spec, [members[row] for row in rows], starts.q[rows], starts.p[rows], parameters, threads
+        )
         _require_energy(run, [members[row] for row in rows])
         result["q"][rows], result["p"][rows], result["energy"][rows] = run.q, run.p, run.energy
         result["energy_error"][rows] = np.abs(run.energy_error).max(axis=1)
@@ -178,8 +186,8 @@ def make_shard(spec: DatasetSpec, index: int, *, threads: int | None = None) -> 
         if spec.renderer:
             result["image"][rows] = spec.renderer.draw(run.q, parameters)
     if spec.noise:
-        for row, start in enumerate(starts):
-            rng = _stream(start.seed, 2)
+        for row, block in enumerate(starts.blocks):
+            rng = block.stream(NOISE, block.rows[0])
             for name in "qp":
                 noise = rng.standard_normal(result[name].shape[1:])
                 result[f"{name}_observed"][row] = result[name][row] + spec.noise * noise
@@ -253,16 +261,6 @@ def _chunk(values: np.ndarray, chunk: tuple[int, ...]) -> bytes:
     for codec in [*(options["filters"] or []), options["compressors"]]:
         content = codec.encode(content)
     return bytes(content)
-
-
-def _seed(seed: int, trajectory: int) -> int:
-    """Return the number from which everything of one trajectory is drawn; 53 bits, which every format keeps."""
-    return int(np.random.SeedSequence(seed, spawn_key=(trajectory,)).generate_state(1, np.uint64)[0] >> 11)
-
-
-def _stream(seed: int, purpose: int) -> np.random.Generator:
-    """Return random numbers for one purpose, so that more of one (parameters, noise) do not change the others."""
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose,)))
 
 
 def _simulate(

@@ -27,7 +27,7 @@ class Source:
         hamiltonian: the Hamiltonian.
         integrals: what is claimed to be conserved, the energy first unless H depends on time: in words, to its expression.
         parameters: usual values, by name.
-        own_states: ``(seed, parameters) -> (q, p)``, one initial state; None for a formula.
+        own_states: ``(n, seed, parameters) -> (q, p)``, initial states; None for a formula.
 
     Example:
         >>> Source.of("kepler").parameters
@@ -41,7 +41,7 @@ class Source:
     hamiltonian: Hamiltonian
     integrals: dict[str, sp.Expr]
     parameters: dict[str, float]
-    own_states: Callable[[int, Mapping[str, float]], tuple[np.ndarray, np.ndarray]] | None
+    own_states: Callable[[int, int, Mapping[str, float]], tuple[np.ndarray, np.ndarray]] | None
 
     @classmethod
     def of(cls, given: Any) -> Source:
@@ -80,9 +80,8 @@ class Source:
                 f"the system {name!r} has no pairs (q, p); a data set holds trajectories of those"
             )
 
-        def own_states(seed: int, parameters: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
-            q, p = system.initial_states(1, seed=seed, parameters=parameters)
-            return q[0], p[0]
+        def own_states(n: int, seed: int, parameters: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
+            return system.initial_states(n, seed=seed, parameters=parameters)
 
         return cls(given, H, integrals, dict(system.parameters), own_states)
 

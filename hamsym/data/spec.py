@@ -180,7 +180,8 @@ class DatasetSpec:
     @cached_property
     def initial_states(self) -> InitialStates:
         """What draws an initial state."""
-        return initial_states(self.initial, self.source)
+        alike = all(d.is_constant for d in self.parameter_distributions.values())
+        return initial_states(self.initial, self.source, alike=alike)
 
     @cached_property
     def renderer(self) -> Renderer | None:

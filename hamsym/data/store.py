@@ -26,6 +26,7 @@ import numpy as np
 from hamsym.arguments import shown
 from hamsym.data.shards import arrays_of, range_of, versions, zarr_options
 from hamsym.data.spec import DatasetSpec
+from hamsym.data.streams import Block
 from hamsym.errors import DatasetError
 from hamsym.symbolic.bracket import verify
 from hamsym.symbolic.text import to_text
@@ -106,7 +107,10 @@ class Store:
             "shard": index,
             "first_trajectory": members.start,
             "trajectories": len(members),
-            "seed": {"entropy": self.spec.seed, "spawn_keys": [members.start, members.stop - 1]},
+            "seed": {
+                "entropy": self.spec.seed,
+                "blocks": [block.index for block in Block.covering(self.spec.seed, members)],
+            },
             "files": {
                 name: {"bytes": len(content), "sha256": digest(content)} for name, content in files.items()
             },
@@ -286,7 +290,7 @@ def _metadata(spec: DatasetSpec, manifest: dict[str, Any], shard_digests: list[s
     coordinates = [name for name, array in arrays.items() if array.is_coordinate] + (
         ["split"] if split is not None else []
     )
-    constants = {f"parameter_{n}": d.draw(np.random.default_rng()) for n, d in spec.parameter_distributions.items() if d.is_constant}  # fmt: skip
+    constants = {f"parameter_{n}": d.numbers[0] for n, d in spec.parameter_distributions.items() if d.is_constant}  # fmt: skip
     attributes = {
         "title": f"trajectories of {spec.system if isinstance(spec.system, str) else manifest['hamiltonian']}",
         "hamiltonian": manifest["hamiltonian"],

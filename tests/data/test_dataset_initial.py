@@ -1,25 +1,28 @@
 """Initial states: on the energy surface, and there with the microcanonical measure."""
 
+import re
+
 import numpy as np
 import pytest
 from scipy import stats
 
 import hamsym as hs
-from hamsym.data.shards import start_of_each
+from hamsym.data.initial import OwnStates
+from hamsym.data.shards import starts_of
 from hamsym.data.shells import Shell
+from hamsym.data.source import Source
 from hamsym.errors import ParameterError
 from hamsym.numeric.codegen import array_function
 
 
 def starts(n, **values):
     spec = hs.DatasetSpec(**{"system": "henon_heiles", "trajectories": n, "steps": 1, "dt": 1e-3, **values})
-    return spec.source.hamiltonian, start_of_each(spec, range(n))
+    return spec.source.hamiltonian, starts_of(spec, range(n))
 
 
 def states(n, **values):
     H, drawn = starts(n, **values)
-    q, p = np.stack([s.q for s in drawn]), np.stack([s.p for s in drawn])
-    return q, p, array_function(H.expr, H.space)(q, p, drawn[0].parameters)
+    return drawn.q, drawn.p, array_function(H.expr, H.space)(drawn.q, drawn.p, drawn.parameters[0])
 
 
 def oscillator(dof, masses=None):
@@ -91,7 +94,12 @@ def test_energies_follow_their_distribution():
 def test_own_states_scaled_to_an_energy_keep_their_direction():
     q, p, energy = states(200, initial={"energy": 0.1})
     assert np.abs(energy - 0.1).max() < 1e-15
-    own_q, own_p, _ = states(200)
+    # drawn for every trajectory alone, as they are where parameters differ
+    own = OwnStates(Source.of("henon_heiles"), alike=False)
+    own_q, own_p = (
+        np.concatenate(x) for x in zip(*(own.draw(b, [{}]) for b in starts(200)[1].blocks), strict=True)
+    )
+
     same = np.all(q == own_q, axis=1)
     assert same.mean() > 0.9  # the others had too much potential energy
     cosine = (p * own_p).sum(1) / np.linalg.norm(p, axis=1) / np.linalg.norm(own_p, axis=1)
@@ -110,18 +118,38 @@ def test_variables_have_their_own_distributions():
 
 
 def test_own_states_are_those_of_the_catalogue():
-    for start in starts(5, system="kepler")[1]:
-        q, p = hs.systems["kepler"].initial_states(1, seed=start.seed)
-        assert np.array_equal(start.q, q[0]) and np.array_equal(start.p, p[0])
+    _, drawn = starts(70, system="kepler")
+    for i, block in enumerate(drawn.blocks):
+        q, p = hs.systems["kepler"].initial_states(64, seed=block.seed)
+        assert np.array_equal(drawn.q[i], q[i % 64]) and np.array_equal(drawn.p[i], p[i % 64])
 
 
 def test_own_states_are_for_the_parameters_of_their_trajectory():
     """The catalogue starts Kepler orbits of semi-major axis 1, whatever the strength k of the attraction: E = −k/2."""
     H, drawn = starts(20, system="kepler", parameters={"k": {"uniform": [1, 5]}})
-    energy = array_function(H.expr, H.space)
-    for start in drawn:
-        assert abs(float(energy(start.q, start.p, start.parameters)) + start.parameters["k"] / 2) < 1e-13
-    assert np.ptp([start.parameters["k"] for start in drawn]) > 2
+    k = np.array([values["k"] for values in drawn.parameters])
+    energy = array_function(H.expr, H.space)(drawn.q, drawn.p, {"k": k})
+    assert np.abs(energy + k / 2).max() < 1e-13
+    assert np.ptp(k) > 2
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {}, {"system": "kepler", "parameters": {"k": {"uniform": [1, 2]}}},
+        {"initial": {"q": {"normal": [0, 1]}, "p": {"choice": [1, 2]}}}, {"initial": {"energy": 0.1}},
+        {"initial": {"energy": {"uniform": [0.05, 0.1]}, "box": [-0.5, 0.5]}},
+    ],
+)  # fmt: skip
+def test_a_start_depends_on_its_own_index_only(values):
+    spec = hs.DatasetSpec(**{"system": "henon_heiles", "trajectories": 200, "steps": 1, "dt": 0.1, **values})
+    together = starts_of(spec, range(200))
+    for part in (range(1), range(60, 70), range(127, 129), range(190, 200)):
+        alone = starts_of(spec, part)
+        assert np.array_equal(alone.q, together.q[part.start : part.stop])
+        assert np.array_equal(alone.p, together.p[part.start : part.stop])
+        assert alone.parameters == together.parameters[part.start : part.stop]
+    assert len(np.unique(np.hstack([together.q, together.p]), axis=0)) == 200
 
 
 @pytest.mark.parametrize(
@@ -150,7 +178,7 @@ def test_own_states_are_for_the_parameters_of_their_trajectory():
 def test_surfaces_that_are_not_there_are_named(system, initial, message):
     with pytest.raises(ParameterError, match=message) as caught:
         states(30, system=system, initial=initial)
-    assert "trajectory 0" in str(caught.value)
+    assert re.search(r"trajectory \d+: ", str(caught.value))
 
 
 def test_a_parameter_drawn_outside_its_range_is_named():

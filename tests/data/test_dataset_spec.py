@@ -260,6 +260,6 @@ def test_which_trajectories_are_in_a_split_is_drawn_from_the_seed():
 )
 def test_distributions_have_their_moments(given_as, mean, variance):
     rng, n = np.random.default_rng(0), 20000
-    x = np.array([Distribution.of("x", given_as).draw(rng) for _ in range(n)])
+    x = Distribution.of("x", given_as).draw(rng, n)
     assert abs(x.mean() - mean) <= 5 * np.sqrt(variance / n)
     assert abs(x.var() - variance) <= 0.05 * variance
