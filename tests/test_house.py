@@ -72,6 +72,7 @@ ORDER = [
         "hamsym.data.rendering",
         "hamsym.data.shells",
         "hamsym.data.source",
+        "hamsym.data.streams",
         "hamsym.data.textfile",
     ],
     ["hamsym.data.initial"],
