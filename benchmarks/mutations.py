@@ -21,8 +21,8 @@ import mpmath
 import sympy as sp
 from rich.progress import track
 
-from hamsym.symbolic.decide import Claim, decide, prove
 from hamsym.symbolic.tower import Clock
+from hamsym.symbolic.zero_test.decide import Claim, decide, prove
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "symbolic"))
 from expressions import CASES, CLASSICAL, case_space, monomial

@@ -28,7 +28,7 @@ from rich.table import Table
 from sympy.core.cache import clear_cache
 
 import hamsym as hs
-from hamsym.symbolic.decide import Claim
+from hamsym.symbolic.zero_test.decide import Claim
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "symbolic"))
 from expressions import CASES, CLASSICAL, case_space

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from hamsym.errors import SymmetryError
-from hamsym.symbolic.symmetry import Generator
+from hamsym.symbolic.symmetry.generator import Generator
 
 #: Ratios of angular velocities are sought among fractions with denominators up to this one.
 _DENOMINATOR = 64

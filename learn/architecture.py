@@ -10,7 +10,7 @@ import numpy as np
 
 from hamsym.arguments import integer
 from hamsym.errors import ParameterError
-from hamsym.symbolic.symmetry import Generator
+from hamsym.symbolic.symmetry.generator import Generator
 from learn.action import Rotations
 from learn.arguments import MAX_NUMBERS
 from learn.encoder import FrameEncoder, GaussianEncoder

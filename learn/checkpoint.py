@@ -9,7 +9,7 @@ import torch
 
 from hamsym.errors import CheckpointError, HamsymError
 from hamsym.symbolic.space import PhaseSpace
-from hamsym.symbolic.symmetry import Generator
+from hamsym.symbolic.symmetry.generator import Generator
 from learn.flow import HamiltonianFlow
 from learn.storage import read
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hamsym.arguments import integer, real, shown
 from hamsym.errors import ParameterError, ShapeError, SymmetryError
-from hamsym.symbolic.symmetry import Generator
+from hamsym.symbolic.symmetry.generator import Generator
 from learn.action import Rotations
 from learn.architecture import Encoder
 from learn.joint import JointFlow

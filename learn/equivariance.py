@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hamsym.arguments import integer, real
 from hamsym.errors import ParameterError, ShapeError, SymmetryError
-from hamsym.symbolic.symmetry import Generator
+from hamsym.symbolic.symmetry.generator import Generator
 from learn.arguments import seed_number
 from learn.flow import HamiltonianFlow
 from learn.points import OVERFLOW, as_points, require_finite

@@ -22,7 +22,7 @@ COMPARED = 2000  # points of the energy distance
 
 if TYPE_CHECKING:
     from hamsym.data.targets import Target
-    from hamsym.symbolic.symmetry import Generator
+    from hamsym.symbolic.symmetry.generator import Generator
     from learn.flow import HamiltonianFlow
 
 

@@ -14,9 +14,9 @@ import numpy as np
 import sympy as sp
 
 from hamsym.errors import SymmetryError
-from hamsym.symbolic.invariants import invariants as find_invariants
-from hamsym.symbolic.symmetry import Generator
-from hamsym.symbolic.text import to_text
+from hamsym.symbolic.formula.text import to_text
+from hamsym.symbolic.integrals.invariants import invariants as find_invariants
+from hamsym.symbolic.symmetry.generator import Generator
 from learn.action import PointAction
 
 _TINY = 1e-12

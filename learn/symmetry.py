@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from hamsym.errors import NonFiniteError, SymmetryError
-from hamsym.symbolic.derivative import derivative
+from hamsym.symbolic.formula.derivative import derivative
 from hamsym.symbolic.space import PhaseSpace
-from hamsym.symbolic.symmetry import Generator
+from hamsym.symbolic.symmetry.generator import Generator
 
 _FUNCTIONS: dict[Any, Callable[..., Tensor]] = {
     sp.exp: torch.exp, sp.log: torch.log, sp.sin: torch.sin, sp.cos: torch.cos, sp.tan: torch.tan,

@@ -111,7 +111,9 @@ class Declared:
                 raise ParameterError(
                     "a Lie–Poisson space has no momenta; leave out -p, or leave out --bracket"
                 )
-            names = self.coordinates or _ROTOR_NAMES.get(self.bracket.replace("(", "").replace(")", ""), "L1 L2 L3")
+            names = self.coordinates or _ROTOR_NAMES.get(
+                self.bracket.replace("(", "").replace(")", ""), "L1 L2 L3"
+            )
             return hs.LiePoissonSpace(names, self.bracket, **options)
         if self.coordinates is not None or self.momenta is not None:
             if self.coordinates is None or self.momenta is None:

@@ -13,7 +13,7 @@ from hamsym.data.shards import encode_shard
 from hamsym.data.spec import DatasetSpec
 from hamsym.data.store import Store, files_of_shard, read_manifest
 from hamsym.errors import DatasetError, HamsymError, ParameterError
-from hamsym.numeric.progress import Bar
+from hamsym.progress import Bar
 
 if TYPE_CHECKING:
     import xarray

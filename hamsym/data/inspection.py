@@ -20,8 +20,8 @@ from hamsym.data.store import (
     record_name,
 )
 from hamsym.errors import DatasetError
-from hamsym.numeric.progress import Bar
-from hamsym.symbolic.text import shorten
+from hamsym.progress import Bar
+from hamsym.symbolic.formula.text import shorten
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ import numpy as np
 
 from hamsym.errors import ParameterError
 from hamsym.numeric.codegen import array_function
+from hamsym.symbolic.formula.text import shorten, to_text
 from hamsym.symbolic.hamiltonian import Hamiltonian
-from hamsym.symbolic.text import shorten, to_text
 
 #: Points that are drawn in the box before the surface counts as not found.
 _TRIES = 1_000_000

@@ -29,7 +29,7 @@ from hamsym.data.spec import DatasetSpec
 from hamsym.data.streams import Block
 from hamsym.errors import DatasetError
 from hamsym.symbolic.bracket import verify
-from hamsym.symbolic.text import to_text
+from hamsym.symbolic.formula.text import to_text
 
 FORMAT, VERSION = "hamsym.dataset", 1
 MANIFEST, RECORDS, SCRATCH = "hamsym.json", "shards", ".unfinished"

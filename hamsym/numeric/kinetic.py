@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from hamsym.symbolic.derivative import derivative
+from hamsym.symbolic.formula.derivative import derivative
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
 

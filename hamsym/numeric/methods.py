@@ -15,8 +15,8 @@ import numpy as np
 
 from hamsym.errors import NotSeparableError, UnknownNameError, did_you_mean
 from hamsym.numeric.kinetic import has_constant_mass
+from hamsym.symbolic.formula.text import shorten
 from hamsym.symbolic.hamiltonian import Hamiltonian
-from hamsym.symbolic.text import shorten
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from hamsym.arguments import integer, real
 from hamsym.errors import ParameterError, SamplingError
 from hamsym.numeric.codegen import parameter_values
 from hamsym.numeric.convergence import effective_size, split_r_hat
-from hamsym.numeric.progress import Bar
+from hamsym.progress import Bar
 from hamsym.numeric.tempering import Tempering, ladder
 from hamsym.symbolic.hamiltonian import Hamiltonian
 

@@ -17,8 +17,8 @@ from hamsym.numeric.cache import Kernels
 from hamsym.numeric.codegen import array_function, parameter_values
 from hamsym.numeric.methods import Method, method_for
 from hamsym.numeric.stepping import fill, stepping_kernels
+from hamsym.symbolic.formula.text import to_text
 from hamsym.symbolic.hamiltonian import Hamiltonian
-from hamsym.symbolic.text import to_text
 
 if TYPE_CHECKING:
     import pandas

@@ -15,7 +15,7 @@ from hamsym.errors import ParameterError
 from hamsym.numeric.arguments import initial_states
 from hamsym.numeric.codegen import parameter_values
 from hamsym.numeric.methods import Method, method_for
-from hamsym.numeric.progress import Bar
+from hamsym.progress import Bar
 from hamsym.numeric.stepping import BLOCK, fill, stepping_kernels
 from hamsym.numeric.trajectories import Trajectories
 from hamsym.symbolic.hamiltonian import Hamiltonian

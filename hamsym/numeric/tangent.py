@@ -22,7 +22,7 @@ from hamsym.numeric.codegen import parameter_values
 from hamsym.numeric.methods import Method, method_for
 from hamsym.numeric.simulate import simulate
 from hamsym.numeric.stepping import fill, stepping_kernels
-from hamsym.symbolic.derivative import derivative
+from hamsym.symbolic.formula.derivative import derivative
 from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.space import PhaseSpace
 

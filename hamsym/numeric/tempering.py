@@ -20,7 +20,7 @@ from hamsym.numeric.arguments import points
 from hamsym.numeric.codegen import scalar_value
 from hamsym.numeric.convergence import effective_size
 from hamsym.numeric.kinetic import kinetic_hessian
-from hamsym.numeric.progress import Bar
+from hamsym.progress import Bar
 from hamsym.numeric.stepping import sampling_kernels
 from hamsym.symbolic.hamiltonian import Hamiltonian
 

@@ -16,14 +16,14 @@ from hamsym.arguments import integer
 from hamsym.errors import NonFiniteError, ParameterError
 from hamsym.files import whole
 from hamsym.numeric.codegen import array_function, parameter_values
+from hamsym.symbolic.formula.text import shorten
 from hamsym.symbolic.hamiltonian import Hamiltonian
-from hamsym.symbolic.text import shorten
 
 if TYPE_CHECKING:
     import pandas
     import xarray
 
-    from hamsym.symbolic.symmetry import Generator
+    from hamsym.symbolic.symmetry.generator import Generator
 
 #: Kinds of file that :meth:`Trajectories.save` writes.
 FILE_ENDINGS = (".npz", ".zarr")

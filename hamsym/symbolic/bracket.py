@@ -9,11 +9,11 @@ from typing import Protocol, TypeAlias
 import sympy as sp
 
 from hamsym.errors import ParameterError, SpaceError
-from hamsym.symbolic.decide import Claim, decide, formal_bracket
-from hamsym.symbolic.derivative import derivative
-from hamsym.symbolic.formula import Domain
+from hamsym.symbolic.formula.derivative import derivative
+from hamsym.symbolic.formula.parser import Domain
 from hamsym.symbolic.space import Space
-from hamsym.symbolic.verdict import Verdict
+from hamsym.symbolic.zero_test.decide import Claim, decide, formal_bracket
+from hamsym.symbolic.zero_test.verdict import Verdict
 
 
 class OnSpace(Protocol):

@@ -11,14 +11,14 @@ from sympy.core.numbers import Number
 from hamsym.errors import SpaceError, did_you_mean
 from hamsym.symbolic import tower as tw
 from hamsym.symbolic.bracket import Formula, budget_seconds, with_roots
-from hamsym.symbolic.decide import Claim, decide, formal_bracket
-from hamsym.symbolic.derivative import derivative
-from hamsym.symbolic.flows import Flow
-from hamsym.symbolic.formula import Domain
-from hamsym.symbolic.names import Name
+from hamsym.symbolic.formula.derivative import derivative
+from hamsym.symbolic.formula.names import Name
+from hamsym.symbolic.formula.parser import Domain
 from hamsym.symbolic.space import Space
-from hamsym.symbolic.verdict import Proved, Refuted, Verdict
-from hamsym.symbolic.witness import Point
+from hamsym.symbolic.symmetry.flows import Flow
+from hamsym.symbolic.zero_test.decide import Claim, decide, formal_bracket
+from hamsym.symbolic.zero_test.verdict import Proved, Refuted, Verdict
+from hamsym.symbolic.zero_test.witness import Point
 
 _QUESTION = "the map is canonical"
 #: A pair of new variables.

@@ -9,12 +9,12 @@ import sympy as sp
 
 from hamsym.errors import NotSeparableError, SpaceError
 from hamsym.symbolic.bracket import budget_seconds, is_zero, vector_field
-from hamsym.symbolic.derivative import derivative
+from hamsym.symbolic.formula.derivative import derivative
+from hamsym.symbolic.formula.names import Name
+from hamsym.symbolic.formula.text import shorten, to_text
 from hamsym.symbolic.lagrangian import Lagrangian
 from hamsym.symbolic.legendre import legendre_transform
-from hamsym.symbolic.names import Name
 from hamsym.symbolic.space import PhaseSpace, Space
-from hamsym.symbolic.text import shorten, to_text
 
 
 class Hamiltonian:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import sympy as sp
 
 from hamsym.errors import FormulaError, SpaceError
-from hamsym.symbolic.derivative import derivative
-from hamsym.symbolic.names import Name, name_list
+from hamsym.symbolic.formula.derivative import derivative
+from hamsym.symbolic.formula.names import Name, name_list
+from hamsym.symbolic.formula.text import shorten, to_text
 from hamsym.symbolic.space import PhaseSpace
-from hamsym.symbolic.text import shorten, to_text
 
 
 class Lagrangian:

@@ -15,10 +15,10 @@ import sympy as sp
 from hamsym.errors import LegendreError
 from hamsym.symbolic import tower as tw
 from hamsym.symbolic.bracket import is_zero
-from hamsym.symbolic.derivative import derivative
+from hamsym.symbolic.formula.derivative import derivative
+from hamsym.symbolic.formula.text import shorten, to_text
 from hamsym.symbolic.inversion import MOST_OPERATIONS, is_finite, only_solution, short_form
 from hamsym.symbolic.space import Space
-from hamsym.symbolic.text import shorten, to_text
 
 
 def legendre_transform(

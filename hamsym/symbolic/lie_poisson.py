@@ -17,7 +17,7 @@ from typing import TypeAlias
 import sympy as sp
 
 from hamsym.errors import FormulaError, SpaceError, did_you_mean
-from hamsym.symbolic.names import Name, exact_number, shown_names
+from hamsym.symbolic.formula.names import Name, exact_number, shown_names
 from hamsym.symbolic.space import Space
 
 #: (i, j, k) -> nonzero coefficient of x_k in {x_i, x_j}.

@@ -15,9 +15,16 @@ from typing import Self
 import sympy as sp
 
 from hamsym.errors import FormulaError, SpaceError
-from hamsym.symbolic.admission import admitted, require_formula
-from hamsym.symbolic.formula import Domain, parse_with_domain
-from hamsym.symbolic.names import Name, declared, exact_number, name_list, require_declarable, shown_names
+from hamsym.symbolic.formula.admission import admitted, require_formula
+from hamsym.symbolic.formula.names import (
+    Name,
+    declared,
+    exact_number,
+    name_list,
+    require_declarable,
+    shown_names,
+)
+from hamsym.symbolic.formula.parser import Domain, parse_with_domain
 
 _ASSUMPTIONS: dict[str, dict[str, bool]] = {"real": {"real": True}, "positive": {"positive": True}}
 

@@ -9,9 +9,9 @@ import sympy as sp
 from hamsym.errors import NotCanonicalError, SpaceError
 from hamsym.symbolic.bracket import Formula, is_zero
 from hamsym.symbolic.canonical import is_canonical, read_images
-from hamsym.symbolic.derivative import derivative
+from hamsym.symbolic.formula.derivative import derivative
+from hamsym.symbolic.formula.names import Name
 from hamsym.symbolic.hamiltonian import Hamiltonian
-from hamsym.symbolic.names import Name
 from hamsym.symbolic.space import PhaseSpace, Space
 
 #: Operations up to which an expression is made shorter.

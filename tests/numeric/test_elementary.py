@@ -87,7 +87,9 @@ def test_loops_over_angles_become_vector_instructions(tmp_path, monkeypatch):
     H = hs.Hamiltonian("p1**2/2 - 1.0625*cos(q1)", hs.PhaseSpace.standard(1))
     kernels = stepping_kernels(H, method_named("leapfrog"))
     state = np.ones((64, 1))
-    kernels.block(state, state, *np.empty((2, 64, 2, 1)), 0, 64, 0.0, 0.1, 1, kernels.WIDTH)
+    kernels.block(
+        state, state, *np.empty((2, 64, 2, 1)), np.empty(kernels.SCRATCH), 0, 64, 0.0, 0.1, 1, kernels.WIDTH
+    )
     block = kernels.module.block
     code = block.inspect_llvm(block.signatures[0])
     assert "x double> @llvm.fma" in code

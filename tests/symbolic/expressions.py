@@ -6,10 +6,10 @@ from pathlib import Path
 import sympy as sp
 from hypothesis import strategies as st
 
-from hamsym.symbolic.evaluation import evaluate
 from hamsym.symbolic.lie_poisson import LiePoissonSpace
 from hamsym.symbolic.space import PhaseSpace
-from hamsym.symbolic.witness import choices, points
+from hamsym.symbolic.zero_test.evaluation import evaluate
+from hamsym.symbolic.zero_test.witness import choices, points
 
 DATA = Path(__file__).parent / "data"
 #: Published cases, and further ones from the literature; the truth of each was found by other code at 60 digits.

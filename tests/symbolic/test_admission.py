@@ -11,8 +11,8 @@ from hypothesis import given
 
 import hamsym as hs
 from hamsym.errors import FormulaError
-from hamsym.symbolic.language import FUNCTIONS
-from hamsym.symbolic.text import to_text
+from hamsym.symbolic.formula.language import FUNCTIONS
+from hamsym.symbolic.formula.text import to_text
 
 X = sp.Symbol("q1")
 STRANGE = [

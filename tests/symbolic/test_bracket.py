@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from hamsym import Generator, Hamiltonian, LiePoissonSpace, PhaseSpace
 from hamsym.errors import FormulaError, ParameterError, SpaceError
 from hamsym.symbolic.bracket import is_zero, jacobiator, poisson_bracket, vector_field, verify
-from hamsym.symbolic.decide import Claim, decide, prove
-from hamsym.symbolic.derivative import derivative
-from hamsym.symbolic.evaluation import evaluate
-from hamsym.symbolic.formula import Domain, parse_with_domain
+from hamsym.symbolic.formula.derivative import derivative
+from hamsym.symbolic.formula.parser import Domain, parse_with_domain
 from hamsym.symbolic.tower import Clock
-from hamsym.symbolic.verdict import Refuted
+from hamsym.symbolic.zero_test.decide import Claim, decide, prove
+from hamsym.symbolic.zero_test.evaluation import evaluate
+from hamsym.symbolic.zero_test.verdict import Refuted
 
 relaxed = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 

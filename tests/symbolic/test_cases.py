@@ -8,8 +8,8 @@ from expressions import CASES, CLASSICAL, case_space, is_truly_zero, monomial
 
 from hamsym import Hamiltonian
 from hamsym.symbolic.bracket import verify
-from hamsym.symbolic.decide import Claim, prove
 from hamsym.symbolic.tower import Clock
+from hamsym.symbolic.zero_test.decide import Claim, prove
 
 slow = pytest.mark.slow
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from hamsym import PhaseSpace
 from hamsym.errors import FormulaError, HamsymError, SpaceError
-from hamsym.symbolic.formula import parse_with_domain
-from hamsym.symbolic.language import FUNCTIONS
-from hamsym.symbolic.text import to_text
+from hamsym.symbolic.formula.language import FUNCTIONS
+from hamsym.symbolic.formula.parser import parse_with_domain
+from hamsym.symbolic.formula.text import to_text
 
 SPACE = PhaseSpace(
     "x y", "px py", parameters={"m": "positive", "k": "real"}, functions={"V": 1, "W": 2}, time="t"

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hamsym as hs
-from hamsym.symbolic import independence
-from hamsym.symbolic.ansatz import monomials
-from hamsym.symbolic.integrals import solve
+from hamsym.symbolic.integrals import independence
+from hamsym.symbolic.integrals.ansatz import monomials
+from hamsym.symbolic.integrals.search import solve
 
 CASES = json.loads((Path(__file__).parent / "data" / "discovery.json").read_text())["discovery"]
 LINE, PLANE, ROOM, BODY, ROTOR = (

@@ -99,6 +99,6 @@ def test_what_is_real_somewhere_is_read(text):
 def test_text_that_is_no_text_is_refused():
     for wrong in (b"q1", 3, None, ["q1"], ("q1", "q2")):
         with pytest.raises(FormulaError, match="text"):
-            from hamsym.symbolic.formula import parse
+            from hamsym.symbolic.formula.parser import parse
 
             parse(wrong, SPACE.symbols)

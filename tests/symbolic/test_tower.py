@@ -7,13 +7,13 @@ import sympy as sp
 from expressions import SPACE, formulas
 from hypothesis import HealthCheck, given, settings
 
-from hamsym.symbolic.evaluation import evaluate
 from hamsym.symbolic.space import PhaseSpace
 from hamsym.symbolic.tower import Clock, Converter, NotCovered, Overrun, Tower, derivative, vanishes
 from hamsym.symbolic.tower.certificate import Reader, relations
 from hamsym.symbolic.tower.fractions import partial_fractions
 from hamsym.symbolic.tower.lattice import Lattice
-from hamsym.symbolic.witness import choices, points
+from hamsym.symbolic.zero_test.evaluation import evaluate
+from hamsym.symbolic.zero_test.witness import choices, points
 
 relaxed = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 

@@ -11,7 +11,7 @@ from expressions import P1, Q1, SPACE, V
 from hamsym import Hamiltonian, PhaseSpace
 from hamsym.errors import UndecidedError
 from hamsym.symbolic.bracket import is_zero, poisson_bracket, verify
-from hamsym.symbolic.verdict import Constant, Proved, Refuted, Relation, Undecided, Verdict
+from hamsym.symbolic.zero_test.verdict import Constant, Proved, Refuted, Relation, Undecided, Verdict
 
 
 @pytest.fixture(scope="module")

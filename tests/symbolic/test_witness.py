@@ -9,9 +9,9 @@ from expressions import P1, Q1, Q2, SPACE, A, M, V, formulas
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hamsym.symbolic.evaluation import evaluate
-from hamsym.symbolic.tape import NoTape, OutsideDomain, Polynomial, Tape
-from hamsym.symbolic.witness import choices, enclosure, points
+from hamsym.symbolic.zero_test.evaluation import evaluate
+from hamsym.symbolic.zero_test.tape import NoTape, OutsideDomain, Polynomial, Tape
+from hamsym.symbolic.zero_test.witness import choices, enclosure, points
 
 relaxed = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 SYMBOLS = list(SPACE.symbols.values())

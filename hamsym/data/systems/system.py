@@ -14,12 +14,12 @@ import sympy as sp
 from hamsym.arguments import integer
 from hamsym.errors import ParameterError
 from hamsym.numeric.codegen import parameter_values
+from hamsym.symbolic.formula.text import shorten, to_text
 from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.space import Space
-from hamsym.symbolic.text import shorten, to_text
 
 if TYPE_CHECKING:
-    from hamsym.symbolic.symmetry import Generator
+    from hamsym.symbolic.symmetry.generator import Generator
 
 States: TypeAlias = tuple[np.ndarray, np.ndarray]
 #: How many states, a source of randomness, the value of each parameter: to q and p.
@@ -129,7 +129,7 @@ class System:
     @cached_property
     def integrals(self) -> tuple[Generator, ...]:
         """The known first integrals as generators, the energy first."""
-        from hamsym.symbolic.symmetry import Generator
+        from hamsym.symbolic.symmetry.generator import Generator
 
         known = (Generator(formula, self.space) for formula in self._facts.known.values())
         return Generator(self.hamiltonian.expr, self.space), *known

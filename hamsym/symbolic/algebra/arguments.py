@@ -10,8 +10,8 @@ import sympy as sp
 from hamsym.arguments import real, shown
 from hamsym.errors import SpaceError, SymmetryError, UndecidedError
 from hamsym.symbolic import tower as tw
+from hamsym.symbolic.formula.names import exact_number
 from hamsym.symbolic.lie_poisson import LiePoissonSpace
-from hamsym.symbolic.names import exact_number
 from hamsym.symbolic.space import Space
 
 #: Generators that are accepted.

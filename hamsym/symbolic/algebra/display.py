@@ -9,7 +9,7 @@ import sympy as sp
 
 from hamsym.errors import HamsymError
 from hamsym.symbolic.algebra.invariants import Invariants, number
-from hamsym.symbolic.text import shorten, to_text
+from hamsym.symbolic.formula.text import shorten, to_text
 
 #: Dimension up to which the bracket table is written out.
 MAX_TABLE = 12

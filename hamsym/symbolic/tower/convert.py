@@ -8,7 +8,7 @@ from fractions import Fraction
 import sympy as sp
 from flint import fmpq, fmpq_mpoly
 
-from hamsym.symbolic.applied import application
+from hamsym.symbolic.formula.applied import application
 from hamsym.symbolic.tower.field import Factored, Tower
 from hamsym.symbolic.tower.limits import NotCovered
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import sympy as sp
 
 from hamsym.symbolic import tower as tw
-from hamsym.symbolic.claim import EVERYWHERE, Claim
-from hamsym.symbolic.formula import Domain
+from hamsym.symbolic.formula.parser import Domain
 from hamsym.symbolic.tower.certificate import Reader, relations
-from hamsym.symbolic.witness import Point
+from hamsym.symbolic.zero_test.claim import EVERYWHERE, Claim
+from hamsym.symbolic.zero_test.witness import Point
 
 #: Quantities whose two signs are told apart, at most: that makes twice as many regions each.
 MAX_SIGNS = 4

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import sympy as sp
 from flint import arb, ctx, fmpq
 
-from hamsym.symbolic.applied import application
+from hamsym.symbolic.formula.applied import application
 
 
 class OutsideDomain(Exception):

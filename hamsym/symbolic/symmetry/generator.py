@@ -21,15 +21,15 @@ from hamsym.symbolic.bracket import (
     vector_field,
     with_roots,
 )
-from hamsym.symbolic.decide import Claim, decide
-from hamsym.symbolic.derivative import derivative
-from hamsym.symbolic.flows import Flow
-from hamsym.symbolic.formula import Domain
-from hamsym.symbolic.lie_series import MOST_TERMS, closed_flow
-from hamsym.symbolic.names import exact_number
+from hamsym.symbolic.formula.derivative import derivative
+from hamsym.symbolic.formula.names import exact_number
+from hamsym.symbolic.formula.parser import Domain
+from hamsym.symbolic.formula.text import shorten, to_text
 from hamsym.symbolic.space import Space
-from hamsym.symbolic.text import shorten, to_text
-from hamsym.symbolic.verdict import Verdict
+from hamsym.symbolic.symmetry.flows import Flow
+from hamsym.symbolic.symmetry.lie_series import MOST_TERMS, closed_flow
+from hamsym.symbolic.zero_test.decide import Claim, decide
+from hamsym.symbolic.zero_test.verdict import Verdict
 
 
 class Generator:
@@ -98,7 +98,7 @@ class Generator:
     def flow(self, eps: sp.Expr | float | str, *, budget: float = 10.0) -> Flow:
         """Return the finite map after the group parameter ``eps``, exactly.
 
-        It is found where the vector field is affine (then as a :class:`~hamsym.symbolic.flows.LinearFlow`), and where
+        It is found where the vector field is affine (then as a :class:`~hamsym.symbolic.symmetry.flows.LinearFlow`), and where
         the Lie series of every variable ends, repeats itself up to a conserved factor, or spans finitely many
         functions: shears and kicks (also with undefined functions), dilations, functions of angular momenta, ….
 

@@ -8,15 +8,15 @@ import sympy as sp
 
 from hamsym.arguments import real
 from hamsym.errors import SpaceError
-from hamsym.numeric.progress import Bar
+from hamsym.progress import Bar
 from hamsym.symbolic import tower as tw
-from hamsym.symbolic.ansatz import Ansatz, monomials
 from hamsym.symbolic.bracket import Formula, OnSpace
-from hamsym.symbolic.completeness import doubt
-from hamsym.symbolic.conserved import Conservation
-from hamsym.symbolic.independence import is_certain
-from hamsym.symbolic.integral_basis import IntegralBasis
-from hamsym.symbolic.readable import readable
+from hamsym.symbolic.integrals.ansatz import Ansatz, monomials
+from hamsym.symbolic.integrals.basis import IntegralBasis
+from hamsym.symbolic.integrals.completeness import doubt
+from hamsym.symbolic.integrals.conserved import Conservation
+from hamsym.symbolic.integrals.independence import is_certain
+from hamsym.symbolic.integrals.readable import readable
 from hamsym.symbolic.space import Space
 
 #: Above this many monomials the lower degrees are solved first, so that an overrun leaves their integrals.

@@ -25,10 +25,10 @@ from typing import NoReturn
 import sympy as sp
 
 from hamsym.errors import FormulaError, did_you_mean
-from hamsym.symbolic.constants import UNKNOWN, combined, function_size, rational_size
-from hamsym.symbolic.language import CONSTANTS, FUNCTIONS, NOT_FINITE, NOT_SMOOTH
-from hamsym.symbolic.reality import Reality
-from hamsym.symbolic.tokens import MAX_DEPTH, Token, tokenize
+from hamsym.symbolic.formula.constants import UNKNOWN, combined, function_size, rational_size
+from hamsym.symbolic.formula.language import CONSTANTS, FUNCTIONS, NOT_FINITE, NOT_SMOOTH
+from hamsym.symbolic.formula.reality import Reality
+from hamsym.symbolic.formula.tokens import MAX_DEPTH, Token, tokenize
 
 MAX_EXPONENT = 400
 MAX_RATIONAL_EXPONENT = 200

@@ -12,10 +12,10 @@ import sympy as sp
 
 from hamsym.errors import NotSeparableError, SpaceError, SymmetryError
 from hamsym.symbolic.bracket import Formula, verify
+from hamsym.symbolic.formula.text import shorten, to_text
 from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.space import PhaseSpace
-from hamsym.symbolic.symmetry import Generator
-from hamsym.symbolic.text import shorten, to_text
+from hamsym.symbolic.symmetry.generator import Generator
 
 
 def translation(space: PhaseSpace, i: int) -> Generator:

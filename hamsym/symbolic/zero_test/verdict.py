@@ -14,10 +14,10 @@ import sympy as sp
 from sympy.core.numbers import Number
 
 from hamsym.errors import UndecidedError
-from hamsym.symbolic.evaluation import DIGITS, Value, concrete, evaluate, settled
-from hamsym.symbolic.formula import Domain
-from hamsym.symbolic.text import to_text
-from hamsym.symbolic.witness import Point, points
+from hamsym.symbolic.formula.parser import Domain
+from hamsym.symbolic.formula.text import to_text
+from hamsym.symbolic.zero_test.evaluation import DIGITS, Value, concrete, evaluate, settled
+from hamsym.symbolic.zero_test.witness import Point, points
 
 #: Points at which a proof is checked, and how many are tried for that.
 ENOUGH_POINTS, MAX_POINTS = 4, 60

@@ -12,9 +12,9 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from hamsym.errors import FormulaError, did_you_mean
-from hamsym.symbolic.applied import application
-from hamsym.symbolic.language import CONSTANTS, FUNCTIONS, NOT_SMOOTH
-from hamsym.symbolic.text import shorten
+from hamsym.symbolic.formula.applied import application
+from hamsym.symbolic.formula.language import CONSTANTS, FUNCTIONS, NOT_SMOOTH
+from hamsym.symbolic.formula.text import shorten
 
 #: Largest decimal exponent of a floating-point number that is made exact.
 MAX_DECIMAL_EXPONENT = 400

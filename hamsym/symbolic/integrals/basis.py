@@ -11,19 +11,19 @@ from flint import fmpq_mpoly
 
 from hamsym.errors import UndecidedError
 from hamsym.symbolic import tower as tw
-from hamsym.symbolic.ansatz import Ansatz, Exponents
 from hamsym.symbolic.bracket import Formula, verify
-from hamsym.symbolic.completeness import doubt
-from hamsym.symbolic.conserved import Conservation, Solution
+from hamsym.symbolic.formula.text import shorten, to_text
 from hamsym.symbolic.hamiltonian import Hamiltonian
-from hamsym.symbolic.independence import are_independent
-from hamsym.symbolic.products import minimal_generators
-from hamsym.symbolic.rank import JacobianRank, flow_rank, is_rank_exact, numeric_rank
-from hamsym.symbolic.readable import Combination
-from hamsym.symbolic.special import SpecialCase, special_cases
-from hamsym.symbolic.tape import NoTape
-from hamsym.symbolic.text import shorten, to_text
-from hamsym.symbolic.verdict import Verdict
+from hamsym.symbolic.integrals.ansatz import Ansatz, Exponents
+from hamsym.symbolic.integrals.completeness import doubt
+from hamsym.symbolic.integrals.conserved import Conservation, Solution
+from hamsym.symbolic.integrals.independence import are_independent
+from hamsym.symbolic.integrals.products import minimal_generators
+from hamsym.symbolic.integrals.rank import JacobianRank, flow_rank, is_rank_exact, numeric_rank
+from hamsym.symbolic.integrals.readable import Combination
+from hamsym.symbolic.integrals.special import SpecialCase, special_cases
+from hamsym.symbolic.zero_test.tape import NoTape
+from hamsym.symbolic.zero_test.verdict import Verdict
 
 #: Integrals that a notebook or terminal shows.
 SHOWN = 40

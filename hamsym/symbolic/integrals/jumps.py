@@ -15,8 +15,8 @@ from typing import TypeVar
 from flint import fmpq, fmpq_mpoly
 
 from hamsym.symbolic import tower as tw
+from hamsym.symbolic.integrals.surface import Step, Surface, is_positive, real_point
 from hamsym.symbolic.linear.parametric import Elimination, PolynomialRow, kernel
-from hamsym.symbolic.surface import Step, Surface, is_positive, real_point
 
 #: Conditions that are combined, candidates that are tried, random points at which they are tried to hold.
 MAX_DEPTH, MAX_SURFACES, MAX_POINTS = 3, 2000, 60

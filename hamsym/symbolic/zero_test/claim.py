@@ -10,11 +10,11 @@ import sympy as sp
 from flint import arb, ctx, fmpq_mpoly
 
 from hamsym.symbolic import tower as tw
-from hamsym.symbolic.derivative import derivative
-from hamsym.symbolic.formula import Domain
+from hamsym.symbolic.formula.derivative import derivative
+from hamsym.symbolic.formula.parser import Domain
 from hamsym.symbolic.space import Space
-from hamsym.symbolic.tape import OutsideDomain, Polynomial, Tape
-from hamsym.symbolic.witness import Point
+from hamsym.symbolic.zero_test.tape import OutsideDomain, Polynomial, Tape
+from hamsym.symbolic.zero_test.witness import Point
 
 #: The domain that forbids nothing beyond what the expression itself says.
 EVERYWHERE = Domain()

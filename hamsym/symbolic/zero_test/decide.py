@@ -14,12 +14,12 @@ import sympy as sp
 from flint import arb
 
 from hamsym.symbolic import tower as tw
-from hamsym.symbolic.claim import Claim as Claim
-from hamsym.symbolic.claim import formal_bracket as formal_bracket
-from hamsym.symbolic.proof import prove as prove
-from hamsym.symbolic.tape import NoTape, OutsideDomain, Polynomial, TooLarge
-from hamsym.symbolic.verdict import Proved, Refuted, Undecided, Verdict
-from hamsym.symbolic.witness import Point, choices, enclosure, is_short, nearer, points
+from hamsym.symbolic.zero_test.claim import Claim as Claim
+from hamsym.symbolic.zero_test.claim import formal_bracket as formal_bracket
+from hamsym.symbolic.zero_test.proof import prove as prove
+from hamsym.symbolic.zero_test.tape import NoTape, OutsideDomain, Polynomial, TooLarge
+from hamsym.symbolic.zero_test.verdict import Proved, Refuted, Undecided, Verdict
+from hamsym.symbolic.zero_test.witness import Point, choices, enclosure, is_short, nearer, points
 
 #: Bits of the first look, points of the first look.
 FIRST_BITS, FIRST_POINTS = (128,), 2

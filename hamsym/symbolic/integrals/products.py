@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from flint import fmpq_mpoly
 
-from hamsym.symbolic.conserved import Conservation
-from hamsym.symbolic.readable import Combination, degree_of
+from hamsym.symbolic.integrals.conserved import Conservation
+from hamsym.symbolic.integrals.readable import Combination, degree_of
 
 
 def minimal_generators(system: Conservation, combinations: Sequence[Combination]) -> list[int]:

@@ -19,11 +19,11 @@ import sympy as sp
 from hamsym.errors import SymmetryError
 from hamsym.symbolic import tower as tw
 from hamsym.symbolic.bracket import is_zero, vector_field
-from hamsym.symbolic.decide import formal_bracket
-from hamsym.symbolic.derivative import derivative
-from hamsym.symbolic.flows import Flow, Images, LinearFlow
+from hamsym.symbolic.formula.derivative import derivative
 from hamsym.symbolic.linear import nullspace
 from hamsym.symbolic.space import Space
+from hamsym.symbolic.symmetry.flows import Flow, Images, LinearFlow
+from hamsym.symbolic.zero_test.decide import formal_bracket
 
 #: Brackets that are computed before a series is said not to close, and when their linear dependence is looked at.
 MOST_TERMS, LOOKS = 12, (4, 8, 12)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from flint import fmpq, fmpq_mpoly
 
-from hamsym.symbolic.ansatz import Ansatz, Exponents
-from hamsym.symbolic.conserved import Coefficient
+from hamsym.symbolic.integrals.ansatz import Ansatz, Exponents
+from hamsym.symbolic.integrals.conserved import Coefficient
 
 Combination = dict[Exponents, Coefficient]
 Rational = dict[Exponents, fmpq]
@@ -35,7 +35,7 @@ def readable(ansatz: Ansatz, vectors: Sequence[Combination]) -> list[Combination
 
     Example:
         >>> from hamsym import PhaseSpace
-        >>> from hamsym.symbolic.ansatz import monomials
+        >>> from hamsym.symbolic.integrals.ansatz import monomials
         >>> ansatz = monomials(PhaseSpace.standard(1), 2)
         >>> readable(ansatz, [{(2, 0): fmpq(-1, 2), (0, 2): fmpq(-1, 2)}])
         [{(0, 2): 1, (2, 0): 1}]

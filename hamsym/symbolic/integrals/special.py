@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import sympy as sp
 
 from hamsym.symbolic import tower as tw
-from hamsym.symbolic.ansatz import Exponents
-from hamsym.symbolic.conserved import Conservation, Solution
-from hamsym.symbolic.jumps import MAX_DEPTH, Jump, Search
-from hamsym.symbolic.readable import Combination, readable
-from hamsym.symbolic.text import to_text
+from hamsym.symbolic.formula.text import to_text
+from hamsym.symbolic.integrals.ansatz import Exponents
+from hamsym.symbolic.integrals.conserved import Conservation, Solution
+from hamsym.symbolic.integrals.jumps import MAX_DEPTH, Jump, Search
+from hamsym.symbolic.integrals.readable import Combination, readable
 
 
 @dataclass(frozen=True)

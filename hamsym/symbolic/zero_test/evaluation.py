@@ -12,7 +12,7 @@ import mpmath
 import sympy as sp
 from sympy.core.numbers import Number
 
-from hamsym.symbolic.applied import application
+from hamsym.symbolic.formula.applied import application
 
 #: Correct decimal digits after the point that are asked for.
 DIGITS = 100

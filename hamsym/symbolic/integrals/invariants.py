@@ -8,9 +8,9 @@ import sympy as sp
 
 from hamsym.arguments import real, shown
 from hamsym.errors import SpaceError, UndecidedError
-from hamsym.symbolic.ansatz import monomials
 from hamsym.symbolic.bracket import Formula, OnSpace
-from hamsym.symbolic.integrals import solve
+from hamsym.symbolic.integrals.ansatz import monomials
+from hamsym.symbolic.integrals.search import solve
 from hamsym.symbolic.space import Space
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import sympy as sp
 
 from hamsym.errors import FormulaError, SpaceError
-from hamsym.symbolic.language import FUNCTIONS, RESERVED, is_identifier
+from hamsym.symbolic.formula.language import FUNCTIONS, RESERVED, is_identifier
 
 #: A name, or a sympy symbol (or undefined function) that is taken by its name.
 Name: TypeAlias = str | sp.Symbol

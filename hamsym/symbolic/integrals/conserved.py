@@ -16,8 +16,8 @@ import sympy as sp
 from flint import fmpq, fmpq_mpoly
 
 from hamsym.symbolic import tower as tw
-from hamsym.symbolic.ansatz import Ansatz, Exponents
-from hamsym.symbolic.completeness import closure
+from hamsym.symbolic.integrals.ansatz import Ansatz, Exponents
+from hamsym.symbolic.integrals.completeness import closure
 from hamsym.symbolic.linear import kernel, nullspace
 from hamsym.symbolic.tower.certificate import Reader
 from hamsym.symbolic.tower.columns import joined, kept_rows, new_marker, rational_rows

@@ -10,11 +10,11 @@ import sympy as sp
 from flint import arb, ctx, fmpq_mpoly
 
 from hamsym.symbolic import tower as tw
-from hamsym.symbolic.derivative import derivative
+from hamsym.symbolic.formula.derivative import derivative
 from hamsym.symbolic.space import Space
-from hamsym.symbolic.tape import OutsideDomain, Run, Tape
 from hamsym.symbolic.tower.derive import Gradient
-from hamsym.symbolic.witness import choices, points
+from hamsym.symbolic.zero_test.tape import OutsideDomain, Run, Tape
+from hamsym.symbolic.zero_test.witness import choices, points
 
 #: Points that are tried, points of the domain that are enough, and bits.
 MAX_POINTS, ENOUGH_POINTS, BITS = 60, 3, 256

@@ -13,10 +13,10 @@ import sympy as sp
 from flint import arb, arb_mat, ctx
 
 from hamsym.symbolic import tower as tw
-from hamsym.symbolic.ansatz import Ansatz, Exponents
+from hamsym.symbolic.integrals.ansatz import Ansatz, Exponents
 from hamsym.symbolic.space import Space
-from hamsym.symbolic.tape import NoTape, OutsideDomain, Run, Tape
-from hamsym.symbolic.witness import choices, points
+from hamsym.symbolic.zero_test.tape import NoTape, OutsideDomain, Run, Tape
+from hamsym.symbolic.zero_test.witness import choices, points
 
 #: Functions that are compared at most; working precision in bits; points that are tried for each one needed.
 LARGEST, BITS, TRIES = 400, 1024, 4

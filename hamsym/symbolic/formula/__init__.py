@@ -1,0 +1,1 @@
+"""Formulas: text to expression and back, safely; what an expression may be."""

@@ -1,0 +1,1 @@
+"""First integrals and invariants: every conserved combination of an ansatz."""

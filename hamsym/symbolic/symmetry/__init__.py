@@ -1,0 +1,1 @@
+"""Generators of symmetries, their finite action, and the standard ones."""

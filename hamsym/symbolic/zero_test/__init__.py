@@ -1,0 +1,1 @@
+"""Is it zero?  Certified witnesses, proofs in the tower, and the three verdicts."""
