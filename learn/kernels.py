@@ -9,6 +9,7 @@ kernels are compiled (once, then cached on disk) with the first call.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cache
 from threading import Lock
 from typing import Any
@@ -63,7 +64,7 @@ def ridge_gradient(z: Tensor, weight: Tensor, bias: Tensor, out: Tensor) -> Tens
     """
     arrays = [_array(t) for t in (z.T, weight, bias, out * weight)]
     result = torch.zeros(z.shape[1], z.shape[0], dtype=z.dtype)
-    _compiled()[0](*arrays, _constants(arrays[0].dtype), result.numpy())
+    _compiled("gradient")(*arrays, _constants(arrays[0].dtype), result.numpy())
     return result.T.contiguous()
 
 
@@ -86,8 +87,68 @@ def ridge_gradient_backward(
     grad_z = torch.zeros(z.shape[1], z.shape[0], dtype=z.dtype)
     grad_weight, grad_bias, grad_out = (torch.zeros(t.shape, dtype=z.dtype) for t in (weight, bias, out))
     results = [t.numpy() for t in (grad_z, grad_weight, grad_bias, grad_out)]
-    _compiled()[1](*arrays, _constants(arrays[0].dtype), *results)
+    _compiled("backward")(*arrays, _constants(arrays[0].dtype), *results)
     return grad_z.T.contiguous(), grad_weight.mul_(out.detach()), grad_bias.mul_(out.detach()), grad_out
+
+
+Ridges = tuple[Tensor, Tensor, Tensor]  # weight (inputs, width), bias and out (width,)
+
+
+def leapfrog(
+    q: Tensor, p: Tensor, potential: Ridges, kinetic: Ridges, numbers: Sequence[float], steps: int
+) -> tuple[Tensor, Tensor]:
+    """Return (q, p) after kick–drift–kick steps with ∇U = Σ_j w_j sin(W_j·q + b_j) W_j + k q, and K likewise.
+
+    Arguments:
+        q, p: states of shape (batch, dim).
+        potential, kinetic: W, b and w of U and of K.
+        numbers: the time step, k of U and k of K.
+        steps: number of steps; the half kicks between them are merged.
+
+    Example:
+        >>> still = torch.zeros(1, 4), torch.zeros(4), torch.zeros(4)
+        >>> leapfrog(torch.zeros(3, 1), torch.ones(3, 1), still, still, [0.5, 0.0, 1.0], 2)[0].flatten()
+        tensor([1., 1., 1.])
+    """
+    moved = [x.T.detach().contiguous().clone() for x in (q, p)]
+    x, y = (t.numpy() for t in moved)
+    given = [_array(t) for w, b, out in (potential, kinetic) for t in (w, b, out * w)]
+    _compiled("leapfrog")(x, y, *given, np.array(numbers, x.dtype), _constants(x.dtype), steps)
+    return moved[0].T.contiguous(), moved[1].T.contiguous()
+
+
+def leapfrog_backward(
+    q: Tensor,
+    p: Tensor,
+    cotangent_q: Tensor,
+    cotangent_p: Tensor,
+    potential: Ridges,
+    kinetic: Ridges,
+    numbers: Sequence[float],
+    steps: int,
+) -> tuple[Tensor, Tensor, list[Tensor], np.ndarray]:
+    """Return the cotangents of states, of the six ridge tensors and of ``numbers``, going back from the final states.
+
+    The states on the way are found by undoing the steps, so memory does not grow with their number.
+
+    Arguments:
+        q, p: final states of shape (batch, dim).
+        cotangent_q, cotangent_p: their cotangents.
+        potential, kinetic, numbers, steps: as for :func:`leapfrog`.
+    """
+    states = [x.T.detach().contiguous().clone() for x in (q, p, cotangent_q, cotangent_p)]
+    tensors = [t for ridges in (potential, kinetic) for t in ridges]
+    given = [_array(t) for w, b, out in (potential, kinetic) for t in (w, b, out * w)]
+    found = [torch.zeros(t.shape, dtype=q.dtype) for t in tensors]
+    grad_numbers = np.zeros(3, given[0].dtype)
+    _compiled("leapfrog_backward")(
+        *[t.numpy() for t in states], *given, np.array(numbers, given[0].dtype), _constants(given[0].dtype), steps,
+        *[t.numpy() for t in found], grad_numbers,
+    )  # fmt: skip
+    for at, (_, _, out) in zip((0, 3), (potential, kinetic), strict=True):
+        found[at].mul_(out.detach())
+        found[at + 1].mul_(out.detach())
+    return states[2].T.contiguous(), states[3].T.contiguous(), found, grad_numbers
 
 
 def _array(t: Tensor) -> np.ndarray:
@@ -101,24 +162,30 @@ def _constants(dtype: np.dtype) -> np.ndarray:
     return np.array([1 / math.pi, *_ROUND[dtype], *_PI_PARTS[dtype], 0.5, 1, 4, *sine, *cosine], dtype)
 
 
-def _compiled() -> tuple[Any, Any]:
+def _compiled(name: str) -> Any:
     with _LOCK:
-        return _compile_once()
+        return _compile_once()[name]
 
 
 @cache
-def _compile_once() -> tuple[Any, Any]:
+def _compile_once() -> dict[str, Any]:
     import numba
 
     compiled = numba.njit(cache=True, fastmath={"contract", "nsz"})
     # sums may be reordered, which is what lets them use vector registers; the range reduction may not
     summed = numba.njit(cache=True, fastmath={"contract", "nsz", "reassoc"})
-    global _dot, _angles, _spread, _reduced, _is_ordinary, _sine, _cosine
+    global _dot, _angles, _spread, _reduced, _is_ordinary, _sine, _cosine, _slope, _pulled
     if not hasattr(_dot, "py_func"):
-        _dot, _angles, _spread, _reduced, _is_ordinary, _sine, _cosine = (
-            summed(_dot), *[compiled(f) for f in (_angles, _spread, _reduced, _is_ordinary, _sine, _cosine)]
-        )  # fmt: skip
-    return compiled(_gradient), compiled(_backward)
+        _dot, _angles, _spread, _reduced, _is_ordinary, _sine, _cosine, _slope, _pulled = (
+            summed(_dot),
+            *[
+                compiled(f)
+                for f in (_angles, _spread, _reduced, _is_ordinary, _sine, _cosine, _slope, _pulled)
+            ],
+        )
+    kernels = {"gradient": _gradient, "backward": _backward}
+    kernels |= {"leapfrog": _leapfrog, "leapfrog_backward": _leapfrog_backward}
+    return {name: compiled(f) for name, f in kernels.items()}
 
 
 def _dot(a, b):  # type: ignore[no-untyped-def]
@@ -199,37 +266,96 @@ def _cosine(angle, c, cosine):  # type: ignore[no-untyped-def]
             )
 
 
+def _slope(z, weight, bias, scaled, c, found, angle, sine):  # type: ignore[no-untyped-def]
+    """found ← found + Σ_j scaled_j sin(W_j·z + b_j) of one block."""
+    for j in range(bias.size):
+        _angles(z, weight[:, j], bias[j], angle)
+        _sine(angle, c, sine)
+        _spread(sine, scaled[:, j], found)
+
+
+def _pulled(z, v, weight, bias, scaled, c, slope, found, grad_weight, grad_bias, grad_out, rows):  # type: ignore[no-untyped-def]
+    """Add to slope what :func:`_slope` does, to found its derivative along v, and what v·slope pulls to the weights.
+
+    The last but for the factor ``out``, which weights and biases share.
+    """
+    angle, sine, bent, across, one = rows[0], rows[1], rows[2], rows[3], rows[4]
+    for j in range(bias.size):
+        _angles(z, weight[:, j], bias[j], angle)
+        _angles(v, weight[:, j], c[9] - c[9], across)
+        _sine(angle, c, sine)
+        _cosine(angle, c, bent)
+        for n in range(bent.size):
+            bent[n] *= across[n]
+        _spread(sine, scaled[:, j], slope)
+        _spread(bent, scaled[:, j], found)
+        grad_out[j] += _dot(sine, across)
+        grad_bias[j] += _dot(bent, one)
+        for f in range(z.shape[0]):
+            grad_weight[f, j] += _dot(v[f], sine) + _dot(z[f], bent)
+
+
 def _gradient(z, weight, bias, scaled, c, result):  # type: ignore[no-untyped-def]
     for start in range(0, z.shape[1], _BLOCK):
         block = z[:, start : start + _BLOCK].copy()
         found = np.zeros_like(block)
-        angle, sine = np.empty_like(block[0]), np.empty_like(block[0])
-        for j in range(bias.size):
-            _angles(block, weight[:, j], bias[j], angle)
-            _sine(angle, c, sine)
-            _spread(sine, scaled[:, j], found)
+        _slope(block, weight, bias, scaled, c, found, np.empty_like(block[0]), np.empty_like(block[0]))
         result[:, start : start + _BLOCK] = found
 
 
 def _backward(z, weight, bias, scaled, cotangent, c, grad_z, grad_weight, grad_bias, grad_out):  # type: ignore[no-untyped-def]
     for start in range(0, z.shape[1], _BLOCK):
         stop = start + _BLOCK
-        block, pulled = z[:, start:stop].copy(), cotangent[:, start:stop].copy()
-        found = np.zeros_like(block)
-        angle, sine, bent, across = (
-            np.empty_like(block[0]), np.empty_like(block[0]), np.empty_like(block[0]), np.empty_like(block[0])
-        )  # fmt: skip
-        one = np.ones_like(block[0])
-        for j in range(bias.size):
-            _angles(block, weight[:, j], bias[j], angle)
-            _angles(pulled, weight[:, j], c[9] - c[9], across)
-            _sine(angle, c, sine)
-            _cosine(angle, c, bent)
-            for n in range(bent.size):
-                bent[n] *= across[n]
-            _spread(bent, scaled[:, j], found)
-            grad_out[j] += _dot(sine, across)
-            grad_bias[j] += _dot(bent, one)
-            for f in range(block.shape[0]):
-                grad_weight[f, j] += _dot(pulled[f], sine) + _dot(block[f], bent)
+        block, v = z[:, start:stop].copy(), cotangent[:, start:stop].copy()
+        slope, found = np.zeros_like(block), np.zeros_like(block)
+        rows = np.ones((5, block.shape[1]), block.dtype)
+        _pulled(block, v, weight, bias, scaled, c, slope, found, grad_weight, grad_bias, grad_out, rows)
         grad_z[:, start:stop] = found
+
+
+def _leapfrog(q, p, uw, ub, us, kw, kb, ks, numbers, c, steps):  # type: ignore[no-untyped-def]
+    dt, of_u, of_k, half = numbers[0], numbers[1], numbers[2], c[6]
+    for start in range(0, q.shape[1], _BLOCK):
+        stop = start + _BLOCK
+        x, y = q[:, start:stop].copy(), p[:, start:stop].copy()
+        angle, sine = np.empty_like(x[0]), np.empty_like(x[0])
+        for k in range(steps + 1):
+            slope = of_u * x
+            _slope(x, uw, ub, us, c, slope, angle, sine)
+            y -= ((half * dt) if k == 0 or k == steps else dt) * slope
+            if k < steps:
+                slope = of_k * y
+                _slope(y, kw, kb, ks, c, slope, angle, sine)
+                x += dt * slope
+        q[:, start:stop], p[:, start:stop] = x, y
+
+
+def _leapfrog_backward(  # type: ignore[no-untyped-def]
+    q, p, to_q, to_p, uw, ub, us, kw, kb, ks, numbers, c, steps, guw, gub, guo, gkw, gkb, gko, grad_numbers
+):
+    dt, of_u, of_k, half = numbers[0], numbers[1], numbers[2], c[6]
+    for start in range(0, q.shape[1], _BLOCK):
+        stop = start + _BLOCK
+        x, y = q[:, start:stop].copy(), p[:, start:stop].copy()
+        a, b = to_q[:, start:stop].copy(), to_p[:, start:stop].copy()
+        rows = np.ones((5, x.shape[1]), x.dtype)
+        for k in range(steps, -1, -1):
+            share = half if k == 0 or k == steps else c[7]
+            v = (-share * dt) * b
+            slope, found = of_u * x, of_u * v
+            _pulled(x, v, uw, ub, us, c, slope, found, guw, gub, guo, rows)
+            for f in range(x.shape[0]):
+                grad_numbers[1] += _dot(x[f], v[f])
+                grad_numbers[0] -= share * _dot(b[f], slope[f])
+            a += found
+            y += (share * dt) * slope
+            if k:
+                v = dt * a
+                slope, found = of_k * y, of_k * v
+                _pulled(y, v, kw, kb, ks, c, slope, found, gkw, gkb, gko, rows)
+                for f in range(x.shape[0]):
+                    grad_numbers[2] += _dot(y[f], v[f])
+                    grad_numbers[0] += _dot(a[f], slope[f])
+                b += found
+                x -= dt * slope
+        to_q[:, start:stop], to_p[:, start:stop] = a, b

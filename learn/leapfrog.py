@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from learn.potentials import RidgePotential
+from learn import kernels
+from learn.potentials import Features, RidgePotential, closed_gradient
+
+Slope: TypeAlias = Callable[[Tensor], Tensor]
 
 
 class SeparableHamiltonian(nn.Module):
@@ -87,9 +92,80 @@ def leapfrog(
         True
     """
     dt = -hamiltonian.dt if inverse else hamiltonian.dt
+    energies = (hamiltonian.potential_energy, hamiltonian.kinetic_energy)
+    inputs = [q, p, dt]
+    for energy in energies:
+        inputs += [*energy.ridges(), energy.curvature, energy.unit]
+    if all(energy.features.is_identity for energy in energies) and kernels.applies(*inputs):
+        return FusedLeapfrog.apply(*inputs, steps)
+    return _steps(q, p, dt, hamiltonian.grad_potential, hamiltonian.grad_kinetic, steps)
+
+
+def _steps(
+    q: Tensor, p: Tensor, dt: Tensor, force: Slope, velocity: Slope, steps: int
+) -> tuple[Tensor, Tensor]:
     half = 0.5 * dt
-    p = p - half * hamiltonian.grad_potential(q)
+    p = p - half * force(q)
     for k in range(steps):
-        q = q + dt * hamiltonian.grad_kinetic(p)
-        p = p - (half if k == steps - 1 else dt) * hamiltonian.grad_potential(q)
+        q = q + dt * velocity(p)
+        p = p - (half if k == steps - 1 else dt) * force(q)
     return q, p
+
+
+class FusedLeapfrog(torch.autograd.Function):
+    """The steps of :func:`leapfrog` for potentials of coordinates alone, on the CPU kernels: one node of the graph.
+
+    The reverse pass undoes the steps from the final states, so it stores these and nothing between, whatever the
+    number of steps.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, Tensor]:
+        *tensors, steps = inputs
+        q, p, _, *rest = tensors
+        unit_q, unit_p = rest[4], rest[9]
+        x, y = kernels.leapfrog(q / unit_q, p / unit_p, *_ridges(rest), _numbers(tensors), steps)
+        ctx.save_for_backward(*tensors, x, y)
+        ctx.steps = steps
+        return x * unit_q, y * unit_p
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
+        *tensors, x, y = ctx.saved_tensors
+        if (
+            torch.is_grad_enabled()
+        ):  # this pass is itself to be differentiated, so it is made of torch operations
+            wanted = [t for t in tensors if t.requires_grad]
+            found = iter(
+                torch.autograd.grad(_plain(tensors, ctx.steps), wanted, cotangents, create_graph=True)
+            )
+            return (*(next(found) if t.requires_grad else None for t in tensors), None)
+        rest = tensors[3:]
+        unit_q, unit_p = rest[4], rest[9]
+        a, b, weights, numbers = kernels.leapfrog_backward(
+            x, y, cotangents[0] * unit_q, cotangents[1] * unit_p, *_ridges(rest), _numbers(tensors), ctx.steps
+        )
+        to_dt, to_u, to_k = torch.from_numpy(numbers)
+        to_dt = to_dt / (unit_q * unit_p)
+        return a / unit_q, b / unit_p, to_dt, *weights[:3], to_u, None, *weights[3:], to_k, None, None
+
+
+def _ridges(rest: list[Tensor]) -> tuple[kernels.Ridges, kernels.Ridges]:
+    return (rest[0], rest[1], rest[2]), (rest[5], rest[6], rest[7])
+
+
+def _numbers(tensors: list[Tensor]) -> list[float]:
+    """The time step in the units of q and p, and the curvatures."""
+    dt, rest = tensors[2], tensors[3:]
+    return [float(dt) / (float(rest[4]) * float(rest[9])), float(rest[3]), float(rest[8])]
+
+
+def _plain(tensors: list[Tensor], steps: int) -> tuple[Tensor, Tensor]:
+    q, p, dt, *rest = tensors
+    every = Features.of(q.shape[-1], range(q.shape[-1]))
+
+    def slope(at: int) -> Slope:
+        weight, bias, out, curvature, unit = rest[at : at + 5]
+        return lambda x: closed_gradient(x, weight, bias, out, curvature, unit, every)
+
+    return _steps(q, p, dt, slope(0), slope(5), steps)

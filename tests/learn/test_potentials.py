@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learn import kernels
+from learn.leapfrog import FusedLeapfrog, SeparableHamiltonian, _plain, leapfrog
 from learn.potentials import Features, FusedGradient, RidgePotential, closed_gradient
 
 SHAPES = {
@@ -127,3 +128,47 @@ def test_kernels_leave_other_tensors_to_torch():
     assert not kernels.applies(torch.zeros(1), torch.zeros(1, dtype=torch.float64))
     assert not kernels.applies(torch.zeros(1, dtype=torch.float16))
     assert not kernels.applies(torch.zeros(1, device="meta"))
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("inverse", [False, True])
+def test_fused_steps_are_the_steps(steps, inverse, dtype):
+    def energies():
+        torch.manual_seed(3)
+        made = [RidgePotential(3, 7, curvature=k).to(dtype) for k in (0.3, 1.0)]
+        with torch.no_grad():
+            made[0].unit.fill_(2.5), made[1].unit.fill_(0.5)
+            for energy in made:
+                energy.out.mul_(5)
+        return made
+
+    q, p = torch.randn(2, 600, 3, dtype=dtype, requires_grad=True).unbind()
+    q, p = (x.detach().requires_grad_() for x in (q, p))
+    weights = torch.randn(2, 600, 3, dtype=dtype)
+    results = []
+    for fused in (True, False):
+        h = SeparableHamiltonian(*energies(), dt=0.3).to(dtype)
+        sign = -1 if inverse else 1
+        if fused:
+            moved = leapfrog(h, q, p, steps=steps, inverse=inverse)
+            assert type(moved[0].grad_fn).__name__ == "FusedLeapfrogBackward"
+        else:
+            inputs = [
+                t for e in (h.potential_energy, h.kinetic_energy) for t in (*e.ridges(), e.curvature, e.unit)
+            ]
+            moved = _plain([q, p, sign * h.dt, *inputs], steps)
+        loss = (moved[0] * weights[0]).sum() + (moved[1] * weights[1]).sum()
+        results.append([*moved, *torch.autograd.grad(loss, [q, p, *h.parameters()])])
+    for fast, slow in zip(*results, strict=True):
+        tolerance = 1e-11 if dtype == torch.float64 else 2e-4
+        size = max(1.0, float(slow.detach().abs().max()))
+        torch.testing.assert_close(fast / size, slow / size, rtol=0, atol=tolerance)
+
+
+def test_fused_steps_differentiate_twice():
+    energies = [RidgePotential(2, 3, curvature=k).double() for k in (0.3, 1.0)]
+    tensors = [t for e in energies for t in (*e.ridges(), e.curvature, e.unit)]
+    state = [torch.randn(2, 2, dtype=torch.float64, requires_grad=True) for _ in range(2)]
+    dt = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda *t: FusedLeapfrog.apply(*t, 2), (*state, dt, *tensors))
+    assert torch.autograd.gradgradcheck(lambda *t: FusedLeapfrog.apply(*t, 2), (*state, dt, *tensors))
