@@ -58,8 +58,8 @@ def float_of(context: Any, n: Any) -> Any:
 
 
 @intrinsic(prefer_literal=True)
-def scatter(context: Any, out: Any, first: Any, stride: Any, lanes: Any, width: Any) -> Any:
-    """Store the lanes at ``out[first]``, ``out[first + stride]``, …
+def scatter(context: Any, out: Any, first: Any, stride: Any, lanes: Any, start: Any, width: Any) -> Any:
+    """Store the numbers of ``lanes`` from ``start`` on at the places first, first + stride, … of the memory of ``out``.
 
     Scalar loads from lanes just stored as vectors would wait until the stores have left the core.
     """
@@ -70,7 +70,8 @@ def scatter(context: Any, out: Any, first: Any, stride: Any, lanes: Any, width: 
             context.make_array(signature.args[i])(context, builder, arguments[i]).data for i in (0, 3)
         )
         vector = ir.VectorType(ir.DoubleType(), count)
-        values = builder.load(builder.bitcast(source, vector.as_pointer()), align=8)
+        begin = builder.gep(source, [ir.Constant(ir.IntType(64), start.literal_value)])
+        values = builder.load(builder.bitcast(begin, vector.as_pointer()), align=8)
         place = arguments[1]
         for lane in range(count):
             value = builder.extract_element(values, ir.Constant(ir.IntType(32), lane))
@@ -78,7 +79,7 @@ def scatter(context: Any, out: Any, first: Any, stride: Any, lanes: Any, width: 
             place = builder.add(place, arguments[2])
         return context.get_dummy_value()
 
-    return types.void(out, types.intp, types.intp, lanes, width), emit
+    return types.void(out, types.intp, types.intp, lanes, start, width), emit
 
 
 #: Up to this size of x, subtracting a multiple of π/2 loses nothing.

@@ -72,7 +72,6 @@ def gauss_source(H: Hamiltonian, method: Gauss, *, compensated: bool = False) ->
         state=(*variables, *errors),
         begin=[f"{e} = 0.0" for e in errors],
         step=step,
-        stored_step=step,
         ends={v: v for v in variables},
         stages=len(stages) + 1,
         has_lanes=False,

@@ -67,8 +67,7 @@ def doubled_source(H: Hamiltonian, method: Doubled) -> StepSource:
             *call(H, "gradient", [*q, *y], slopes, 0.0),
             *move(x, p, weights[0] / 2),
         ],
-        step=[*middle, *move(x, p, half + weights[0] / 2)],
-        stored_step=[
+        step=[
             *middle,
             *(f"end_{name} = fma(-{half!r}*h, {g}, {name})" for name, g in zip(p, g_q, strict=True)),
             *move(x, p, half + weights[0] / 2),

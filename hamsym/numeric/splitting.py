@@ -67,8 +67,7 @@ def splitting_source(H: Hamiltonian, method: Splitting, *, compensated: bool = F
         functions=separable_source(H),
         state=(*variables, *errors),
         begin=[*(f"{e} = 0.0" for e in errors), *begin],
-        step=[*middle, *merge],
-        stored_step=[*middle, *ending, *merge],
+        step=[*middle, *ending, *merge],
         ends={x: f"end_{x}" if x in outer else x for x in variables},
         stages=m,
     )

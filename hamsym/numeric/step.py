@@ -17,9 +17,8 @@ class StepSource:
         functions: the functions of the formula that the lines below call.
         state: the local names that live from step to step.
         begin: lines that make the state from ``q…`` and ``p…`` before the first step.
-        step: lines that advance the state by one step.
-        stored_step: lines that do the same and also leave q and p at the end of the step.
-        ends: for each of ``q…`` and ``p…`` the name under which ``stored_step`` leaves it.
+        step: lines that advance the state by one step and also leave q and p at its end.
+        ends: for each of ``q…`` and ``p…`` the name under which the step leaves it.
         stages: how often the formula stands in a step.
         constants: names to formulas in ``h``, computed once.
         has_lanes: whether the same instructions do for all trajectories, so that they can share SIMD registers.
@@ -29,7 +28,6 @@ class StepSource:
     state: tuple[str, ...]
     begin: list[str]
     step: list[str]
-    stored_step: list[str]
     ends: dict[str, str]
     stages: int
     constants: dict[str, str] = field(default_factory=dict)

@@ -55,7 +55,7 @@ _FOR_LANES = (
     "careful_sin, careful_cos = elementary.careful_sin, elementary.careful_cos\n"
 )
 _LANE_FUNCTIONS = re.compile(r"\b(sin|cos)\(")
-_OWN_FUNCTIONS = re.compile(r"\b(sin|cos|force|velocity|potential|gradient|begin|step|stored_step)\(")
+_OWN_FUNCTIONS = re.compile(r"\b(sin|cos|force|velocity|potential|gradient|step)\(")
 
 
 def stepping_kernels(
@@ -71,10 +71,10 @@ def stepping_kernels(
 
     Returns:
         What :func:`fill` takes: an object with ``one(q_in, p_in, q_out, p_out, i, t0, h, save_every, *k)`` and
-        ``block(q_in, p_in, q_out, p_out, first, last, t0, h, save_every, WIDTH, *k)``, and that ``WIDTH``: the length of
-        the SIMD loop has to come at run time, because the compiler would write out one of known length as scalars.
-        ``q_in`` is ``(batch, dof)``, ``q_out`` is ``(batch, time, dof)``; both fill the trajectories i, or first to
-        last - 1.  If it says ``RETRY``, a trajectory that ``block`` left as NaN may be finite with ``one``.
+        ``block(q_in, p_in, q_out, p_out, scratch, first, last, t0, h, save_every, WIDTH, *k)``, and that ``WIDTH``: the
+        length of the SIMD loop has to come at run time, because the compiler would write out one of known length as
+        scalars.  ``q_in`` is ``(batch, dof)``, ``q_out`` is ``(batch, time, dof)``, ``scratch`` has ``SCRATCH`` numbers;
+        both fill the trajectories i, or first to last - 1.  If it says ``RETRY``, a trajectory that ``block`` left as NaN may be finite with ``one``.
 
     Raises:
         NotSeparableError: if the method needs another form of H.
@@ -112,7 +112,8 @@ def fill(
     """
     alone: Iterable[int] = range(first, last)
     if last - first >= 3:  # a block computes sixteen or more
-        kernels.block(*states, first, last, t0, h, save_every, kernels.WIDTH, *k)
+        scratch = np.empty(kernels.SCRATCH)
+        kernels.block(*states, scratch, first, last, t0, h, save_every, kernels.WIDTH, *k)
         alone = ()
         if kernels.RETRY:
             end = states[2][first:last, -1].sum(-1) + states[3][first:last, -1].sum(-1)
@@ -171,22 +172,22 @@ def _stepping_source(H: Hamiltonian, source: StepSource, retry: bool) -> str:
     listed, all_listed = ", ".join(state), ", ".join(kept)
     timed = depends_on_time(H)
 
-    def step(number: str, *, stored: bool) -> str:
+    def step(number: str) -> str:
         """A call of the step that starts at the time of the step ``number``, counted from the first."""
         time = f"fma(h, float({number}), t0)" if timed else "t0"
-        function, results = ("stored_step", all_listed) if stored else ("step", listed)
-        return f"{results}, = {function}({listed}, {time}, h{given})"
+        return f"{all_listed}, = step({listed}, {time}, h{given})"
 
     start = [
         *[f"{x} = {x[0]}_in[i, {x[1:]}]" for x in variables],
         *[f"{x[0]}_out[i, 0, {x[1:]}] = {x}" for x in variables],
-        f"{listed}, = begin({', '.join(variables)}, t0, h{given})",
+        *["t = t0"] * timed,
+        *source.begin,
     ]
     one = [
         *start,
         *[f"{e} = 0.0" for e in kept if e not in state],
         "for s in range(1, q_out.shape[1]):",
-        *_indent(["for n in range(save_every):", *_indent([step("(s - 1)*save_every + n", stored=True)])]),
+        *_indent(["for n in range(save_every):", *_indent([step("(s - 1)*save_every + n")])]),
         *_indent(f"{x[0]}_out[i, s, {x[1:]}] = {source.ends[x]}" for x in variables),
     ]
     constants = [f"{name} = {value}" for name, value in source.constants.items()]
@@ -195,14 +196,12 @@ def _stepping_source(H: Hamiltonian, source: StepSource, retry: bool) -> str:
         chains = 1 if is_long else _SLOW_CHAINS if _SLOW.search(source.functions) else _CHAINS
         lanes, unroll = (max(_CHAIN * chains, _LANES), 1 if is_long else max(1, _UNROLL // source.stages))
         block = _lanes(source, variables, start, kept, step, unroll, chains, lanes)
-        width = lanes // chains
+        width, scratch = lanes // chains, lanes * len(kept)
     else:
-        width, block = 1, ["for i in range(first, last):", *_indent(one)]
+        width, scratch, block = 1, 0, ["for i in range(first, last):", *_indent(one)]
     functions = [
         source.functions,
-        _define(f"begin({', '.join(variables)}, t, h{given})", [*source.begin, f"return ({listed},)"]),
-        _define(f"step({listed}, t, h{given})", [*source.step, f"return ({listed},)"]),
-        _define(f"stored_step({listed}, t, h{given})", [*source.stored_step, f"return ({all_listed},)"]),
+        _define(f"step({listed}, t, h{given})", [*source.step, f"return ({all_listed},)"]),
     ]
     if retry:
         functions, one = [*functions, *map(_careful, functions)], [_careful(line) for line in one]
@@ -210,10 +209,12 @@ def _stepping_source(H: Hamiltonian, source: StepSource, retry: bool) -> str:
     loops_of_block = loops.replace("save_every", "save_every, width")
     return "\n\n".join(
         [
-            f"WIDTH = {width}",
+            f"WIDTH, SCRATCH = {width}, {scratch}",
             *functions,
             _define(f"one({states}, i, {loops})", [*constants, *one], "compiled"),
-            _define(f"block({states}, first, last, {loops_of_block})", [*constants, *block], "compiled"),
+            _define(
+                f"block({states}, scratch, first, last, {loops_of_block})", [*constants, *block], "compiled"
+            ),
         ]
     )
 
@@ -234,11 +235,16 @@ def _lanes(
 ) -> list[str]:
     """The loop over blocks of trajectories, their output and their SIMD lanes."""
     state, ends, dof = source.state, source.ends, len(variables) // 2
-    load, keep = [f"{x} = s_{x}[l]" for x in state], [f"s_{x}[l] = {x}" for x in kept]
+    # one array for all variables, each at its constant offset: one allocation, and the compiler sees that none overlap
+    place = {x: i * lanes for i, x in enumerate(kept)}
+    load, keep = (
+        [f"{x} = scratch[l + {place[x]}]" for x in state],
+        [f"scratch[l + {place[x]}] = {x}" for x in kept],
+    )
 
     def run(first: str, count: int) -> list[str]:
         """The lane loop over ``count`` steps from step number ``first``, the last one stored."""
-        calls = [step(f"{first} + {r}", stored=r == count - 1) for r in range(count)]
+        calls = [step(f"{first} + {r}") for r in range(count)]
         return _indent(_interleaved([*load, *calls, *keep], chains, lanes // chains))
 
     saves = [f"for n in range(save_every // {unroll}):", *run(f"(s - 1)*save_every + {unroll}*n", unroll)]
@@ -246,20 +252,19 @@ def _lanes(
         rest = f"save_every % {unroll}"
         saves += [f"for n in range({rest}):", *run(f"s*save_every - {rest} + n", 1)]
     write_block = [
-        f"scatter(flat_{x[0]}, (begin_at*times + s)*{dof} + {x[1:]}, times*{dof}, s_{ends[x]}, {lanes})"
+        f"scatter({x[0]}_out, (begin_at*times + s)*{dof} + {x[1:]}, times*{dof}, scratch, {place[ends[x]]}, {lanes})"
         for x in variables
     ]
-    write_part = [f"{x[0]}_out[begin_at + l, s, {x[1:]}] = s_{ends[x]}[l]" for x in variables]
+    write_part = [f"{x[0]}_out[begin_at + l, s, {x[1:]}] = scratch[l + {place[ends[x]]}]" for x in variables]
     saves += [
         f"if begin_at + {lanes} <= last:",
         *_indent(write_block),
         "else:",
         *_indent(["for l in range(last - begin_at):", *_indent(write_part)]),
     ]
-    first = ["i = min(begin_at + l, last - 1)", *start, *[f"s_{x}[l] = {x}" for x in state]]
+    first = ["i = min(begin_at + l, last - 1)", *start, *[f"scratch[l + {place[x]}] = {x}" for x in state]]
     return [
-        "times, flat_q, flat_p = q_out.shape[1], q_out.reshape(q_out.size), p_out.reshape(p_out.size)",
-        *[f"s_{x} = np.empty({lanes})" for x in kept],
+        "times = q_out.shape[1]",
         f"for begin_at in range(first, last, {lanes}):",
         *_indent(
             [f"for l in range({lanes}):", *_indent(first), "for s in range(1, times):", *_indent(saves)]
@@ -271,7 +276,7 @@ def _interleaved(body: list[str], chains: int, width: int) -> list[str]:
     """A loop over the lanes of one chain whose body does every line for all chains in turn."""
 
     def for_chain(line: str, c: int) -> str:
-        return _LOCALS.sub(rf"\1_{c}", line).replace("[l]", f"[l + {c * width}]")
+        return _LOCALS.sub(rf"\1_{c}", line).replace("[l + ", f"[l + {c * width} + ")
 
     return ["for l in range(width):", *_indent(for_chain(line, c) for line in body for c in range(chains))]
 
