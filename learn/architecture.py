@@ -15,9 +15,10 @@ from learn.action import Rotations
 from learn.arguments import MAX_NUMBERS
 from learn.encoder import FrameEncoder, GaussianEncoder
 from learn.equivariant import MAX_STRETCHES, EquivariantEncoder
+from learn.features import Features
 from learn.invariants import invariant_potentials
 from learn.leapfrog import SeparableHamiltonian
-from learn.potentials import AveragedPotential, Features, RidgePotential
+from learn.potentials import AveragedPotential, RidgePotential
 
 MODES = (None, "penalty", "features", "exact", "average", "augment")
 Encoder: TypeAlias = GaussianEncoder | FrameEncoder | EquivariantEncoder

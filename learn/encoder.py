@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
 
+from learn.features import Features
 from learn.points import as_points, require_finite
-from learn.potentials import Features
 
 #: Standard deviations are kept within e^±6 of the momentum unit.
 LOG_SD_LIMIT = 6.0

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
 
 from learn.encoder import LOG_SD_LIMIT, Moments, distribution, inner_network, register_unit
+from learn.features import Constant, Features
 from learn.invariants import InvariantPotentials
 from learn.points import as_points, require_finite
-from learn.potentials import Constant, Features
 
 #: Directions, made from the point, in which the Gaussian is stretched.
 MAX_STRETCHES = 8

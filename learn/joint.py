@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from hamsym.arguments import integer, real
 from hamsym.errors import ShapeError
 from learn.arguments import MAX_NUMBERS, seed_number
+from learn.features import Constant
 from learn.leapfrog import SeparableHamiltonian, leapfrog
 from learn.points import OVERFLOW, as_points, require_finite
-from learn.potentials import Constant
 
 MAX_UNIT = 1e30
 CHUNK = 1 << 15  # states moved at once: about 50 MB where a likelihood is estimated

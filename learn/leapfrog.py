@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from learn import kernels
-from learn.potentials import Features, RidgePotential, closed_gradient
+from learn.features import Features
+from learn.potentials import RidgePotential, closed_gradient
 
 Slope: TypeAlias = Callable[[Tensor], Tensor]
 

@@ -1,4 +1,4 @@
-"""Symmetries for learned flows: hamsym generators on tensors, what they rotate, and their brackets."""
+"""Symmetries for learned flows: hamsym generators on tensors, and their brackets."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ ORDER = [
     ["hamsym.data.cluster", "hamsym.data.store"],
     ["hamsym.data.dataset", "hamsym.data.inspection"],
     ["hamsym.cli"],
-    ["learn.arguments", "learn.kernels"],
+    ["learn.arguments", "learn.kernels", "learn.features"],
     ["learn.potentials"],
     ["learn.leapfrog"],
     ["learn.action", "learn.storage", "learn.points", "learn.interruption"],

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learn import kernels
+from learn.features import Features
 from learn.leapfrog import FusedLeapfrog, SeparableHamiltonian, _plain, leapfrog
-from learn.potentials import Features, FusedGradient, RidgePotential, closed_gradient
+from learn.potentials import FusedGradient, RidgePotential, closed_gradient
 
 SHAPES = {
     "coordinates": lambda: None,

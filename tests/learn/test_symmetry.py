@@ -18,10 +18,10 @@ from hamsym.errors import NonFiniteError, ParameterError, ShapeError, SymmetryEr
 from learn.action import Rotations
 from learn.constraint import BracketConstraint
 from learn.equivariance import bracket_residual, density_invariance
+from learn.features import Features
 from learn.flow import HamiltonianFlow
 from learn.invariants import invariant_potentials
 from learn.leapfrog import leapfrog
-from learn.potentials import Features
 from learn.quadrature import quadrature_log_prob
 from learn.symmetry import (
     TensorGenerator,
