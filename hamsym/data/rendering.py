@@ -26,22 +26,22 @@ class Renderer:
 
     Attributes:
         space: the phase space of the coordinates.
-        extent: x and y from −extent to extent; what is outside is not seen.
+        extent: x and y from −extent to extent, what is outside is not seen; None for one that holds the first trajectories.
         size: pixels in a row and in a column.
-        radius: s; a tenth of the extent if not given.
+        radius: s; None for a tenth of the extent.
         particles: x and y of each as formulas in the coordinates; without, (q1, q2), (q3, q4), …, or (q1, 0) for one.
 
     Example:
         >>> from hamsym import PhaseSpace
-        >>> images = Renderer.of({"extent": 1.0}, PhaseSpace.standard(2)).draw(np.array([[0.5, -0.5]]), {})
+        >>> images = Renderer.of({}, PhaseSpace.standard(2)).draw(np.array([[0.5, -0.5]]), {}, extent=1.0)
         >>> images.shape, images.dtype, tuple(int(i) for i in np.argwhere(images[0] == images.max())[0])
         ((1, 32, 32), dtype('uint8'), (23, 23))
     """
 
     space: Space
-    extent: float
+    extent: float | None
     size: int
-    radius: float
+    radius: float | None
     particles: tuple[tuple[str, str], ...]
 
     @classmethod
@@ -56,11 +56,11 @@ class Renderer:
             if key not in ("extent", "size", "radius", "particles"):
                 hint = did_you_mean(str(key), ("extent", "size", "radius", "particles"))
                 raise ParameterError(f"render has no key {key!r}{hint}")
-        if "extent" not in given:
-            raise ParameterError("render: extent is missing; images show x and y from -extent to extent")
-        extent = real("render: extent", given["extent"], above=0.0)
+        extent, radius = (
+            None if given.get(key) is None else real(f"render: {key}", given[key], above=0.0)
+            for key in ("extent", "radius")
+        )
         size = integer("render: size", given.get("size", 32), minimum=4, maximum=1024)
-        radius = real("render: radius", given.get("radius", extent / 10), above=0.0)
         particles = given.get("particles") or _pairs([s.name for s in space.coordinates])
         if not _is_list(particles) or not all(_is_list(pair) and len(pair) == 2 for pair in particles):
             raise ParameterError(
@@ -76,22 +76,25 @@ class Renderer:
                     )
         return renderer
 
-    def draw(self, q: np.ndarray, parameters: Mapping[str, float]) -> np.ndarray:
+    def centres(self, q: np.ndarray, parameters: Mapping[str, float]) -> np.ndarray:
+        """Return x and y of every particle, shape ``(particle, 2, …)``, at configurations of shape ``(…, dof)``."""
+
+        def value(formula: str) -> np.ndarray:
+            return array_function(self.space.parse(formula), self.space)(q, q, parameters)
+
+        return np.stack([[value(x), value(y)] for x, y in self.particles])
+
+    def draw(self, q: np.ndarray, parameters: Mapping[str, float], *, extent: float) -> np.ndarray:
         """Return images, uint8, shape ``(…, size, size)``, of configurations of shape ``(…, dof)``."""
         flat = np.ascontiguousarray(q.reshape(-1, q.shape[-1]))
-        centres = np.stack(
-            [
-                [array_function(self.space.parse(f), self.space)(flat, flat, parameters) for f in pair]
-                for pair in self.particles
-            ]
-        )  # (particle, 2, image)
-        step = 2 * self.extent / self.size
-        pixels = -self.extent + step * (np.arange(self.size) + 0.5)
+        centres = self.centres(flat, parameters)
+        step, radius = 2 * extent / self.size, self.radius or extent / 10
+        pixels = -extent + step * (np.arange(self.size) + 0.5)
         images = np.empty((len(flat), self.size, self.size), np.uint8)
         chunk = max(1, _AT_ONCE // self.size**2)
         for first in range(0, len(flat), chunk):
             part = centres[:, :, first : first + chunk, None]
-            along_x, along_y = (np.exp(-(((pixels - part[:, i]) / self.radius) ** 2) / 2) for i in range(2))
+            along_x, along_y = (np.exp(-(((pixels - part[:, i]) / radius) ** 2) / 2) for i in range(2))
             light = np.zeros((part.shape[2], self.size, self.size))
             for x, y in zip(
                 along_x, along_y, strict=True

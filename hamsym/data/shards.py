@@ -7,8 +7,8 @@ chunk.
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -24,6 +24,8 @@ from hamsym.numeric.trajectories import Trajectories
 TIME = ("trajectory", "time")
 STATE = (*TIME, "dof")
 IMAGE = (*TIME, "y", "x")
+#: Trajectories that images without a given extent have to hold.
+_FRAMED = 16
 #: Packages whose version shapes the bytes.
 _PACKAGES = ("hamsym", "llvmlite", "numba", "numcodecs", "numpy", "sympy", "xarray", "zarr")
 
@@ -137,7 +139,7 @@ def starts_of(spec: DatasetSpec, members: range) -> Starts:
                 except ParameterError as error:
                     raise ParameterError(f"trajectory {member}: {error}") from None
             parameters.append(checked[values])
-            rows.append(replace(block, rows=(row,)))
+            rows.append(Block(block.index, block.seed, (row,)))
         states.append(spec.initial_states.draw(block, parameters[first:]))
     q, p = (np.concatenate([state[i] for state in states]).astype(np.float64) for i in range(2))
     return Starts(rows, parameters, q, p)
@@ -169,22 +171,17 @@ def make_shard(spec: DatasetSpec, index: int, *, threads: int | None = None) -> 
         for name, array in arrays_of(spec).items()
     }
     result["seed"][:] = [block.seed for block in starts.blocks]
-    alike: dict[int, list[int]] = {}
-    for row, parameters in enumerate(starts.parameters):
-        alike.setdefault(id(parameters), []).append(row)
-    for rows in alike.values():
-        parameters = starts.parameters[rows[0]]
-        run = _simulate(
-            spec, [members[row] for row in rows], starts.q[rows], starts.p[rows], parameters, threads
-        )
-        _require_energy(run, [members[row] for row in rows])
-        result["q"][rows], result["p"][rows], result["energy"][rows] = run.q, run.p, run.energy
+    extent = extent_of_images(spec)
+    for rows, run in _runs(spec, members, starts, threads):
+        parameters, energy = run.parameters, run.energy
+        _require_energy(run, energy, [members[row] for row in rows])
+        result["q"][rows], result["p"][rows], result["energy"][rows] = run.q, run.p, energy
         result["energy_error"][rows] = np.abs(run.energy_error).max(axis=1)
         for name in parameters:
             if f"parameter_{name}" in result:
                 result[f"parameter_{name}"][rows] = parameters[name]
         if spec.renderer:
-            result["image"][rows] = spec.renderer.draw(run.q, parameters)
+            result["image"][rows] = spec.renderer.draw(run.q, parameters, extent=extent)
     if spec.noise:
         for row, block in enumerate(starts.blocks):
             rng = block.stream(NOISE, block.rows[0])
@@ -192,6 +189,23 @@ def make_shard(spec: DatasetSpec, index: int, *, threads: int | None = None) -> 
                 noise = rng.standard_normal(result[name].shape[1:])
                 result[f"{name}_observed"][row] = result[name][row] + spec.noise * noise
     return result
+
+
+def extent_of_images(spec: DatasetSpec) -> float:
+    """Return the extent of the images: that of the spec, or one that holds the first trajectories; 0 without images.
+
+    Example:
+        >>> extent_of_images(DatasetSpec(system="kepler", trajectories=1, steps=1, dt=0.1, render={"extent": 2}))
+        2.0
+    """
+    if spec.renderer is None:
+        return 0.0
+    if spec.renderer.extent is not None:
+        return spec.renderer.extent
+    members = range(min(spec.trajectories, _FRAMED))
+    runs = _runs(spec, members, starts_of(spec, members), 1)
+    widest = max(float(np.abs(spec.renderer.centres(run.q, run.parameters)).max()) for _, run in runs)
+    return 1.1 * widest or 1.0
 
 
 def encode_shard(spec: DatasetSpec, index: int, *, threads: int | None = None) -> dict[str, bytes]:
@@ -263,6 +277,21 @@ def _chunk(values: np.ndarray, chunk: tuple[int, ...]) -> bytes:
     return bytes(content)
 
 
+def _runs(
+    spec: DatasetSpec, members: range, starts: Starts, threads: int | None
+) -> Iterator[tuple[list[int], Trajectories]]:
+    """Simulate trajectories, those of the same parameters together; give the rows of each run."""
+    alike: dict[int, list[int]] = {}
+    for row, parameters in enumerate(starts.parameters):
+        alike.setdefault(id(parameters), []).append(row)
+    for rows in alike.values():
+        indices = [members[row] for row in rows]
+        yield (
+            rows,
+            _simulate(spec, indices, starts.q[rows], starts.p[rows], starts.parameters[rows[0]], threads),
+        )
+
+
 def _simulate(
     spec: DatasetSpec,
     members: list[int],
@@ -287,9 +316,9 @@ def _simulate(
         ) from error
 
 
-def _require_energy(run: Trajectories, members: list[int]) -> None:
+def _require_energy(run: Trajectories, energy: np.ndarray, members: list[int]) -> None:
     """Refuse states that are finite, but at which the Hamiltonian has no finite value."""
-    lost = np.argwhere(~np.isfinite(run.energy))
+    lost = np.argwhere(~np.isfinite(energy))
     if len(lost):
         row, frame = (int(i) for i in lost[0])
         raise NonFiniteError(

@@ -52,8 +52,8 @@ class DatasetSpec:
         noise: standard deviation of independent normal noise; with it, ``q_observed`` and ``p_observed`` are stored
             beside the clean q and p.
         splits: name to fraction, summing to one, ``{"train": 0.8, "test": 0.2}``; whole trajectories are assigned.
-        render: None, or the options of :class:`hamsym.data.rendering.Renderer` (``{"extent": 1.5}``): images of the
-            configuration.
+        render: None, True, or the options of :class:`hamsym.data.rendering.Renderer` (``{"extent": 1.5, "size": 32}``):
+            images of the configuration.
 
     Raises:
         ParameterError: for a value that does not fit; names it.
@@ -79,7 +79,7 @@ class DatasetSpec:
     initial: Mapping[str, Any] | None = None
     noise: float = 0.0
     splits: Mapping[str, float] | None = None
-    render: Mapping[str, Any] | None = None
+    render: Mapping[str, Any] | bool | None = None
 
     def __post_init__(self) -> None:
         def keep(name: str, value: Any) -> None:
@@ -98,6 +98,8 @@ class DatasetSpec:
         keep("noise", real("noise", self.noise))
         if self.noise < 0:
             raise ParameterError(f"noise is a standard deviation, at least 0, not {self.noise:g}")
+        if isinstance(self.render, bool):
+            keep("render", {} if self.render else None)
         for name in ("parameters", "initial", "splits", "render"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, Mapping):
@@ -186,7 +188,8 @@ class DatasetSpec:
     @cached_property
     def renderer(self) -> Renderer | None:
         """What draws images, if there shall be any."""
-        return None if self.render is None else Renderer.of(self.render, self.source.hamiltonian.space)
+        given = self.render
+        return Renderer.of(given, self.source.hamiltonian.space) if isinstance(given, Mapping) else None
 
     @property
     def times(self) -> int:

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from hamsym.arguments import shown
-from hamsym.data.shards import arrays_of, range_of, versions, zarr_options
+from hamsym.data.shards import arrays_of, extent_of_images, range_of, versions, zarr_options
 from hamsym.data.spec import DatasetSpec
 from hamsym.data.streams import Block
 from hamsym.errors import DatasetError
@@ -300,6 +300,7 @@ def _metadata(spec: DatasetSpec, manifest: dict[str, Any], shard_digests: list[s
         "integral_verdicts": json.dumps(manifest["integrals"], sort_keys=True),
         "method": spec.method, "dt": spec.dt, "save_every": spec.save_every, "seed": spec.seed, "noise": spec.noise,
         **constants,
+        **({"image_extent": extent_of_images(spec)} if spec.renderer else {}),
         "spec": json.dumps(manifest["spec"], sort_keys=True),
         "versions": json.dumps(manifest["versions"], sort_keys=True),
         "shard_size": spec.shard,

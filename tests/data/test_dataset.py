@@ -175,6 +175,22 @@ def test_splits_have_their_fractions_and_images_show_the_bob(made):
     assert np.abs(y + np.cos(data.q.values[..., 0])).max() < step / 2
 
 
+def test_images_without_an_extent_hold_the_motion(tmp_path):
+    spec = hs.DatasetSpec(
+        system="kepler", trajectories=10, steps=700, dt=0.01, save_every=70, render=True, shard=4
+    )
+    data = hs.open_dataset(hs.generate_dataset(spec, tmp_path / "orbits", progress=False)).load()
+    extent = data.attrs["image_extent"]
+    assert data.image.shape == (10, 11, 32, 32)
+    assert np.isclose(extent, 1.1 * np.abs(data.q).max())
+    brightest = data.image.values.reshape(110, 32, 32)
+    rows, columns = np.divmod(brightest.reshape(110, -1).argmax(axis=1), 32)
+    step = extent / 16
+    q = data.q.values.reshape(110, 2)
+    assert np.abs(-extent + step * (columns + 0.5) - q[:, 0]).max() < step
+    assert np.abs(extent - step * (rows + 0.5) - q[:, 1]).max() < step
+
+
 KILLED = """
 import json, os, signal, sys
 from pathlib import Path

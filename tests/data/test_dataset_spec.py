@@ -110,7 +110,7 @@ def test_yaml_json_and_python_say_the_same(tmp_path):
         ({"splits": {"train": 2, "test": -1}}, "splits: train"),
         ({"splits": {"a/b": 1}}, "is no name"),
         ({"splits": {}}, "sum to 0"),
-        ({"render": {}}, "extent is missing"),
+        ({"render": 32}, "render is a mapping"),
         ({"render": {"extent": 0}}, "extent is a positive number"),
         ({"render": {"extent": 1, "sise": 3}}, "did you mean 'size'"),
         ({"render": {"extent": 1, "particles": ["q1"]}}, "list of pairs"),
