@@ -19,8 +19,8 @@ from hamsym.arguments import integer, real
 from hamsym.errors import ParameterError, SamplingError
 from hamsym.numeric.codegen import parameter_values
 from hamsym.numeric.convergence import effective_size, split_r_hat
-from hamsym.progress import Bar
 from hamsym.numeric.tempering import Tempering, ladder
+from hamsym.progress import Bar
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
 _R_HAT_LIMIT = 1.05

@@ -147,7 +147,7 @@ def poincare_section(
     q, p = initial_states(q0, p0, len(H.space.coordinates))
     values = parameter_values(H.space, parameters, used=[H.expr, function])
     k = tuple(values.get(name, 0.0) for name in H.space.parameters)
-    kernels, g = stepping_kernels(H, scheme), array_function(function, H.space)
+    kernels, g = stepping_kernels(H, scheme, work=len(q) * steps), array_function(function, H.space)
     found: list[tuple[np.ndarray, ...]] = []
     chunk = int(np.clip(_HELD // q.size, 1, steps))
     lost: tuple[int, float] | None = None

@@ -15,9 +15,9 @@ from hamsym.errors import ParameterError
 from hamsym.numeric.arguments import initial_states
 from hamsym.numeric.codegen import parameter_values
 from hamsym.numeric.methods import Method, method_for
-from hamsym.progress import Bar
 from hamsym.numeric.stepping import BLOCK, fill, stepping_kernels
 from hamsym.numeric.trajectories import Trajectories
+from hamsym.progress import Bar
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
 #: Below this many trajectory steps a second thread costs more than it gives.
@@ -98,7 +98,9 @@ def simulate(
     q, p = initial_states(q0, p0, len(H.space.coordinates))
     values = parameter_values(H.space, parameters, used=[H.expr])
     workers = _thread_count(threads, len(q) * steps)
-    kernels = stepping_kernels(H, scheme, compensated=bool(compensated), strict=bool(strict))
+    kernels = stepping_kernels(
+        H, scheme, work=len(q) * steps, compensated=bool(compensated), strict=bool(strict)
+    )
 
     time = steps // save_every + 1
     try:

@@ -9,6 +9,7 @@ written out.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple
@@ -32,6 +33,8 @@ BLOCK = 48
 #: there are roots or quotients.  Long formulas fill the processor without, and would compile for long.
 _UNROLL, _CHAIN, _CHAINS, _SLOW_CHAINS, _LONG = 5, 8, 2, 3, 60
 _LANES = _CHAIN * _CHAINS
+#: With fewer steps of trajectories, writing out several saves less time than their compilation takes.
+_WORTH_UNROLLING = 2e7
 _SLOW = re.compile(r"sqrt|/|\*\*|math\.")
 
 _LOCALS = re.compile(r"\b((?:end_|e_)?[qpxy]\d+)\b")
@@ -59,13 +62,19 @@ _OWN_FUNCTIONS = re.compile(r"\b(sin|cos|force|velocity|potential|gradient|step)
 
 
 def stepping_kernels(
-    H: Hamiltonian, method: Method, *, compensated: bool = False, strict: bool = False
+    H: Hamiltonian,
+    method: Method,
+    *,
+    work: float = math.inf,
+    compensated: bool = False,
+    strict: bool = False,
 ) -> Kernels:
     """Return the compiled loops of a method for a Hamiltonian that it admits.
 
     Arguments:
         H: the Hamiltonian; parameters stay arguments, so new values need no new code.
         method: the integrator.
+        work: how many steps of trajectories are to be made; for few, loops that compile in half the time are as good.
         compensated: carry the rounding errors of the additions along.
         strict: no fused operations, and the library's functions.
 
@@ -81,14 +90,16 @@ def stepping_kernels(
         FormulaError: if H cannot be turned into numbers.
     """
 
+    brief = work < _WORTH_UNROLLING
+
     def write() -> str:
         source = _step_source(H, method, compensated)
         functions = "\n\n".join([source.functions, *source.step, *source.begin])
         retry = source.has_lanes and not strict and _LANE_FUNCTIONS.search(functions) is not None
         header = (_SEPARATE if strict else _FUSED) + (_FOR_LANES if retry else _LIBRARY)
-        return f"{header}\n\n{_stepping_source(H, source, retry)}"
+        return f"{header}\n\n{_stepping_source(H, source, retry, brief)}"
 
-    return _kernels(H, f"stepping {astuple(method)} {compensated} {strict}", write)
+    return _kernels(H, f"stepping {astuple(method)} {compensated} {strict} {brief}", write)
 
 
 def fill(
@@ -162,8 +173,11 @@ def _step_source(H: Hamiltonian, method: Method, compensated: bool) -> StepSourc
     return doubled_source(H, method)
 
 
-def _stepping_source(H: Hamiltonian, source: StepSource, retry: bool) -> str:
-    """The functions of a step, and the loops that call them; to retry, ``one`` has careful twins of the functions."""
+def _stepping_source(H: Hamiltonian, source: StepSource, retry: bool, brief: bool) -> str:
+    """The functions of a step, and the loops that call them.
+
+    To retry, ``one`` has careful twins of the functions; brief loops have the step once, with the same bits.
+    """
     names, state = Arguments.of(H.space), source.state
     k_tail = "".join(f", {k}" for k in names.k)
     given = "".join(f", {c}" for c in source.constants) + k_tail
@@ -192,7 +206,7 @@ def _stepping_source(H: Hamiltonian, source: StepSource, retry: bool) -> str:
     ]
     constants = [f"{name} = {value}" for name, value in source.constants.items()]
     if source.has_lanes:
-        is_long = source.functions.count("\n") > _LONG
+        is_long = brief or source.functions.count("\n") > _LONG
         chains = 1 if is_long else _SLOW_CHAINS if _SLOW.search(source.functions) else _CHAINS
         lanes, unroll = (max(_CHAIN * chains, _LANES), 1 if is_long else max(1, _UNROLL // source.stages))
         block = _lanes(source, variables, start, kept, step, unroll, chains, lanes)

@@ -199,7 +199,7 @@ def lyapunov_spectrum(
     q, p = initial_states(q0, p0, n)
     values = parameter_values(H.space, parameters, used=[H.expr])
     k = tuple(values.get(name, 0.0) for name in H.space.parameters)
-    kernels = stepping_kernels(tangent_hamiltonian(H), scheme)
+    kernels = stepping_kernels(tangent_hamiltonian(H), scheme, work=len(q) * count * steps)
     # directions without a special place, or parts of H that do not interact would keep to theirs
     generic = np.linalg.qr(np.random.default_rng(0).standard_normal((2 * n, 2 * n)))[0]
     frames = np.broadcast_to(generic[:count], (len(q), count, 2 * n))

@@ -20,8 +20,8 @@ from hamsym.numeric.arguments import points
 from hamsym.numeric.codegen import scalar_value
 from hamsym.numeric.convergence import effective_size
 from hamsym.numeric.kinetic import kinetic_hessian
-from hamsym.progress import Bar
 from hamsym.numeric.stepping import sampling_kernels
+from hamsym.progress import Bar
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
 _DIVERGENCE = 50.0  # an energy error of this many kT means the leapfrog was unstable

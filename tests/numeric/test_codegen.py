@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hamsym import Hamiltonian, PhaseSpace
+from hamsym.data.systems import systems
 from hamsym.data.targets import targets
 from hamsym.errors import FormulaError, NotSeparableError, ParameterError
 from hamsym.numeric import cache, codegen, stepping
@@ -249,3 +250,19 @@ def test_damaged_compiled_code_is_compiled_again(tmp_path, damage):
     for file in spoiled:
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2] if damage is None else damage)
     assert run().stdout == first
+
+
+@pytest.mark.parametrize(
+    ("name", "method"), [("pendulum", "leapfrog"), ("henon_heiles", "yoshida4"), ("kepler", "pefrl")]
+)
+def test_brief_loops_have_the_bits_of_unrolled_ones(name, method):
+    system = systems[name]
+    q, p = system.initial_states(60, seed=1)
+    results = []
+    for work in (1.0, math.inf):
+        kernels = stepping.stepping_kernels(system.hamiltonian, method_named(method), work=work)
+        out = np.empty((2, 60, 5, q.shape[1]))
+        stepping.fill(kernels, (q, p, *out), 0, 60, 0.0, 0.02, 7, tuple(system.parameters.values()))
+        results.append(out)
+    assert np.array_equal(*results)
+    assert np.isfinite(results[0]).all()
