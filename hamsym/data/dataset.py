@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hamsym.data.cluster import encode_on_cluster
+from hamsym.data.manifest import files_of_shard, read_manifest
 from hamsym.data.shards import encode_shard
 from hamsym.data.spec import DatasetSpec
-from hamsym.data.store import Store, files_of_shard, read_manifest
+from hamsym.data.store import Store
 from hamsym.errors import DatasetError, HamsymError, ParameterError
 from hamsym.progress import Bar
 

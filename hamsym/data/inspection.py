@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from hamsym.data.store import (
+from hamsym.data.checksums import damage_of_file
+from hamsym.data.manifest import (
     MANIFEST,
     RECORDS,
-    damage_of_file,
     damage_of_shard,
     files_of_shard,
     read_manifest,

@@ -8,141 +8,23 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
+from hamsym.data.layout import arrays_of, chunk_file, range_of
 from hamsym.data.spec import DatasetSpec
-from hamsym.data.streams import BLOCK, NOISE, PARAMETERS, Block
-from hamsym.errors import NonFiniteError, ParameterError
-from hamsym.numeric.codegen import parameter_values
+from hamsym.data.starts import Starts, starts_of
+from hamsym.data.streams import NOISE
+from hamsym.errors import NonFiniteError
 from hamsym.numeric.simulate import simulate
 from hamsym.numeric.trajectories import Trajectories
 
-TIME = ("trajectory", "time")
-STATE = (*TIME, "dof")
-IMAGE = (*TIME, "y", "x")
 #: Trajectories that images without a given extent have to hold.
 _FRAMED = 16
 #: Packages whose version shapes the bytes.
 _PACKAGES = ("hamsym", "llvmlite", "numba", "numcodecs", "numpy", "sympy", "xarray", "zarr")
-
-
-@dataclass(frozen=True)
-class Array:
-    """One array of the store, of which each shard holds one chunk.
-
-    Attributes:
-        dims: names of its dimensions, ``trajectory`` first.
-        dtype: numpy's name.
-        is_coordinate: whether xarray shall show it as a coordinate.
-        text: what it is.
-    """
-
-    dims: tuple[str, ...]
-    dtype: str
-    text: str
-    is_coordinate: bool = False
-
-    def shape(self, spec: DatasetSpec, trajectories: int) -> tuple[int, ...]:
-        """Return the shape for so many trajectories."""
-        size = spec.renderer.size if spec.renderer else 0
-        dof = len(spec.source.hamiltonian.space.coordinates)
-        sizes = {"trajectory": trajectories, "time": spec.times, "dof": dof, "x": size, "y": size}
-        return tuple(sizes[d] for d in self.dims)
-
-
-def arrays_of(spec: DatasetSpec) -> dict[str, Array]:
-    """Return the arrays that a data set of this spec has, by name.
-
-    Example:
-        >>> list(arrays_of(DatasetSpec(system="kepler", trajectories=1, steps=1, dt=0.1, parameters={"k": {"choice": [1, 2]}})))
-        ['q', 'p', 'energy', 'energy_error', 'seed', 'parameter_k']
-    """
-    arrays = {
-        "q": Array(STATE, "float64", "coordinates"),
-        "p": Array(STATE, "float64", "momenta"),
-        "energy": Array(TIME, "float64", "value of the Hamiltonian"),
-        "energy_error": Array(("trajectory",), "float64", "largest |H(t) - H(0)| / max(|H(0)|, 1) of the stored times"),
-        "seed": Array(("trajectory",), "uint64", f"of the block of {BLOCK} trajectories of which this is number trajectory mod {BLOCK}", True),
-    }  # fmt: skip
-    for name, distribution in spec.parameter_distributions.items():
-        if not distribution.is_constant:
-            arrays[f"parameter_{name}"] = Array(
-                ("trajectory",), "float64", f"value of the parameter {name}", True
-            )
-    if spec.noise:
-        arrays["q_observed"] = Array(STATE, "float64", "coordinates with noise")
-        arrays["p_observed"] = Array(STATE, "float64", "momenta with noise")
-    if spec.renderer:
-        arrays["image"] = Array(IMAGE, "uint8", "picture of the configuration, row 0 at the top")
-    return arrays
-
-
-def range_of(spec: DatasetSpec, index: int) -> range:
-    """Return the trajectories of a shard.
-
-    Example:
-        >>> range_of(DatasetSpec(system="kepler", trajectories=5, steps=1, dt=0.1, shard=3), 1)
-        range(3, 5)
-    """
-    return range(index * spec.shard, min((index + 1) * spec.shard, spec.trajectories))
-
-
-@dataclass(frozen=True, eq=False)
-class Starts:
-    """Where trajectories begin.
-
-    Attributes:
-        blocks: of the random numbers of each trajectory, with this one row.
-        parameters: name to value, for each; those that are alike are one object.
-        q, p: the initial states, shape ``(trajectories, dof)``.
-    """
-
-    blocks: list[Block]
-    parameters: list[dict[str, float]]
-    q: np.ndarray
-    p: np.ndarray
-
-
-def starts_of(spec: DatasetSpec, members: range) -> Starts:
-    """Return where trajectories begin.
-
-    Arguments:
-        spec: of the data set.
-        members: the trajectories.
-
-    Raises:
-        ParameterError: if a parameter or an initial state cannot be drawn; names the trajectory.
-
-    Example:
-        >>> spec = DatasetSpec(system="pendulum", trajectories=3, steps=4, dt=0.1, initial={"q": 1, "p": 2})
-        >>> starts_of(spec, range(3)).q.shape
-        (3, 1)
-    """
-    H, distributions = spec.source.hamiltonian, spec.parameter_distributions
-    checked: dict[tuple[float, ...], dict[str, float]] = {}
-    rows: list[Block] = []
-    parameters: list[dict[str, float]] = []
-    states = []
-    for block in Block.covering(spec.seed, members):
-        rng, first = block.stream(PARAMETERS), len(parameters)
-        drawn = [d.draw(rng, BLOCK).tolist() for d in distributions.values()]
-        for member, row in zip(block.members, block.rows, strict=True):
-            values = tuple(column[row] for column in drawn)
-            if values not in checked:
-                try:
-                    named = dict(zip(distributions, values, strict=True))
-                    checked[values] = parameter_values(H.space, named, used=[H.expr])
-                except ParameterError as error:
-                    raise ParameterError(f"trajectory {member}: {error}") from None
-            parameters.append(checked[values])
-            rows.append(Block(block.index, block.seed, (row,)))
-        states.append(spec.initial_states.draw(block, parameters[first:]))
-    q, p = (np.concatenate([state[i] for state in states]).astype(np.float64) for i in range(2))
-    return Starts(rows, parameters, q, p)
 
 
 def make_shard(spec: DatasetSpec, index: int, *, threads: int | None = None) -> dict[str, np.ndarray]:
@@ -220,7 +102,7 @@ def encode_shard(spec: DatasetSpec, index: int, *, threads: int | None = None) -
     files = {}
     for name, array in arrays_of(spec).items():
         key = ".".join([str(index)] + ["0"] * (len(array.dims) - 1))
-        files[f"{name}/{key}"] = _chunk(shard[name], array.shape(spec, spec.shard))
+        files[f"{name}/{key}"] = chunk_file(shard[name], array.shape(spec, spec.shard))
     return files
 
 
@@ -243,38 +125,6 @@ def versions() -> dict[str, str]:
         True
     """
     return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
-
-
-def zarr_options(dtype: str) -> dict[str, Any]:
-    """Return how an array of this type is written: bytes of equal weight together, then zstd; the same bytes always.
-
-    Example:
-        >>> zarr_options("uint8")["filters"] is None
-        True
-    """
-    import numcodecs
-
-    width = np.dtype(dtype).itemsize
-    is_float = np.dtype(dtype).kind == "f"
-    return {
-        "zarr_format": 2,
-        "fill_value": float("nan")
-        if is_float
-        else None,  # what is missing shows; xarray would mask other values
-        "filters": [numcodecs.Shuffle(width)] if np.dtype(dtype).kind in "iuf" and width > 1 else None,
-        "compressors": numcodecs.Zstd(1),
-        "config": {"write_empty_chunks": True},
-    }
-
-
-def _chunk(values: np.ndarray, chunk: tuple[int, ...]) -> bytes:
-    """Return the file of one chunk: filter, then compressor (Zarr format 2); the last shard is padded to its size."""
-    padded = np.zeros(chunk, values.dtype)
-    padded[: len(values)] = values
-    options, content = zarr_options(values.dtype.name), padded.tobytes()
-    for codec in [*(options["filters"] or []), options["compressors"]]:
-        content = codec.encode(content)
-    return bytes(content)
 
 
 def _runs(

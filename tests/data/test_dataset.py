@@ -16,8 +16,9 @@ import xarray
 from folders import contents
 
 import hamsym as hs
-from hamsym.data import dataset, store
-from hamsym.data.shards import make_shard, starts_of
+from hamsym.data import dataset, manifest, store
+from hamsym.data.shards import make_shard
+from hamsym.data.starts import starts_of
 from hamsym.errors import DatasetError, NonFiniteError, ParameterError
 
 SPEC = hs.DatasetSpec(
@@ -195,7 +196,7 @@ KILLED = """
 import json, os, signal, sys
 from pathlib import Path
 import hamsym as hs
-from hamsym.data import shards, store
+from hamsym.data import shards
 spec, out, moments = hs.DatasetSpec.from_dict(json.loads(sys.argv[1])), Path(sys.argv[2]), json.loads(sys.argv[3])
 shards.make_shard(spec, 0)  # compiled before the forks
 calls = {"replace": Path.replace, "write_bytes": Path.write_bytes}
@@ -238,7 +239,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes(made, tmp_path):
         before = contents(folder)
         states.add(len(before))
         assert before != reference
-        if store.MANIFEST in before:
+        if manifest.MANIFEST in before:
             assert hs.check_dataset(folder).is_sound
             with pytest.raises(DatasetError, match="not complete: "):
                 hs.open_dataset(folder)
@@ -255,7 +256,7 @@ def test_killed_from_outside(made, tmp_path):
     )
     spec = changed(SPEC, trajectories=120, shard=2, render=None)
     child = subprocess.Popen([sys.executable, "-c", code, json.dumps(spec.to_dict()), tmp_path / "killed"])
-    while child.poll() is None and not (tmp_path / "killed" / store.record_name(8)).exists():
+    while child.poll() is None and not (tmp_path / "killed" / manifest.record_name(8)).exists():
         time.sleep(0.005)
     child.kill()
     child.wait()
@@ -335,7 +336,7 @@ def test_another_spec_in_the_folder_is_named_and_nothing_touched(made, copy):
 
 
 def test_other_versions_are_named(copy, monkeypatch):
-    monkeypatch.setattr(store, "versions", lambda: {"numpy": "0.1"})
+    monkeypatch.setattr(manifest, "versions", lambda: {"numpy": "0.1"})
     with pytest.raises(DatasetError, match=r"another version: .*numpy = .* there, '0.1' here"):
         hs.generate_dataset(SPEC, copy, progress=False)
 
@@ -358,7 +359,7 @@ def test_a_full_disk_is_a_clear_error_and_finished_shards_stay(made, tmp_path, m
             DatasetError, match=r"No space left on device; \d of 3 shards are finished and stay"
         ):
             hs.generate_dataset(SPEC, tmp_path / "full", progress=False)
-    kept = [i for i in range(3) if (tmp_path / "full" / store.record_name(i)).exists()]
+    kept = [i for i in range(3) if (tmp_path / "full" / manifest.record_name(i)).exists()]
     assert kept in ([0], [0, 1])
     assert not (tmp_path / "full" / store.SCRATCH).exists()
     hs.generate_dataset(SPEC, tmp_path / "full", progress=False)

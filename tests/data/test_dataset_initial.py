@@ -8,9 +8,9 @@ from scipy import stats
 
 import hamsym as hs
 from hamsym.data.initial import OwnStates
-from hamsym.data.shards import starts_of
 from hamsym.data.shells import Shell
 from hamsym.data.source import Source
+from hamsym.data.starts import starts_of
 from hamsym.errors import ParameterError
 from hamsym.numeric.codegen import array_function
 
