@@ -40,9 +40,9 @@ from .symbolic.symmetry.standard import total_momentum as total_momentum
 from .symbolic.symmetry.standard import translation as translation
 from .symbolic.transforms import change_variables as change_variables
 from .symbolic.transforms import point_transformation as point_transformation
-from .symbolic.zero_test.verdict import Proved as Proved
-from .symbolic.zero_test.verdict import Refuted as Refuted
-from .symbolic.zero_test.verdict import Undecided as Undecided
+from .symbolic.zero_test.proved import Proved as Proved
+from .symbolic.zero_test.refuted import Refuted as Refuted
+from .symbolic.zero_test.undecided import Undecided as Undecided
 from .symbolic.zero_test.verdict import Verdict as Verdict
 
 __version__: str

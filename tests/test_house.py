@@ -33,7 +33,13 @@ ORDER = [
         "hamsym.symbolic.zero_test.witness",
         "hamsym.symbolic.zero_test.evaluation",
     ],
+    ["hamsym.symbolic.zero_test.showing"],
     ["hamsym.symbolic.zero_test.verdict"],
+    [
+        "hamsym.symbolic.zero_test.proved",
+        "hamsym.symbolic.zero_test.refuted",
+        "hamsym.symbolic.zero_test.undecided",
+    ],
     ["hamsym.symbolic.zero_test.claim"],
     ["hamsym.symbolic.zero_test.proof"],
     ["hamsym.symbolic.zero_test.decide"],

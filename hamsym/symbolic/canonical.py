@@ -17,7 +17,9 @@ from hamsym.symbolic.formula.parser import Domain
 from hamsym.symbolic.space import Space
 from hamsym.symbolic.symmetry.flows import Flow
 from hamsym.symbolic.zero_test.decide import Claim, decide, formal_bracket
-from hamsym.symbolic.zero_test.verdict import Proved, Refuted, Verdict
+from hamsym.symbolic.zero_test.proved import Proved
+from hamsym.symbolic.zero_test.refuted import Refuted
+from hamsym.symbolic.zero_test.verdict import Verdict
 from hamsym.symbolic.zero_test.witness import Point
 
 _QUESTION = "the map is canonical"
@@ -25,7 +27,7 @@ _QUESTION = "the map is canonical"
 Pair = tuple[sp.Symbol, sp.Symbol]
 
 
-@dataclass(repr=False)
+@dataclass(repr=False, eq=False)
 class MapVerdict(Verdict):
     """Whether a map keeps the Poisson bracket: one verdict for each bracket of two new variables.
 

@@ -14,7 +14,7 @@ from hamsym.symbolic.formula.parser import Domain, parse_with_domain
 from hamsym.symbolic.tower import Clock
 from hamsym.symbolic.zero_test.decide import Claim, decide, prove
 from hamsym.symbolic.zero_test.evaluation import evaluate
-from hamsym.symbolic.zero_test.verdict import Refuted
+from hamsym.symbolic.zero_test.refuted import Refuted
 
 relaxed = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 

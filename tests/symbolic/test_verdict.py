@@ -11,7 +11,10 @@ from expressions import P1, Q1, SPACE, V
 from hamsym import Hamiltonian, PhaseSpace
 from hamsym.errors import UndecidedError
 from hamsym.symbolic.bracket import is_zero, poisson_bracket, verify
-from hamsym.symbolic.zero_test.verdict import Constant, Proved, Refuted, Relation, Undecided, Verdict
+from hamsym.symbolic.zero_test.proved import Proved, Relation
+from hamsym.symbolic.zero_test.refuted import Refuted
+from hamsym.symbolic.zero_test.undecided import Undecided
+from hamsym.symbolic.zero_test.verdict import Constant, Verdict
 
 
 @pytest.fixture(scope="module")
@@ -192,3 +195,22 @@ def test_notebooks_get_latex(proved, undecided):
     assert r"\neq 0" in moved._repr_latex_() and r"V{\left(z_{1} \right)} =" in moved._repr_latex_()
     assert r"\overset{?}{=}" in undecided._repr_latex_()
     assert all(v._repr_latex_().count("{") == v._repr_latex_().count("}") for v in (proved, moved, undecided))
+
+
+def test_a_copy_through_pickle_says_the_same_and_another_claim_does_not(proved, refuted, undecided):
+    for verdict in (proved, refuted, undecided):
+        assert pickle.loads(pickle.dumps(verdict)) == verdict
+    identities = "sin(q1)**2 + cos(q1)**2 - 1", "cosh(q1)**2 - sinh(q1)**2 - 1"
+    first, second = (is_zero(text, SPACE) for text in identities)
+    assert first == is_zero(identities[0], SPACE) and first != second and proved != refuted
+
+
+def test_derivatives_of_undefined_functions_are_written_as_in_books():
+    space = PhaseSpace("x y", "px py", functions={"V": 1, "W": 2})
+    H = Hamiltonian("(px**2 + py**2)/2 + V(x**2 + y**2) + W(x**2 + y**2, x**2 + y**2)", space)
+    proof = verify(H, "x*py - y*px")
+    text = str(proof)
+    assert "= V'(x**2 + y**2)" in text and "= D_1 W(x**2 + y**2, x**2 + y**2)" in text and "Subs" not in text
+    slopes = [r.meaning for r in proof.certificate if "'" in str(r)]
+    assert slopes == [sp.Subs(*s.args) for s in slopes if isinstance(s, sp.Subs)] and slopes
+    assert "Subs" not in json.dumps(proof.to_dict())

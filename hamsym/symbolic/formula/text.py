@@ -6,6 +6,8 @@ import sympy as sp
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
+from hamsym.symbolic.formula.applied import application
+
 
 def to_text(expression: sp.Expr) -> str:
     """Return the formula's text, such that parsing it gives the expression back.
@@ -18,7 +20,38 @@ def to_text(expression: sp.Expr) -> str:
     return _FormulaPrinter().doprint(expression)
 
 
-class _FormulaPrinter(StrPrinter):
+def to_prose(expression: sp.Expr) -> str:
+    """Return an expression as people write it: derivatives of undefined functions as V'(x) and D_1 W(x, y).
+
+    Example:
+        >>> x, V, W = sp.Symbol("x", real=True), sp.Function("V"), sp.Function("W")
+        >>> slopes = sp.diff(V(x**2), x), sp.diff(W(x**2, x + 1), x)
+        >>> [to_prose(e) for e in slopes]
+        ["2*x*V'(x**2)", '2*x*D_1 W(x**2, x + 1) + D_2 W(x**2, x + 1)']
+    """
+    return _Prose().doprint(expression)
+
+
+class _Prose(StrPrinter):
+    def _print_Derivative(self, expr: sp.Expr) -> str:
+        applied = application(expr)
+        if applied is None:
+            return str(StrPrinter().doprint(expr))
+        at = ", ".join(self._print(a) for a in applied.arguments)
+        if len(applied.orders) == 1:
+            n = applied.orders[0]
+            return applied.name + ("'" * n if n <= 3 else f"^({n})") + f"({at})"
+        slots = (f"D_{k}" + (f"^{n}" if n > 1 else "") for k, n in enumerate(applied.orders, 1) if n)
+        return " ".join([*slots, f"{applied.name}({at})"])
+
+    _print_Subs = _print_Derivative
+
+    def parenthesize(self, item: sp.Expr, level: int, strict: bool = False) -> str:
+        text = str(super().parenthesize(item, level, strict))
+        return f"({text})" if text.startswith("D_") and level >= PRECEDENCE["Pow"] else text
+
+
+class _FormulaPrinter(_Prose):
     def _print_Exp1(self, expr: sp.Expr) -> str:
         return "exp(1)"
 

@@ -17,8 +17,11 @@ from hamsym.symbolic import tower as tw
 from hamsym.symbolic.zero_test.claim import Claim as Claim
 from hamsym.symbolic.zero_test.claim import formal_bracket as formal_bracket
 from hamsym.symbolic.zero_test.proof import prove as prove
+from hamsym.symbolic.zero_test.proved import Proved
+from hamsym.symbolic.zero_test.refuted import Refuted
 from hamsym.symbolic.zero_test.tape import NoTape, OutsideDomain, Polynomial, TooLarge
-from hamsym.symbolic.zero_test.verdict import Proved, Refuted, Undecided, Verdict
+from hamsym.symbolic.zero_test.undecided import Undecided
+from hamsym.symbolic.zero_test.verdict import Verdict
 from hamsym.symbolic.zero_test.witness import Point, choices, enclosure, is_short, nearer, points
 
 #: Bits of the first look, points of the first look.

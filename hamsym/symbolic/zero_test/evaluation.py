@@ -13,6 +13,7 @@ import sympy as sp
 from sympy.core.numbers import Number
 
 from hamsym.symbolic.formula.applied import application
+from hamsym.symbolic.formula.parser import Domain
 
 #: Correct decimal digits after the point that are asked for.
 DIGITS = 100
@@ -120,6 +121,18 @@ def settled(
                 return Value(number, abs(number) * mpmath.mpf(10) ** -40)
             last = number
     return None
+
+
+def inside(
+    domain: Domain, point: Mapping[sp.Symbol, sp.Rational], functions: Mapping[str, sp.Lambda]
+) -> bool:
+    """Tell whether a point certainly lies in a domain."""
+    for expressions, signs in ((domain.positive, (1,)), (domain.nonzero, (1, -1))):
+        for expression in expressions:
+            value = evaluate(expression, point, functions) or settled(expression, point, functions)
+            if value is None or value.is_negligible or (1 if value.number > 0 else -1) not in signs:
+                return False
+    return True
 
 
 def concrete(expression: sp.Expr, functions: Mapping[str, sp.Lambda]) -> sp.Expr:
