@@ -420,3 +420,22 @@ def test_a_singularity_at_the_start_is_reported_not_returned():
     with pytest.raises(NonFiniteError, match="trajectory 0") as caught:
         run("kepler", [[0.0, 0.0]], [[0.0, 0.0]])
     assert caught.value.time == pytest.approx(DT)
+
+
+@pytest.mark.slow
+def test_energy_does_not_drift_in_ten_million_compensated_steps():
+    """48 000 periods of Kepler: what is left is the bounded oscillation of the method."""
+    options = {
+        "dt": 0.03,
+        "steps": 10_000_000,
+        "save_every": 10_000,
+        "method": "blanes_moan6",
+        "compensated": True,
+    }
+    t = run("kepler", [[0.7, 0.0]], [[0.0, math.sqrt(1.3 / 0.7)]], **options)
+    error = t.energy_error[0]
+    drift = np.polyfit(t.t, error, 1)[0] * t.t[-1]
+    assert abs(drift) < 2e-14
+    assert np.abs(error).max() < 1e-13
+    momentum = t.invariant("q1*p2 - q2*p1")
+    assert np.abs(momentum - momentum[0, 0]).max() < 2e-14
