@@ -13,14 +13,20 @@ from hamsym.cli.options import AsJson
 
 dataset = typer.Typer(
     help="Make, describe and check data sets of trajectories.",
-    no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
 Folder = Annotated[Path, typer.Argument(metavar="PATH", help="Folder of the data set.")]
 #: Exit codes of ``check``.
 DAMAGED, INCOMPLETE = 1, 3
+
+
+@dataset.callback(invoke_without_command=True)
+def root(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @dataset.command()

@@ -2,8 +2,8 @@
 
 The measure is the microcanonical one, δ(H − E) dq dp: what a long ergodic trajectory of that energy visits.  For d degrees
 of freedom it gives q the density (E − U(q))^(d/2 − 1) where U < E, and then p the direction u/|u| of a normal vector u in
-the metric of K, with the length that K(p) = E − U(q) leaves (Frenkel and Smit, Understanding Molecular Simulation,
-section 2.2).  q is drawn in a box by rejection, so it is this density on the part of the surface above the box.
+the metric of K, with the length that K(p) = E − U(q) leaves (Ray, Physical Review A 44 (1991)
+4061).  q is drawn in a box by rejection, so it is this density on the part of the surface above the box.
 """
 
 from __future__ import annotations

@@ -140,11 +140,15 @@ class Store:
     def _write(self, name: str, content: bytes) -> None:
         """Put a file in its place by renaming; one that is there already stays.
 
-        Nothing waits for the disk, which would take longer than the work: what a power cut takes, checksums show.
+        Only the manifest waits for the disk, all files would take longer than the work: of the others, checksums show what
+        a power cut took.
         """
         if damage_of_file(self.path / name, digest(content)):
             partial = self.path / SCRATCH / "file"
             partial.write_bytes(content)
+            if name == MANIFEST:
+                with partial.open("rb") as file:
+                    os.fsync(file.fileno())
             (self.path / name).parent.mkdir(exist_ok=True)
             partial.replace(self.path / name)
 

@@ -101,6 +101,8 @@ def test_wrong_usage_is_refused(tmp_path, spec):
         with pytest.raises(HamsymError, match=message):
             run(*arguments)
     assert run("generate", spec).exit_code == 2
+    alone = run()
+    assert (alone.exit_code, alone.stdout.count("  check ")) == (0, 1)
     done = subprocess.run([HAMSYM, "dataset", "check", tmp_path], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: there is no data set") and done.stderr.count("\n") == 1
