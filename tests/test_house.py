@@ -56,7 +56,12 @@ ORDER = [
     ["hamsym.symbolic.integrals.jumps"],
     ["hamsym.symbolic.integrals.conserved", "hamsym.symbolic.integrals.rank"],
     ["hamsym.symbolic.integrals.readable"],
-    ["hamsym.symbolic.integrals.products", "hamsym.symbolic.integrals.special"],
+    [
+        "hamsym.symbolic.integrals.natural",
+        "hamsym.symbolic.integrals.products",
+        "hamsym.symbolic.integrals.solved",
+        "hamsym.symbolic.integrals.special",
+    ],
     ["hamsym.symbolic.integrals.basis"],
     ["hamsym.symbolic.integrals.search", "hamsym.symbolic.lie_names"],
     ["hamsym.symbolic.integrals.invariants", "hamsym.symbolic.algebra"],

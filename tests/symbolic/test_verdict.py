@@ -199,7 +199,7 @@ def test_notebooks_get_latex(proved, undecided):
 
 def test_a_copy_through_pickle_says_the_same_and_another_claim_does_not(proved, refuted, undecided):
     for verdict in (proved, refuted, undecided):
-        assert pickle.loads(pickle.dumps(verdict)) == verdict
+        assert pickle.loads(pickle.dumps(verdict)) == verdict  # noqa: S301
     identities = "sin(q1)**2 + cos(q1)**2 - 1", "cosh(q1)**2 - sinh(q1)**2 - 1"
     first, second = (is_zero(text, SPACE) for text in identities)
     assert first == is_zero(identities[0], SPACE) and first != second and proved != refuted

@@ -9,15 +9,19 @@ from sympy.printing.str import StrPrinter
 from hamsym.symbolic.formula.applied import application
 
 
-def to_text(expression: sp.Expr) -> str:
+def to_text(expression: sp.Expr, *, order: str | None = None) -> str:
     """Return the formula's text, such that parsing it gives the expression back.
+
+    Arguments:
+        expression: the formula.
+        order: sympy's name of an order of terms; ``"none"`` keeps that of the arguments.
 
     Example:
         >>> x = sp.Symbol("x", real=True)
         >>> to_text(sp.exp(1)*x + sp.Abs(x) + x**sp.Rational(2, 3))
         'x**(2/3) + exp(1)*x + sqrt((x)**2)'
     """
-    return _FormulaPrinter().doprint(expression)
+    return _FormulaPrinter({"order": order}).doprint(expression)
 
 
 def to_prose(expression: sp.Expr) -> str:

@@ -7,26 +7,26 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import sympy as sp
-from flint import fmpq_mpoly
 
 from hamsym.errors import UndecidedError
 from hamsym.symbolic import tower as tw
 from hamsym.symbolic.bracket import Formula, verify
 from hamsym.symbolic.formula.text import shorten, to_text
 from hamsym.symbolic.hamiltonian import Hamiltonian
-from hamsym.symbolic.integrals.ansatz import Ansatz, Exponents
+from hamsym.symbolic.integrals.ansatz import Ansatz
 from hamsym.symbolic.integrals.completeness import doubt
-from hamsym.symbolic.integrals.conserved import Conservation, Solution
+from hamsym.symbolic.integrals.conserved import Conservation
 from hamsym.symbolic.integrals.independence import are_independent
+from hamsym.symbolic.integrals.natural import Natural
 from hamsym.symbolic.integrals.products import minimal_generators
-from hamsym.symbolic.integrals.rank import JacobianRank, flow_rank, is_rank_exact, numeric_rank
-from hamsym.symbolic.integrals.readable import Combination
+from hamsym.symbolic.integrals.rank import flow_rank, is_rank_exact, numeric_rank
+from hamsym.symbolic.integrals.solved import Solved, solved
 from hamsym.symbolic.integrals.special import SpecialCase, special_cases
 from hamsym.symbolic.zero_test.tape import NoTape
 from hamsym.symbolic.zero_test.verdict import Verdict
 
-#: Integrals that a notebook or terminal shows.
-SHOWN = 40
+#: Integrals that a notebook or terminal shows, and seconds that it may spend on the rank.
+SHOWN, DISPLAY_SECONDS = 40, 2.0
 
 
 class IntegralBasis:
@@ -37,6 +37,7 @@ class IntegralBasis:
     Attributes:
         space: the space.
         dimension: the number of independent integrals, over Q or over the field of the parameters.
+        integrals: the integrals, of low degree and of few terms first.
         complete: whether it was shown that there are no others in the ansatz.
         reason: why, or why not.
         size: numbers of equations and of unknowns of the linear system.
@@ -56,46 +57,49 @@ class IntegralBasis:
         ansatz: Ansatz,
         functions: Sequence[sp.Expr],
         budget: float,
-        system: Conservation | None = None,
-        combinations: Sequence[Combination] = (),
-        solution: Solution | None = None,
-        columns: Sequence[Exponents] = (),
-        solved_degree: int = 0,
+        found: Solved | None = None,
     ) -> None:
         self.ansatz, self.space, self.functions = ansatz, ansatz.space, tuple(functions)
         self.budget = budget
         self.complete, self.reason = False, ""
-        self._system, self._combinations = system, list(combinations)
-        self._solution, self._columns = solution or Solution([], (0, 0)), columns
-        self._solved_degree = solved_degree
+        self.dimension, self.size = 0, (0, 0)
+        self._solved, self._degree, self._may_jump = found, 0, False
+        if found is not None:
+            self.dimension, self.size, self._degree = (
+                len(found.combinations),
+                found.solution.size,
+                found.degree,
+            )
+            self._may_jump = bool(found.solution.critical)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Give formulas and facts to pickle; a copy solves the linear system again should it need it."""
+        return {"integrals": self.integrals, **self.__dict__, "_solved": None}
 
     @property
     def tried(self) -> str:
         """What was tried, in words."""
-        if self._system is None:
+        if not self._degree:
             return "no degree was finished"
-        return f"all monomials up to degree {self._solved_degree} were tried"
-
-    @property
-    def dimension(self) -> int:
-        """The number of independent integrals."""
-        return len(self._combinations)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """The numbers of equations and of unknowns of the linear system that was solved."""
-        return self._solution.size
+        return f"all monomials up to degree {self._degree} were tried"
 
     @cached_property
     def integrals(self) -> list[sp.Expr]:
         """The integrals, of low degree and of few terms first."""
-        return [] if self._system is None else [self._system.expression(c) for c in self._combinations]
+        found = self._solved
+        return [] if found is None else [found.system.expression(c) for c in found.combinations]
 
-    def _ready(self) -> Conservation:
-        """Return the linear system with a fresh budget."""
-        assert self._system is not None
-        self._system.allow(self.budget)
-        return self._system
+    def _ready(self, seconds: float) -> Solved:
+        """Return the solved system with so much time.
+
+        Raises:
+            ProofStopped: if it has to be solved again and that takes longer.
+        """
+        if self._solved is None:
+            system = Conservation(self.ansatz, self.functions, tw.Clock(seconds))
+            self._solved = solved(system, self._degree)
+        self._solved.system.allow(seconds)
+        return self._solved
 
     # -- structure -------------------------------------------------------------------------------------
 
@@ -110,10 +114,14 @@ class IntegralBasis:
 
     @cached_property
     def _generators(self) -> list[int]:
-        if not self._combinations:
+        return self._find_generators(self.budget)
+
+    def _find_generators(self, seconds: float) -> list[int]:
+        if not self.dimension:
             return []
         try:
-            return minimal_generators(self._ready(), self._combinations)
+            found = self._ready(seconds)
+            return minimal_generators(found.system, found.combinations)
         except tw.ProofStopped as stop:
             raise UndecidedError(f"the generators were not found: {stop}; give a larger budget") from stop
 
@@ -129,28 +137,35 @@ class IntegralBasis:
 
     @cached_property
     def _rank(self) -> tuple[int, bool]:
-        if not self._combinations:
+        return self._find_rank(self.budget)
+
+    def _find_rank(self, seconds: float) -> tuple[int, bool]:
+        if not self.dimension:
             return 0, True
         try:
+            if "_generators" not in self.__dict__:
+                self.__dict__["_generators"] = self._find_generators(seconds)
             chosen, generate = self._generators, True
         except UndecidedError:
             chosen, generate = list(range(min(self.dimension, SHOWN))), False
-        system = self._ready()
-        clock, found = system.tower.clock, JacobianRank(0)
+        value = 0
         try:
+            solution = self._ready(seconds)
+            system, clock = solution.system, solution.system.tower.clock
             limit = len(self.space.variables)
             if self.space.time is None:  # the differential of an integral vanishes on the flows
                 limit -= flow_rank(self.functions, self.space, clock)
             bound = min(limit, len(chosen))
             found = numeric_rank([self.integrals[i] for i in chosen], self.space, clock, bound)
-            if found.value >= bound:
-                return found.value, generate or found.value == limit
-            elements = [system.element(self._combinations[i]) for i in chosen]
+            value = found.value
+            if value >= bound:
+                return value, generate or value == limit
+            elements = [system.element(solution.combinations[i]) for i in chosen]
             variables = [system.tower.number(v) for v in self.space.variables]
             exact = generate and is_rank_exact(system.tower, elements, variables, found)
-            return found.value, exact
+            return value, exact
         except (tw.ProofStopped, NoTape, ArithmeticError, ValueError):
-            return found.value, False
+            return value, False
 
     def contains(self, expression: Formula) -> bool:
         """Tell whether an expression is a combination of the integrals and a constant.
@@ -163,12 +178,12 @@ class IntegralBasis:
             UndecidedError: if that could neither be shown nor excluded.
         """
         expr = self.space.express(expression)
-        rational = not any(isinstance(v, fmpq_mpoly) for c in self._combinations for v in c.values())
+        rational = self._solved.combinations if self._solved and self._solved.is_rational else []
         written = [] if rational else self.integrals
         try:
             system = Conservation(self.ansatz, self.functions, tw.Clock(self.budget), [expr, *written])
             ring = system.tower.ring
-            known = [system.element(c) for c in self._combinations] if rational else system.extra[1:]
+            known = [system.element(c) for c in rational] if rational else system.extra[1:]
             columns = [ring.lift(e) for e in (ring.one, *known, system.extra[0])]
             if any(max(v) == len(columns) - 1 for v in system.relations(columns).vectors):
                 return True
@@ -206,9 +221,13 @@ class IntegralBasis:
 
     @cached_property
     def _jumps(self) -> tuple[list[SpecialCase], str]:
-        if not self._solution.critical:
+        if not self._may_jump:
             return [], ""
-        return special_cases(self._ready(), self._solution, self._columns, self.budget)
+        try:
+            found = self._ready(self.budget)
+        except tw.ProofStopped as stop:
+            return [], str(stop)
+        return special_cases(found.system, found.solution, found.columns, self.budget)
 
     # -- evidence --------------------------------------------------------------------------------------
 
@@ -255,26 +274,43 @@ class IntegralBasis:
     def __getitem__(self, i: int) -> sp.Expr:
         return self.integrals[i]
 
-    @property
-    def _headline(self) -> str:
+    def _headline(self, rank: str = "") -> str:
         complete = "complete" if self.complete else "perhaps not complete"
-        return f"{self.dimension} integral{'s' * (self.dimension != 1)}, {complete}"
+        return f"{self.dimension} integral{'s' * (self.dimension != 1)}, {rank}{complete}"
+
+    def _shown_rank(self) -> str:
+        """Return the rank as far as it is known within seconds."""
+        found = self.__dict__.get("_rank") or self._find_rank(min(self.budget, DISPLAY_SECONDS))
+        if found[1]:
+            self.__dict__["_rank"] = found
+        return f"rank {'' if found[1] else 'at least '}{found[0]}, "
+
+    def _after(self) -> Iterator[str]:
+        if self.dimension > SHOWN:
+            yield f"… and {self.dimension - SHOWN} more"
+        yield from (f"special values: {case}" for case in self.jumps)
+        if self.jumps_reason:
+            yield f"perhaps more special values: {self.jumps_reason}"
 
     def __str__(self) -> str:
-        lines = [self._headline + f": {self.reason}"]
-        lines += [f"  {shorten(to_text(e))}" for e in self.integrals[:SHOWN]]
-        if self.dimension > SHOWN:
-            lines.append(f"  … and {self.dimension - SHOWN} more")
-        lines += [f"special values: {case}" for case in self.jumps]
-        return "\n".join(lines)
+        write, head = Natural(self.space), self._headline(self._shown_rank())
+        rows = [f"  {shorten(write.text(e))}" for e in self.integrals[:SHOWN]]
+        return "\n".join([head if self.complete else f"{head}: {self.reason}", *rows, *self._after()])
 
     def __repr__(self) -> str:
-        return f"<IntegralBasis: {self._headline}>"
+        return f"<IntegralBasis: {self._headline()}>"
 
     def _repr_html_(self) -> str:
+        write, head = Natural(self.space), self._headline(self._shown_rank())
         rows = "".join(
-            f"<tr><td>{k}</td><td style='text-align:left'>$\\displaystyle {sp.latex(e)}$</td></tr>"
+            f"<tr><td>{k}</td><td style='text-align:left'>$\\displaystyle {write.latex(e)}$</td></tr>"
             for k, e in enumerate(self.integrals[:SHOWN], 1)
         )
-        more = f"<p>… and {self.dimension - SHOWN} more</p>" if self.dimension > SHOWN else ""
-        return f"<p><b>{self._headline}</b> <small>({html.escape(self.reason)})</small></p><table>{rows}</table>{more}"
+        after = "".join(f"<p>{html.escape(line)}</p>" for line in self._after())
+        return f"<p><b>{head}</b> <small>({html.escape(self.reason)})</small></p><table>{rows}</table>{after}"
+
+    def _repr_latex_(self) -> str:
+        write = Natural(self.space)
+        rows = [f"&{write.latex(e)}" for e in self.integrals[:SHOWN]]
+        head = rf"&\text{{{self._headline(self._shown_rank())}}}"
+        return r"$$\begin{aligned}" + r" \\ ".join([head, *rows]) + r"\end{aligned}$$"

@@ -16,7 +16,7 @@ from hamsym.symbolic.integrals.basis import IntegralBasis
 from hamsym.symbolic.integrals.completeness import doubt
 from hamsym.symbolic.integrals.conserved import Conservation
 from hamsym.symbolic.integrals.independence import is_certain
-from hamsym.symbolic.integrals.readable import readable
+from hamsym.symbolic.integrals.solved import solved
 from hamsym.symbolic.space import Space
 
 #: Above this many monomials the lower degrees are solved first, so that an overrun leaves their integrals.
@@ -97,12 +97,8 @@ def solve(
 def _solved(
     system: Conservation, ansatz: Ansatz, degree: int, functions: Sequence[sp.Expr], budget: float
 ) -> IntegralBasis:
-    columns = system.independent(ansatz.limited(degree).exponents)
-    solution = system.solve(columns)
-    vectors = [{columns[j]: value for j, value in vector.items()} for vector in solution.vectors]
-    basis = IntegralBasis(
-        ansatz, functions, budget, system, readable(ansatz, vectors), solution, columns, degree
-    )
+    found = solved(system, degree)
+    basis = IntegralBasis(ansatz, functions, budget, found)
     if degree < ansatz.degree:
         return basis
     basis.complete, basis.reason = (
@@ -117,8 +113,8 @@ def _solved(
         return basis
     reason = doubt(system.tower, system.used)
     if reason is not None:
-        pivots = sorted(set(range(len(columns))) - {max(v) for v in solution.vectors})
-        if is_certain(ansatz, columns, pivots, functions, system.tower.clock):
+        pivots = sorted(set(range(len(found.columns))) - {max(v) for v in found.solution.vectors})
+        if is_certain(ansatz, found.columns, pivots, functions, system.tower.clock):
             basis.reason += (
                 "; that no relation between functions was overlooked is certified by values at points"
             )
