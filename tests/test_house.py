@@ -62,6 +62,7 @@ ORDER = [
         "hamsym.symbolic.integrals.solved",
         "hamsym.symbolic.integrals.special",
     ],
+    ["hamsym.symbolic.integrals.display"],
     ["hamsym.symbolic.integrals.basis"],
     ["hamsym.symbolic.integrals.search", "hamsym.symbolic.lie_names"],
     ["hamsym.symbolic.integrals.invariants", "hamsym.symbolic.algebra"],

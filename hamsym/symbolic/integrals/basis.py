@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
@@ -16,8 +15,8 @@ from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.integrals.ansatz import Ansatz
 from hamsym.symbolic.integrals.completeness import doubt
 from hamsym.symbolic.integrals.conserved import Conservation
+from hamsym.symbolic.integrals.display import SHOWN, Display
 from hamsym.symbolic.integrals.independence import are_independent
-from hamsym.symbolic.integrals.natural import Natural
 from hamsym.symbolic.integrals.products import minimal_generators
 from hamsym.symbolic.integrals.rank import flow_rank, is_rank_exact, numeric_rank
 from hamsym.symbolic.integrals.solved import Solved, solved
@@ -25,11 +24,8 @@ from hamsym.symbolic.integrals.special import SpecialCase, special_cases
 from hamsym.symbolic.zero_test.tape import NoTape
 from hamsym.symbolic.zero_test.verdict import Verdict
 
-#: Integrals that a notebook or terminal shows, and seconds that it may spend on the rank.
-SHOWN, DISPLAY_SECONDS = 40, 2.0
 
-
-class IntegralBasis:
+class IntegralBasis(Display):
     """A basis of all conserved combinations of an ansatz, modulo constants.
 
     Generators, rank and special cases are computed when first asked for, each within the budget of the search.
@@ -138,6 +134,12 @@ class IntegralBasis:
     @cached_property
     def _rank(self) -> tuple[int, bool]:
         return self._find_rank(self.budget)
+
+    def _rank_within(self, seconds: float) -> tuple[int, bool]:
+        found = self.__dict__.get("_rank") or self._find_rank(min(self.budget, seconds))
+        if found[1]:
+            self.__dict__["_rank"] = found
+        return found
 
     def _find_rank(self, seconds: float) -> tuple[int, bool]:
         if not self.dimension:
@@ -273,44 +275,3 @@ class IntegralBasis:
 
     def __getitem__(self, i: int) -> sp.Expr:
         return self.integrals[i]
-
-    def _headline(self, rank: str = "") -> str:
-        complete = "complete" if self.complete else "perhaps not complete"
-        return f"{self.dimension} integral{'s' * (self.dimension != 1)}, {rank}{complete}"
-
-    def _shown_rank(self) -> str:
-        """Return the rank as far as it is known within seconds."""
-        found = self.__dict__.get("_rank") or self._find_rank(min(self.budget, DISPLAY_SECONDS))
-        if found[1]:
-            self.__dict__["_rank"] = found
-        return f"rank {'' if found[1] else 'at least '}{found[0]}, "
-
-    def _after(self) -> Iterator[str]:
-        if self.dimension > SHOWN:
-            yield f"… and {self.dimension - SHOWN} more"
-        yield from (f"special values: {case}" for case in self.jumps)
-        if self.jumps_reason:
-            yield f"perhaps more special values: {self.jumps_reason}"
-
-    def __str__(self) -> str:
-        write, head = Natural(self.space), self._headline(self._shown_rank())
-        rows = [f"  {shorten(write.text(e))}" for e in self.integrals[:SHOWN]]
-        return "\n".join([head if self.complete else f"{head}: {self.reason}", *rows, *self._after()])
-
-    def __repr__(self) -> str:
-        return f"<IntegralBasis: {self._headline()}>"
-
-    def _repr_html_(self) -> str:
-        write, head = Natural(self.space), self._headline(self._shown_rank())
-        rows = "".join(
-            f"<tr><td>{k}</td><td style='text-align:left'>$\\displaystyle {write.latex(e)}$</td></tr>"
-            for k, e in enumerate(self.integrals[:SHOWN], 1)
-        )
-        after = "".join(f"<p>{html.escape(line)}</p>" for line in self._after())
-        return f"<p><b>{head}</b> <small>({html.escape(self.reason)})</small></p><table>{rows}</table>{after}"
-
-    def _repr_latex_(self) -> str:
-        write = Natural(self.space)
-        rows = [f"&{write.latex(e)}" for e in self.integrals[:SHOWN]]
-        head = rf"&\text{{{self._headline(self._shown_rank())}}}"
-        return r"$$\begin{aligned}" + r" \\ ".join([head, *rows]) + r"\end{aligned}$$"
