@@ -111,7 +111,10 @@ def simulate(
             f"the result would take {size:.3g} GB; raise save_every or take fewer trajectories"
         ) from None
     t = t0 + dt * (save_every * np.arange(time))
-    result = Trajectories(H, scheme.name, dt, values, t, all_q, all_p, automatic=method == "auto")
+    result = Trajectories(
+        H, scheme.name, dt, values, t, all_q, all_p,
+        automatic=method == "auto", compensated=bool(compensated), strict=bool(strict),
+    )  # fmt: skip
     k = tuple(values.get(name, 0.0) for name in H.space.parameters)
     states = (q, p, result.q, result.p)
 

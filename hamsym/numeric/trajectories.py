@@ -41,6 +41,7 @@ class Trajectories:
         parameters: name to value.
         t: times, float64, shape ``(time,)``.
         q, p: states, float64, shape ``(batch, time, dof)``.
+        compensated, strict: as they were given to :func:`hamsym.simulate`.
 
     Example:
         >>> from hamsym import Hamiltonian, PhaseSpace, simulate
@@ -58,6 +59,8 @@ class Trajectories:
     q: np.ndarray
     p: np.ndarray
     automatic: bool = False
+    compensated: bool = False
+    strict: bool = False
 
     @property
     def energy(self) -> np.ndarray:
@@ -133,6 +136,8 @@ class Trajectories:
             "momenta": [s.name for s in space.momenta],
             "method": self.method,
             "dt": self.dt,
+            "compensated": self.compensated,
+            "strict": self.strict,
             "parameters": dict(self.parameters),
         }
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import sympy as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 import hamsym as hs
@@ -177,3 +179,24 @@ def test_a_driven_system_that_does_not_separate_keeps_the_order():
             end = hs.simulate(H, [0.4], [0.3], 2 / n, n, t0=0.5, method=method)
             errors.append(math.hypot(*(np.array([end.q[0, -1, 0], end.p[0, -1, 0]]) - exact)))
         assert abs(math.log2(errors[0] / errors[1]) - method.order) < 0.15, (method, errors)
+
+
+@pytest.mark.slow
+@settings(max_examples=12, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(["q1**4/4", "cos(q1 - q2)", "q1*q2", "sqrt(1 + q2**2)", "exp(-q1**2)", "q2**3/9"]),
+        min_size=1,
+    ),
+    st.sampled_from(["p1**2/2 + p2**2/2", "(p1**2 + p1*p2 + p2**2)/2", "sqrt(1 + p1**2 + p2**2)"]),
+    st.integers(0, 1000),
+)
+def test_random_separable_systems_agree_with_an_adaptive_solver_and_run_back(terms, kinetic, seed):
+    H = plane(f"{kinetic} + q1**2/2 + q2**2/2 + ({' + '.join(terms)})/4", 2)
+    q, p = np.random.default_rng(seed).uniform(-0.8, 0.8, (2, 4, 2))
+    there = hs.simulate(H, q, p, 0.01, 300, save_every=300, method="auto")
+    for i in range(4):
+        exact = adaptive(H, q[i], p[i], {}, there.t)[-1]
+        assert np.abs(np.concatenate([there.q[i, -1], there.p[i, -1]]) - exact).max() < 1e-11
+    back = hs.simulate(H, there.q[:, -1], there.p[:, -1], -0.01, 300, save_every=300, method="auto")
+    assert np.abs(back.q[:, -1] - q).max() < 1e-12

@@ -253,7 +253,12 @@ def test_damaged_compiled_code_is_compiled_again(tmp_path, damage):
 
 
 @pytest.mark.parametrize(
-    ("name", "method"), [("pendulum", "leapfrog"), ("henon_heiles", "yoshida4"), ("kepler", "pefrl")]
+    ("name", "method"),
+    [
+        ("henon_heiles", "yoshida4"),
+        pytest.param("pendulum", "leapfrog", marks=pytest.mark.slow),
+        pytest.param("kepler", "pefrl", marks=pytest.mark.slow),
+    ],
 )
 def test_brief_loops_have_the_bits_of_unrolled_ones(name, method):
     system = systems[name]

@@ -312,7 +312,7 @@ def test_progress_bar_counts_trajectories_on_a_terminal(capsys, monkeypatch, ter
 
 def test_npz_files_say_how_they_were_made(tmp_path):
     q, p = systems["kepler"].initial_states(3)
-    t = run("kepler", q, p, save_every=50, method="yoshida4")
+    t = run("kepler", q, p, save_every=50, method="yoshida4", compensated=True)
     with np.load(t.save(tmp_path / "run.npz"), allow_pickle=False) as saved:
         settings = json.loads(str(saved["settings"]))
         state = saved["q"][:, 0], saved["p"][:, 0], saved["t"]
@@ -331,6 +331,7 @@ def test_npz_files_say_how_they_were_made(tmp_path):
         save_every=50,
         method=settings["method"],
         parameters=settings["parameters"],
+        compensated=settings["compensated"],
     )
     assert np.array_equal(again.q, t.q) and np.array_equal(again.t, state[2])
 
