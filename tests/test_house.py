@@ -25,6 +25,7 @@ ORDER = [
     ["hamsym.symbolic.formula.reality"],
     ["hamsym.symbolic.formula.parser", "hamsym.symbolic.formula.admission"],
     ["hamsym.symbolic.space"],
+    ["hamsym.symbolic.function"],
     ["hamsym.symbolic.linear"],
     ["hamsym.symbolic.structure"],
     ["hamsym.symbolic.lie_poisson"],
@@ -55,7 +56,7 @@ ORDER = [
     ["hamsym.symbolic.integrals.surface", "hamsym.symbolic.integrals.completeness", "hamsym.symbolic.integrals.independence"],
     ["hamsym.symbolic.integrals.jumps"],
     ["hamsym.symbolic.integrals.conserved", "hamsym.symbolic.integrals.rank"],
-    ["hamsym.symbolic.integrals.readable"],
+    ["hamsym.symbolic.integrals.readable", "hamsym.symbolic.integrals.conditions"],
     [
         "hamsym.symbolic.integrals.natural",
         "hamsym.symbolic.integrals.products",

@@ -12,12 +12,13 @@ from hamsym.symbolic.bracket import budget_seconds, is_zero, vector_field
 from hamsym.symbolic.formula.derivative import derivative
 from hamsym.symbolic.formula.names import Name
 from hamsym.symbolic.formula.text import shorten, to_text
+from hamsym.symbolic.function import SpaceFunction
 from hamsym.symbolic.lagrangian import Lagrangian
 from hamsym.symbolic.legendre import legendre_transform
 from hamsym.symbolic.space import PhaseSpace, Space
 
 
-class Hamiltonian:
+class Hamiltonian(SpaceFunction):
     """A Hamiltonian function on a phase space.
 
     Arguments:
@@ -40,18 +41,14 @@ class Hamiltonian:
         {q1: p1, p1: sin(q1)}
     """
 
+    letter = "H"
+
     def __init__(self, expression: str | sp.Expr, space: Space) -> None:
         if not isinstance(space, Space):
             raise SpaceError(
                 f"a Hamiltonian lives on a phase space, not on {type(space).__name__}; pass PhaseSpace('q1', 'p1')"
             )
-        self.space = space
-        self.expr, self.domain = space.express_with_domain(expression)
-
-    @property
-    def text(self) -> str:
-        """The formula as text that parses back to the same expression."""
-        return to_text(self.expr)
+        super().__init__(expression, space)
 
     def equations(self) -> dict[sp.Symbol, sp.Expr]:
         """Return Hamilton's equations ds/dt = {s, H}: variable to its velocity, coordinates first.
@@ -254,18 +251,6 @@ class Hamiltonian:
             return None
         rest = mixed.subs(at_q)
         return kinetic + rest - rest.subs(at_p), potential + mixed.subs(at_p)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Hamiltonian) and (self.expr, self.space) == (other.expr, other.space)
-
-    def __hash__(self) -> int:
-        return hash((self.expr, self.space))
-
-    def __repr__(self) -> str:
-        return f"Hamiltonian({shorten(self.text)!r}, {self.space!r})"
-
-    def _repr_latex_(self) -> str:
-        return rf"$\displaystyle H = {sp.latex(self.expr)}$"
 
 
 def _sort_terms(expr: sp.Expr, space: Space) -> tuple[sp.Expr, sp.Expr, sp.Expr]:

@@ -9,11 +9,12 @@ import sympy as sp
 from hamsym.errors import FormulaError, SpaceError
 from hamsym.symbolic.formula.derivative import derivative
 from hamsym.symbolic.formula.names import Name, name_list
-from hamsym.symbolic.formula.text import shorten, to_text
+from hamsym.symbolic.formula.text import shorten
+from hamsym.symbolic.function import SpaceFunction
 from hamsym.symbolic.space import PhaseSpace
 
 
-class Lagrangian:
+class Lagrangian(SpaceFunction):
     """A Lagrangian function of coordinates, velocities and perhaps time.
 
     Arguments:
@@ -43,6 +44,8 @@ class Lagrangian:
         V(x) + p**2/(2*m)
     """
 
+    letter = "L"
+
     def __init__(
         self,
         expression: str | sp.Expr,
@@ -56,19 +59,13 @@ class Lagrangian:
             raise SpaceError(
                 f"{space.dof} coordinate(s) but {len(names)} velocities ({', '.join(names)}); give one name for each"
             )
-        self.space = space.with_parameters(dict.fromkeys(names, "real"))
+        super().__init__(expression, space.with_parameters(dict.fromkeys(names, "real")))
         self.velocities = tuple(self.space.symbols[n] for n in names)
-        self.expr, self.domain = self.space.express_with_domain(expression)
         momenta = sorted(s.name for s in self.expr.free_symbols & set(space.momenta))
         if momenta:
             raise FormulaError(
                 f"a Lagrangian contains velocities ({', '.join(names)}) and no momenta ({', '.join(momenta)})"
             )
-
-    @property
-    def text(self) -> str:
-        """The formula as text that parses back to the same expression."""
-        return to_text(self.expr)
 
     def momenta(self) -> dict[sp.Symbol, sp.Expr]:
         """Return each canonical momentum as ∂L/∂v."""
@@ -78,15 +75,10 @@ class Lagrangian:
         """Return ∂²L/∂v∂v, which must be invertible for a Hamiltonian to exist."""
         return sp.Matrix([[derivative(p, v) for v in self.velocities] for p in self.momenta().values()])
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Lagrangian) and (self.expr, self.space) == (other.expr, other.space)
-
-    def __hash__(self) -> int:
-        return hash((self.expr, self.space))
+    def to_dict(self) -> dict[str, object]:
+        """Return ``expression``, ``space`` (with the velocities among its parameters) and ``velocities``."""
+        return {**super().to_dict(), "velocities": [v.name for v in self.velocities]}
 
     def __repr__(self) -> str:
         names = " ".join(v.name for v in self.velocities)
         return f"Lagrangian({shorten(self.text)!r}, velocities={names!r})"
-
-    def _repr_latex_(self) -> str:
-        return rf"$\displaystyle L = {sp.latex(self.expr)}$"

@@ -227,6 +227,18 @@ class LiePoissonSpace(Space):
         tensor = self.poisson_tensor
         return sp.Add(*(tensor.get((x, y), sp.S.Zero) * f.coeff(y) for y in self.coordinates))
 
+    def to_dict(self) -> dict[str, object]:
+        """Return the arguments that make an equal space, in types that JSON knows.
+
+        Example:
+            >>> space = LiePoissonSpace("x y", [[[0, 0], [0, "1/2"]], [[0, "-1/2"], [0, 0]]])
+            >>> LiePoissonSpace(**space.to_dict()) == space
+            True
+        """
+        table = [[[str(c) for c in row] for row in rows] for rows in self.structure_constants]
+        x = [s.name for s in self.coordinates]
+        return {"coordinates": x, "algebra": self.algebra or table, **self._declared()}
+
     def __repr__(self) -> str:
         what = repr(self.algebra) if self.algebra else f"[{', '.join(self._bracket_texts(4))}]"
         return f"LiePoissonSpace({', '.join([f'x={shown_names(self.coordinates)}', what, *self._options()])})"

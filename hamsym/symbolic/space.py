@@ -183,11 +183,24 @@ class Space(ABC):
             return self.parse_with_domain(expression)
         return self.express(expression), getattr(expression, "domain", Domain())
 
+    @abstractmethod
+    def to_dict(self) -> dict[str, object]:
+        """Return the arguments that make an equal space, in types that JSON knows."""
+
+    def _declared(self) -> dict[str, object]:
+        return {
+            "parameters": self._assumed(),
+            "functions": dict(self.function_arity),
+            "time": None if self.time is None else self.time.name,
+        }
+
+    def _assumed(self) -> dict[str, str]:
+        return {n: k for n, k in self.assumptions.items() if n in self.parameters or k != "real"}
+
     def _options(self) -> list[str]:
         """Return what was declared besides the variables, as it was written."""
         parts = []
-        assumed = {n: k for n, k in self.assumptions.items() if n in self.parameters or k != "real"}
-        if assumed:
+        if assumed := self._assumed():
             parts.append(f"parameters={assumed}")
         if self.function_arity:
             parts.append(f"functions={self.function_arity}")
@@ -280,6 +293,21 @@ class PhaseSpace(Space):
         for q, p in zip(self.coordinates, self.momenta, strict=True):
             tensor[q, p], tensor[p, q] = sp.Integer(1), sp.Integer(-1)
         return tensor
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the arguments that make an equal space, in types that JSON knows.
+
+        Example:
+            >>> space = PhaseSpace("x", "p", parameters={"m": "positive"})
+            >>> PhaseSpace(**space.to_dict()) == space
+            True
+        """
+        q, p = ([s.name for s in symbols] for symbols in (self.coordinates, self.momenta))
+        return {"coordinates": q, "momenta": p, **self._declared()}
+
+    def _repr_latex_(self) -> str:
+        q, p = (r",\, ".join(map(sp.latex, symbols)) for symbols in (self.coordinates, self.momenta))
+        return rf"$\displaystyle \left({q};\; {p}\right)$"
 
     def __repr__(self) -> str:
         parts = [f"q={shown_names(self.coordinates)}", f"p={shown_names(self.momenta)}", *self._options()]

@@ -21,7 +21,7 @@ from hamsym.errors import (
     SymmetryError,
     UndecidedError,
 )
-from hamsym.symbolic.algebra import closing, lie_algebra
+from hamsym.symbolic.algebra import closed, closing
 from hamsym.symbolic.algebra.independence import proved_independent
 from hamsym.symbolic.tower import Overrun
 
@@ -524,7 +524,7 @@ def test_bad_arguments():
 
 def test_a_representation_has_a_budget_of_its_own(monkeypatch):
     """Cubic and quartic integrals of an oscillator: their brackets are products of integrals, without end."""
-    monkeypatch.setattr(lie_algebra, "DISPLAY_SECONDS", 0.25)
+    monkeypatch.setattr(closed, "DISPLAY_SECONDS", 0.25)
     system = hs.systems["commensurate_oscillator"]
     A = hs.LieAlgebra(system.integrals, system.hamiltonian.space, hamiltonian=system.hamiltonian, budget=1e6)
     assert not A.closes and A.missing and "does not close" in repr(A)

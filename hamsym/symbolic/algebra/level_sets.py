@@ -28,8 +28,10 @@ class LevelSets(Display):
 
     @classmethod
     @abstractmethod
-    def _abstract(cls, structure: Structure, describes: str, basis: tuple[sp.Expr, ...], space: Space) -> Any:
-        """Return the algebra with given structure constants."""
+    def _abstract(
+        cls, structure: Structure, basis: tuple[sp.Expr, ...], parent: LevelSets, value: sp.Rational
+    ) -> Any:
+        """Return the algebra with given structure constants, on the level set of another one."""
 
     @cached_property
     def level(self) -> sp.Rational | None:
@@ -54,9 +56,7 @@ class LevelSets(Display):
             raise SymmetryError("the structure constants are numbers; there is no level to choose")
         exact = level_value(value)
         basis = (*self.generators, *self.adjoined)
-        return self._abstract(
-            self._closing.at(rational_number(exact)), f"the level set h = {exact}", basis, self.space
-        )
+        return self._abstract(self._closing.at(rational_number(exact)), basis, self, exact)
 
     @cached_property
     def cases(self) -> tuple[Case, ...]:

@@ -7,28 +7,22 @@ from functools import cached_property
 from typing import Any
 
 import sympy as sp
-from flint import fmpq
 
 from hamsym.errors import SymmetryError
 from hamsym.symbolic import tower as tw
 from hamsym.symbolic.algebra.arguments import require, space_of, stops
-from hamsym.symbolic.algebra.closing import Closing, close
+from hamsym.symbolic.algebra.closed import Closed
+from hamsym.symbolic.algebra.closing import close
 from hamsym.symbolic.algebra.functions import Functions
 from hamsym.symbolic.algebra.independence import proved_independent
-from hamsym.symbolic.algebra.invariants import number, rational_number
+from hamsym.symbolic.algebra.invariants import number
 from hamsym.symbolic.algebra.level_sets import LevelSets
-from hamsym.symbolic.algebra.scalars import rational
 from hamsym.symbolic.bracket import Formula, budget_seconds
 from hamsym.symbolic.space import Space
 from hamsym.symbolic.structure import Structure
 
-#: The dimension up to which a closure is followed.
-MAX_DIMENSION = 64
-#: Seconds that a representation may spend on a closure; asking for an invariant spends the whole budget.
-DISPLAY_SECONDS = 2.0
 
-
-class LieAlgebra(LevelSets):
+class LieAlgebra(Closed):
     """The Lie algebra spanned by phase-space functions, exactly.
 
     Linear combinations are over the reals with exact coefficients: rational and irrational constants, and functions
@@ -74,10 +68,9 @@ class LieAlgebra(LevelSets):
         (False, (1,), 'h_3')
     """
 
-    given: tuple[sp.Expr, ...]
-    budget: float
     _hamiltonian: sp.Expr | None
-    _critical: tuple[sp.Expr, ...]
+    _positive: tuple[sp.Expr, ...]
+    _origin: tuple[LevelSets, sp.Rational] | None
 
     def __init__(
         self,
@@ -88,21 +81,41 @@ class LieAlgebra(LevelSets):
         budget: float = 30.0,
     ) -> None:
         require(generators, space)
-        self.space = space
-        self.budget = budget_seconds(budget)
         given = [space.express_with_domain(g) for g in generators]
-        self.given = tuple(e for e, _ in given)
-        domains = [d for _, d in given]
-        self._hamiltonian = None
+        domains, h = [d for _, d in given], None
         if hamiltonian is not None:
-            self._hamiltonian, of_h = space.express_with_domain(hamiltonian)
+            h, of_h = space.express_with_domain(hamiltonian)
             domains.append(of_h)
-        positive = [space.express(e) for d in domains for e in d.positive]
+        positive = tuple(space.express(e) for d in domains for e in d.positive)
+        self._begin(space, tuple(e for e, _ in given), h, positive, budget_seconds(budget))
+
+    def _begin(
+        self,
+        space: Space,
+        given: tuple[sp.Expr, ...],
+        hamiltonian: sp.Expr | None,
+        positive: tuple[sp.Expr, ...],
+        budget: float,
+    ) -> None:
+        self.space, self.given, self.budget = space, given, budget
+        self._hamiltonian, self._positive, self._origin = hamiltonian, positive, None
         with stops("the brackets of the generators"):
-            everything = [*self.given, *([] if self._hamiltonian is None else [self._hamiltonian])]
-            self._functions = Functions(space, everything, positive, tw.Clock(self.budget))
+            everything = [*given, *([] if hamiltonian is None else [hamiltonian])]
+            self._functions = Functions(space, everything, positive, tw.Clock(budget))
             self._find_basis()
             self._functions.restart()
+
+    @classmethod
+    def _again(cls, *parts: Any) -> LieAlgebra:
+        made = cls.__new__(cls)
+        made._begin(*parts)
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Give pickle what the algebra was made of; a copy computes the rest again."""
+        if self._origin is not None:
+            return LevelSets.at, self._origin
+        return type(self)._again, (self.space, self.given, self._hamiltonian, self._positive, self.budget)
 
     def _find_basis(self) -> None:
         functions, count = self._functions, len(self.given)
@@ -149,12 +162,13 @@ class LieAlgebra(LevelSets):
 
     @classmethod
     def _abstract(
-        cls, structure: Structure, describes: str, basis: tuple[sp.Expr, ...], space: Space
+        cls, structure: Structure, basis: tuple[sp.Expr, ...], parent: LevelSets, value: sp.Rational
     ) -> LieAlgebra:
         made = cls.__new__(cls)
-        made.space, made.given, made._hamiltonian = space, (), None
+        made.space, made.given, made._hamiltonian = parent.space, (), None
+        made._origin = (parent, value)
         made.__dict__["structure"] = structure
-        made.__dict__["describes"] = describes
+        made.__dict__["describes"] = f"the level set h = {value}"
         made.__dict__["basis"] = basis
         made.__dict__["missing"] = ()
         made.__dict__["adjoined"] = ()
@@ -162,123 +176,6 @@ class LieAlgebra(LevelSets):
         made.dimension, made.closes = structure.dimension, True
         made.dependent, made.dependences, made.coefficients_depend_on = (), {}, None
         return made
-
-    # -- what the generators close to ------------------------------------------------------------------
-
-    @cached_property
-    def missing(self) -> tuple[sp.Expr, ...]:
-        """Brackets of generators that leave their span, each independent of the ones before."""
-        ones = (sp.Integer(1),) if self._closing.adjoined else ()
-        return (*ones, *(self._functions.expression(b) for b in self._closing.missing))
-
-    @property
-    def critical(self) -> tuple[sp.Expr, ...]:
-        """Functions of the parameters such that dimension and closure are as found wherever none of them vanishes.
-
-        The invariants hold for generic values of the parameters and may change at others too.
-
-        Example:
-            >>> from hamsym import PhaseSpace
-            >>> LieAlgebra(["q1", "a*q1 + b*p1"], PhaseSpace.standard(1, parameters={"a": "real", "b": "real"})).critical
-            (b,)
-        """
-        return self._critical
-
-    @property
-    def stopped(self) -> str:
-        """Why the search for a central function ended before its end, or an empty text."""
-        return self._closing.stopped if self.given else ""
-
-    @cached_property
-    def is_certified(self) -> bool:
-        """Whether the generators, and a bracket that leaves their span, were proved to be independent.
-
-        Dependences, structure constants and all that follows from them are proved in any case.  Independence rests on
-        the tower's knowledge of relations between radicals, exponentials and so on; this proves it by ball arithmetic.
-        """
-        if not self.given:
-            return True
-        ones = [sp.Integer(1)] if self._closing.adjoined else []
-        return proved_independent(self.space, [*self.generators, *ones], self._closing.outside[:1])
-
-    @cached_property
-    def _closed(self) -> Closing:
-        """The closure under repeated brackets, where no central function helps."""
-        return self._close(self.budget)
-
-    def _close(self, budget: float) -> Closing:
-        functions, closing = self._functions, self._closing
-        if not closing.missing or closing.central is not None:
-            return closing
-        functions.restart(budget)
-        try:
-            with stops("the closure under brackets"):
-                while closing.missing:
-                    basis = [*closing.basis, *map(functions.monic, closing.missing)]
-                    if len(basis) > MAX_DIMENSION:
-                        raise SymmetryError(
-                            "the brackets of these generators leave their span, and what they generate has more "
-                            f"than {MAX_DIMENSION} dimensions, perhaps infinitely many; .missing lists the "
-                            "brackets to begin with"
-                        )
-                    closing = close(functions, basis, None, search=False)
-        finally:
-            functions.restart()
-        return closing
-
-    def _prepare_display(self) -> None:
-        if "structure" not in self.__dict__ and "_closed" not in self.__dict__:
-            self.__dict__["_closed"] = self._close(min(self.budget, DISPLAY_SECONDS))
-
-    @cached_property
-    def structure(self) -> Structure:
-        """The structure constants that the invariants belong to; see :attr:`describes`.
-
-        Raises:
-            SymmetryError: if the generators were not found to close to a finite algebra.
-        """
-        if self.coefficients_depend_on is not None:
-            return self._closing.at(rational_number(self.level))
-        return self._closed.structure
-
-    @cached_property
-    def reference(self) -> Structure:
-        """The algebra in the reduced basis of its span, where parameters that only mix generators drop out."""
-        structure = self.structure
-        if not self.given or self.coefficients_depend_on is not None:
-            return structure
-        if all(isinstance(c, fmpq) for v in structure.brackets.values() for c in v.values()):
-            return structure
-        functions, closed = self._functions, self._closed
-        ones = [functions.tower.ring.one] if closed.adjoined else []
-        moved = structure.changed(functions.reduced_basis([*closed.basis, *ones]))
-        return Structure(
-            {pair: {k: rational(c) for k, c in v.items()} for pair, v in moved.brackets.items()},
-            moved.dimension,
-        )
-
-    @cached_property
-    def basis(self) -> tuple[sp.Expr, ...]:
-        """The functions that structure constants and invariants refer to."""
-        return (*self.generators, *self.adjoined)
-
-    @cached_property
-    def adjoined(self) -> tuple[sp.Expr, ...]:
-        """What was added to the generators to close the algebra."""
-        closed = self._closed
-        added = [self._functions.expression(b) for b in closed.basis[self.dimension :]]
-        return (*added, *((sp.Integer(1),) if closed.adjoined else ()))
-
-    @cached_property
-    def describes(self) -> str:
-        """Which algebra the structure constants and invariants belong to, in words."""
-        if self.closes:
-            return "the span of the generators"
-        if self.coefficients_depend_on is not None:
-            return f"the level set h = {self.level} of h = {self.coefficients_depend_on}"
-        if not self._closing.missing:
-            return "the generators with the constant 1 adjoined"
-        return f"the closure under repeated brackets, of dimension {self._closed.size}"
 
     @cached_property
     def closure(self) -> LieAlgebra:

@@ -38,11 +38,17 @@ class Jump:
     conditions: list[fmpq_mpoly]
     vectors: list[PolynomialRow]
 
-    def restricted(self, vectors: Iterable[Mapping[int, fmpq | fmpq_mpoly]]) -> list[PolynomialRow]:
-        """Return what generic solutions become on the surface."""
-        rows = [self.polynomials(vector) for vector in vectors]
+    def limit(self, vectors: Iterable[Mapping[int, fmpq | fmpq_mpoly]]) -> list[PolynomialRow]:
+        """Return as many independent vectors as are given: what their span becomes near the surface.
+
+        Where a combination vanishes with a condition, it is divided by that condition, as long as there is one; for
+        several conditions the surface is approached along one after the other.
+        """
+        tower, rows = self.surface.tower, [self.polynomials(vector) for vector in vectors]
+        passed = Surface(tower, self.surface.relations)
         for step in self.surface.steps:
-            rows = self.surface.restricted(rows, step)
+            passed = passed.smaller(step)
+            rows = _saturated(rows, passed, step)
         return rows
 
     def polynomials(self, vector: Mapping[Key, fmpq | fmpq_mpoly]) -> dict[Key, fmpq_mpoly]:
@@ -52,15 +58,42 @@ class Jump:
 
     def dependent(self, vectors: Sequence[PolynomialRow]) -> set[int]:
         """Return the numbers of vectors that are combinations of vectors before them, on the surface."""
-        tower = self.surface.tower
-        rows: dict[int, PolynomialRow] = {}
-        for k, vector in enumerate(vectors):
-            for j, v in vector.items():
-                rows.setdefault(j, {})[k] = v
-        found = kernel(
-            list(rows.values()), len(vectors), tower.ring.one, self.surface.reduce, tower.clock.check
-        )
-        return set(found.vectors)
+        return set(_relations(vectors, self.surface))
+
+
+def _relations(vectors: Sequence[PolynomialRow], surface: Surface) -> dict[int, PolynomialRow]:
+    """Return the combinations of vectors that vanish on a surface, by their last vector."""
+    rows: dict[int, PolynomialRow] = {}
+    for k, vector in enumerate(vectors):
+        for j, v in vector.items():
+            rows.setdefault(j, {})[k] = v
+    one, check = surface.tower.ring.one, surface.tower.clock.check
+    return kernel(list(rows.values()), len(vectors), one, surface.reduce, check).vectors
+
+
+def _saturated(rows: list[PolynomialRow], surface: Surface, step: Step) -> list[PolynomialRow]:
+    """Return the limit of a span on the surface of one more condition, the last step of the given surface."""
+    width = 1 + max((j for row in rows for j in row), default=0)
+    zero = surface.tower.ring.zero
+    while True:
+        # all vectors in one, so that all are multiplied by the same factor
+        whole = {k * width + j: v for k, row in enumerate(rows) for j, v in row.items()}
+        moved: list[PolynomialRow] = [{} for _ in rows]
+        for row in surface.restricted([whole], step):
+            for place, v in row.items():
+                moved[place // width][place % width] = v
+        relations = _relations(moved, surface)
+        if not relations:
+            return moved
+        last, combination = next(iter(relations.items()))
+        total: PolynomialRow = {}
+        for k, c in combination.items():
+            for j, v in rows[k].items():
+                total[j] = total.get(j, zero) + c * v
+        divided = {j: divmod(v, step.condition) for j, v in total.items() if not v.is_zero()}
+        if not divided or any(not rest.is_zero() for _, rest in divided.values()):
+            return [row for k, row in enumerate(moved) if k not in relations]  # relations of roots are in the way
+        rows[last] = {j: quotient for j, (quotient, _) in divided.items()}
 
 
 @dataclass

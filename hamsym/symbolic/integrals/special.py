@@ -10,6 +10,7 @@ import sympy as sp
 from hamsym.symbolic import tower as tw
 from hamsym.symbolic.formula.text import to_text
 from hamsym.symbolic.integrals.ansatz import Exponents
+from hamsym.symbolic.integrals.conditions import equation
 from hamsym.symbolic.integrals.conserved import Conservation, Solution
 from hamsym.symbolic.integrals.jumps import MAX_DEPTH, Jump, Search
 from hamsym.symbolic.integrals.readable import Combination, readable
@@ -22,24 +23,32 @@ class SpecialCase:
     Attributes:
         conditions: expressions in the parameters that vanish together.
         dimension: the number of integrals there.
-        integrals: those that come neither from the generic ones nor from a case with fewer conditions.
+        more: how many more these are than for generic parameters.
+        integrals: those beyond what the generic integrals become there, as their limit.
     """
 
     conditions: tuple[sp.Expr, ...]
     dimension: int
+    more: int
     integrals: list[sp.Expr]
+
+    @property
+    def where(self) -> str:
+        """The conditions as equations."""
+        return ", ".join(map(equation, self.conditions))
 
     def to_dict(self) -> dict[str, object]:
         """Return the case in types that JSON knows."""
         return {
             "conditions": [to_text(c) for c in self.conditions],
             "dimension": self.dimension,
+            "more": self.more,
             "integrals": [to_text(e) for e in self.integrals],
         }
 
     def __str__(self) -> str:
-        where = ", ".join(f"{c} = 0" for c in self.conditions)
-        return f"{where}: {self.dimension} integrals, {len(self.integrals)} more"
+        plural = "s" * (self.dimension != 1)
+        return f"{self.where}: {self.dimension} integral{plural}, {self.more} more"
 
 
 def special_cases(
@@ -69,13 +78,13 @@ def special_cases(
         system.allow(budget)
         around = [j for j in kept if j.surface.contains(jump.surface)]
         case = _case(system, solution, columns, jump, around)
-        if case.integrals:
+        if case is not None:
             found.append(case)
             kept.append(jump)
     read = system.reader.expand
-    reasons += [f"{read(c)} = 0 was not followed" for c in search.open]
+    reasons += [f"{equation(read(c))} was not followed" for c in search.open]
     for conditions in search.unreached:
-        where = " and ".join(f"{read(c)} = 0" for c in conditions)
+        where = " and ".join(equation(read(c)) for c in conditions)
         reasons.append(f"no real parameters were found with {where}, where there would be more")
     if search.cut:
         reasons.append(f"no more than {MAX_DEPTH} conditions were combined")
@@ -88,14 +97,23 @@ def _case(
     columns: Sequence[Exponents],
     jump: Jump,
     around: Sequence[Jump],
-) -> SpecialCase:
-    """Return what a jump adds to the generic integrals and to those of the larger jumps around it."""
+) -> SpecialCase | None:
+    """Return what a jump adds to the generic integrals; None if that comes from the larger jumps around it."""
     named: list[Combination] = [{columns[j]: v for j, v in vector.items()} for vector in jump.vectors]
     presented = readable(system.ansatz, named)
     place = {e: j for j, e in enumerate(columns)}
-    known = jump.restricted([*solution.vectors, *(v for j in around for v in j.vectors)])
     own = [{place[e]: v for e, v in jump.polynomials(c).items()} for c in presented]
-    dependent = jump.dependent([*known, *own])
-    extra = [c for k, c in enumerate(presented, len(known)) if k not in dependent]
+    generic = jump.limit(solution.vectors)
+    known = [*generic, *(row for j in around for row in jump.limit(j.vectors))]
+    if jump.dependent([*known, *own]).issuperset(range(len(known), len(known) + len(own))):
+        return None
+    dependent = jump.dependent([*generic, *own])
+    extra = [c for k, c in enumerate(presented, len(generic)) if k not in dependent]
     conditions = (sp.Poly(system.reader.expand(c)).primitive()[1].as_expr() for c in jump.conditions)
-    return SpecialCase(tuple(conditions), len(jump.vectors), [system.expression(c) for c in extra])
+    dimension = len(jump.vectors)
+    return SpecialCase(
+        tuple(conditions),
+        dimension,
+        dimension - len(solution.vectors),
+        [system.expression(c) for c in extra],
+    )

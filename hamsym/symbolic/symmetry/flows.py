@@ -11,6 +11,7 @@ from sympy.core.function import AppliedUndef
 
 from hamsym.arguments import real
 from hamsym.errors import FormulaError, NonFiniteError, ParameterError, ShapeError, SpaceError, SymmetryError
+from hamsym.symbolic.formula.text import to_text
 from hamsym.symbolic.space import Space
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ class Flow:
 
     def to_dict(self) -> dict[str, str]:
         """Return each variable's image as text, by name."""
-        return {s.name: str(image) for s, image in self.images.items()}
+        return {s.name: to_text(image) for s, image in self.images.items()}
 
 
 class LinearFlow(Flow):

@@ -24,7 +24,8 @@ from hamsym.symbolic.bracket import (
 from hamsym.symbolic.formula.derivative import derivative
 from hamsym.symbolic.formula.names import exact_number
 from hamsym.symbolic.formula.parser import Domain
-from hamsym.symbolic.formula.text import shorten, to_text
+from hamsym.symbolic.formula.text import shorten
+from hamsym.symbolic.function import SpaceFunction
 from hamsym.symbolic.space import Space
 from hamsym.symbolic.symmetry.flows import Flow
 from hamsym.symbolic.symmetry.lie_series import MOST_TERMS, closed_flow
@@ -32,7 +33,7 @@ from hamsym.symbolic.zero_test.decide import Claim, decide
 from hamsym.symbolic.zero_test.verdict import Verdict
 
 
-class Generator:
+class Generator(SpaceFunction):
     """A phase-space function that generates a one-parameter group.
 
     Arguments:
@@ -59,16 +60,12 @@ class Generator:
         True
     """
 
+    letter = "g"
+
     def __init__(self, expression: str | sp.Expr, space: Space) -> None:
         if not isinstance(space, Space):
             raise SpaceError(f"a generator acts on a phase space, not on {type(space).__name__}")
-        self.space = space
-        self.expr, self.domain = space.express_with_domain(expression)
-
-    @property
-    def text(self) -> str:
-        """The formula as text that parses back to the same expression."""
-        return to_text(self.expr)
+        super().__init__(expression, space)
 
     def vector_field(self) -> dict[sp.Symbol, sp.Expr]:
         """Return X_g = {·, g}: each variable to its rate of change along the group parameter."""
@@ -177,18 +174,6 @@ class Generator:
         tensor = self.space.poisson_tensor
         entries = [(sp.diff(entry, a), b) for (a, b), entry in tensor.items()]
         return sp.expand(sp.Add(*(slope * derivative(self.expr, b) for slope, b in entries if slope != 0)))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Generator) and (self.expr, self.space) == (other.expr, other.space)
-
-    def __hash__(self) -> int:
-        return hash((self.expr, self.space))
-
-    def __repr__(self) -> str:
-        return f"Generator({self.text!r}, {self.space!r})"
-
-    def _repr_latex_(self) -> str:
-        return rf"$\displaystyle g = {sp.latex(self.expr)}$"
 
 
 def _group_parameter(eps: sp.Expr | float | str, space: Space) -> tuple[sp.Expr, Space]:

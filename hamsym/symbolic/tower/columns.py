@@ -46,7 +46,7 @@ def rows(tower: Tower, columns: Sequence[fmpq_mpoly], kept: frozenset[int] = fro
         return list(kept_rows(tower, marked, marker, kept))
     constant = tower.ring.constant
     found = rational_rows(tower, marked, marker)
-    return [{j: constant(row[j]) for j in sorted(row)} for row in found]
+    return [{int(j): constant(row[j]) for j in sorted(row)} for row in found]
 
 
 def new_marker(tower: Tower) -> int:
@@ -104,4 +104,4 @@ def kept_rows(tower: Tower, marked: fmpq_mpoly, marker: int, kept: frozenset[int
             outer = tuple(0 if k in places or k == place else e for k, e in enumerate(exponents))
             groups.setdefault(outer, {}).setdefault(exponents[place], {})[inner] = value
         for group in groups.values():
-            yield {j: context.from_dict(entry) for j, entry in group.items()}
+            yield {int(j): context.from_dict(entry) for j, entry in group.items()}
