@@ -392,6 +392,27 @@ def test_bodies_of_revolution_are_special_rotors():
     assert dimensions == [(1, 3), (1, 3), (1, 3), (2, 9)]
 
 
+def test_what_is_more_counts_from_the_generic_integrals():
+    """Each body of revolution has one integral more than the free rotor, the ball has seven."""
+    options = {"parameters": {"A": "positive", "B": "positive", "C": "positive"}}
+    basis = found(ROTOR, "L1**2/A + L2**2/B + L3**2/C", 2, **options)
+    assert sorted(map(str, basis.jumps)) == [
+        "A = B: 3 integrals, 1 more",
+        "A = C, B = C: 9 integrals, 7 more",
+        "A = C: 3 integrals, 1 more",
+        "B = C: 3 integrals, 1 more",
+    ]
+    extra = {case.where: [str(g) for g in case.integrals] for case in basis.jumps}
+    assert extra["B = C"] == ["L1"] and extra["A = C"] == ["L2"] and len(extra["A = C, B = C"]) == 7
+    plane = found(PLANE, FREE + " + a*x + b*y", 2, parameters={"a": "real", "b": "real"})
+    (free,) = plane.jumps
+    assert str(free) == "a = 0, b = 0: 6 integrals, 2 more" and len(free.integrals) == free.more == 2
+    (turning,) = found(PLANE, "px*py + k*x*y", 1, parameters={"k": "real"}).jumps
+    assert str(turning) == "k = 0: 2 integrals, 2 more"
+    (one,) = found(PLANE, FREE + " + k*x + y**3", 1, parameters={"k": "real"}).jumps
+    assert str(one) == "k = 0: 1 integral, 1 more"
+
+
 @given(st.tuples(*[st.fractions(-6, 6, max_denominator=5)] * 2))
 @settings(max_examples=25, deadline=None)
 def test_special_cases_are_all_special_cases(values):

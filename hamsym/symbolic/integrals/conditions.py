@@ -21,7 +21,9 @@ def equation(expression: sp.Expr) -> str:
         return f"{to_text(sp.Abs(terms[0].as_coeff_Mul()[0]) * terms[0].as_coeff_Mul()[1])} = 0"
     left = _alone(terms) or _moved(terms)
     right = sp.expand(left - expression)
-    if left.as_coeff_Mul()[0].is_negative or left.is_Add and left.as_ordered_terms()[0].as_coeff_Mul()[0] < 0:
+    if left.as_coeff_Mul()[0].is_negative or (
+        left.is_Add and left.as_ordered_terms()[0].as_coeff_Mul()[0] < 0
+    ):
         left, right = sp.expand(-left), sp.expand(-right)
     return f"{to_text(left)} = {to_text(right)}"
 

@@ -79,7 +79,7 @@ def _saturated(rows: list[PolynomialRow], surface: Surface, step: Step) -> list[
         # all vectors in one, so that all are multiplied by the same factor
         whole = {k * width + j: v for k, row in enumerate(rows) for j, v in row.items()}
         moved: list[PolynomialRow] = [{} for _ in rows]
-        for row in surface.restricted([whole], step):
+        for row in surface.restricted([whole] if whole else [], step):
             for place, v in row.items():
                 moved[place // width][place % width] = v
         relations = _relations(moved, surface)
@@ -92,7 +92,8 @@ def _saturated(rows: list[PolynomialRow], surface: Surface, step: Step) -> list[
                 total[j] = total.get(j, zero) + c * v
         divided = {j: divmod(v, step.condition) for j, v in total.items() if not v.is_zero()}
         if not divided or any(not rest.is_zero() for _, rest in divided.values()):
-            return [row for k, row in enumerate(moved) if k not in relations]  # relations of roots are in the way
+            # relations between roots are in the way
+            return [row for k, row in enumerate(moved) if k not in relations]
         rows[last] = {j: quotient for j, (quotient, _) in divided.items()}
 
 
