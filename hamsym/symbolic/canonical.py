@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -12,17 +13,17 @@ from hamsym.errors import SpaceError, did_you_mean
 from hamsym.symbolic import tower as tw
 from hamsym.symbolic.bracket import Formula, budget_seconds, with_roots
 from hamsym.symbolic.formula.derivative import derivative
+from hamsym.symbolic.formula.domain import Domain
 from hamsym.symbolic.formula.names import Name
-from hamsym.symbolic.formula.parser import Domain
-from hamsym.symbolic.space import Space
+from hamsym.symbolic.space import PhaseSpace, Space
 from hamsym.symbolic.symmetry.flows import Flow
 from hamsym.symbolic.zero_test.decide import Claim, decide, formal_bracket
 from hamsym.symbolic.zero_test.proved import Proved
 from hamsym.symbolic.zero_test.refuted import Refuted
+from hamsym.symbolic.zero_test.showing import brief
 from hamsym.symbolic.zero_test.verdict import Verdict
 from hamsym.symbolic.zero_test.witness import Point
 
-_QUESTION = "the map is canonical"
 #: A pair of new variables.
 Pair = tuple[sp.Symbol, sp.Symbol]
 
@@ -79,12 +80,21 @@ class MapVerdict(Verdict):
         return all(verdict.check() for verdict in self.brackets.values())
 
     def details(self) -> list[str]:
-        lines = [] if self.valence in (None, 1) else [f"canonical with the valence {self.valence}"]
+        scaled = f"all brackets are {self.valence} times what they should be"
+        lines = [] if self.valence in (None, 1) else [scaled]
         for status in ("refuted", "undecided"):
             pair = self._first(status)
             if pair is not None:
                 return [*lines, f"{status}: {self.brackets[pair].question}", *self.brackets[pair].details()]
-        return [*lines, f"{len(self.brackets)} bracket(s) proved"]
+        count = len(self.brackets)
+        return [*lines, f"{count} bracket{'s' * (count != 1)} proved"]
+
+    def _subject_texts(self) -> dict[str, object]:
+        """All images under one name, lest a variable's name clash with another entry."""
+        return {"images": super()._subject_texts()}
+
+    def _subject_lines(self, width: int = 120) -> list[str]:
+        return [f"{name} -> {brief(e, width)}" for name, e in self.subject.items()]
 
     def to_dict(self) -> dict[str, object]:
         return {
@@ -147,22 +157,27 @@ def is_canonical(
         pair: entry.subs(expressions, simultaneous=True) for pair, entry in target.poisson_tensor.items()
     }
     brackets: dict[Pair, Verdict] = {}
-    for i, a in enumerate(new):
-        for b in new[i + 1 :]:
-            value = formal_bracket(expressions[a], expressions[b], space)
-            left = max(clock.remaining, 1e-3)
-            verdict = decide(Claim(space, value - wanted.get((a, b), sp.S.Zero), domain=domain), left)
-            promised = target.poisson_tensor.get((a, b), sp.S.Zero)
-            brackets[a, b] = replace(verdict, question=f"{{{a}, {b}}} = {promised}")
-            if isinstance(verdict, Refuted):
-                valence = _valence(expressions, space, wanted, new, domain, clock)
-                return MapVerdict(
-                    _QUESTION, verdict.formula, brackets=brackets, valence=valence, seconds=clock.seconds
-                )
-    proved = all(isinstance(v, Proved) for v in brackets.values())
-    valence = sp.S.One if proved and wanted else None
-    formula = next((v.formula for v in brackets.values()), sp.Integer)
-    return MapVerdict(_QUESTION, formula, brackets=brackets, valence=valence, seconds=clock.seconds)
+    for a, b in itertools.combinations(new, 2):
+        value = formal_bracket(expressions[a], expressions[b], space)
+        left = max(clock.remaining, 1e-3)
+        verdict = decide(Claim(space, value - wanted.get((a, b), sp.S.Zero), domain=domain), left)
+        promised = target.poisson_tensor.get((a, b), sp.S.Zero)
+        brackets[a, b] = replace(verdict, question=f"{{{a}, {b}}} = {promised}", subject={})
+        if isinstance(verdict, Refuted):
+            break
+    last = next(reversed(brackets.values()), None)
+    valence = None
+    if isinstance(last, Refuted):
+        valence = _valence(expressions, space, wanted, new, domain, clock)
+    elif wanted and all(isinstance(v, Proved) for v in brackets.values()):
+        valence = sp.S.One
+    formula = sp.Integer if last is None else last.formula
+    canonical = isinstance(space, PhaseSpace) and isinstance(target, PhaseSpace)
+    question = "the map is canonical" if canonical else "the map keeps the Poisson bracket"
+    subject = {s.name: image for s, image in expressions.items()}
+    return MapVerdict(
+        question, formula, brackets=brackets, valence=valence, subject=subject, seconds=clock.seconds
+    )
 
 
 def read_images(

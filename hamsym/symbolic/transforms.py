@@ -13,6 +13,7 @@ from hamsym.symbolic.formula.derivative import derivative
 from hamsym.symbolic.formula.names import Name
 from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.space import PhaseSpace, Space
+from hamsym.symbolic.zero_test.showing import at_point
 
 #: Operations up to which an expression is made shorter.
 MOST_OPERATIONS = 300
@@ -110,11 +111,13 @@ def change_variables(
             images = point_transformation(images, space, H.space, budget=budget)
     verdict = is_canonical(images, space, H.space, budget=budget)
     if not verdict:
-        place = ", ".join(f"{s} = {v}" for s, v in verdict.point.items())
+        place = at_point(verdict.point)
         pair = verdict.brackets[verdict.failing] if verdict.failing else verdict
-        scale = f"; all brackets are {verdict.valence} times theirs" if verdict.valence is not None else ""
+        where = f" at {place}" if place else " everywhere"
+        c = verdict.valence
+        scale = f"; all brackets are {c} times what they should be" if c is not None else ""
         raise NotCanonicalError(
-            f"the change of variables is not canonical: {pair.question} fails at {place}{scale}", verdict
+            f"the change of variables is not canonical: {pair.question} fails{where}{scale}", verdict
         )
     expressions, _ = read_images(images, space, H.space.variables)
     if space.time is not None and any(e.has(space.time) for e in expressions.values()):

@@ -8,7 +8,7 @@ import pytest
 import sympy as sp
 from expressions import P1, Q1, SPACE, V
 
-from hamsym import Hamiltonian, PhaseSpace
+from hamsym import Generator, Hamiltonian, PhaseSpace
 from hamsym.errors import UndecidedError
 from hamsym.symbolic.bracket import is_zero, poisson_bracket, verify
 from hamsym.symbolic.zero_test.proved import Proved, Relation
@@ -191,7 +191,7 @@ def test_json_says_where_the_verdict_holds():
 def test_notebooks_get_latex(proved, undecided):
     space = PhaseSpace.standard(1, functions={"V": 1})
     moved = verify(Hamiltonian("p1**2/2 + V(q1)", space), "p1")
-    assert proved._repr_latex_() == r"$\{g, H\} = 0$"
+    assert proved._repr_latex_().startswith(r"$\{g, H\} = 0,\quad g = - p_{1} q_{2} + p_{2} q_{1},\quad H = \frac{")
     assert r"\neq 0" in moved._repr_latex_() and r"V{\left(z_{1} \right)} =" in moved._repr_latex_()
     assert r"\overset{?}{=}" in undecided._repr_latex_()
     assert all(v._repr_latex_().count("{") == v._repr_latex_().count("}") for v in (proved, moved, undecided))
@@ -214,3 +214,24 @@ def test_derivatives_of_undefined_functions_are_written_as_in_books():
     slopes = [r.meaning for r in proof.certificate if "'" in str(r)]
     assert slopes == [sp.Subs(*s.args) for s in slopes if isinstance(s, sp.Subs)] and slopes
     assert "Subs" not in json.dumps(proof.to_dict())
+
+
+def test_a_verdict_says_what_was_judged(proved, refuted):
+    space = PhaseSpace.standard(2)
+    texts = {"generator": "-p1*q2 + p2*q1", "hamiltonian": "p1**2/2 + p2**2/2 - 1/sqrt(q1**2 + 2*q2**2)"}
+    record = refuted.to_dict()
+    for name, letter, text in zip(texts, "gH", texts.values(), strict=True):
+        assert space.parse(record[name]) == space.parse(text) == refuted.subject[name]
+        assert f"\n  {letter} = {record[name]}\n" in str(refuted)
+        assert record[name] in repr(refuted) and record[name] in refuted._repr_html_()
+    assert str(proved) != str(refuted) and repr(proved).split("(")[0] != repr(refuted).split("(")[0]
+    assert is_zero("q1 - q2", space).to_dict()["expression"] == "q1 - q2"
+    kept = Generator("q1*p2 - q2*p1", space).preserves("exp(-q1**2 - q2**2)")
+    assert kept.to_dict()["density"] == "exp(-q1**2 - q2**2)" and "rho = exp(" in str(kept)
+
+
+def test_a_long_expression_is_short_in_print_and_whole_in_json():
+    space = PhaseSpace.standard(1)
+    verdict = is_zero("+".join(f"q1**{k}" for k in range(1, 200)), space)
+    assert space.parse(verdict.to_dict()["expression"]) == verdict.expression
+    assert all(len(line) < 300 for line in str(verdict).splitlines()) and len(repr(verdict)) < 300

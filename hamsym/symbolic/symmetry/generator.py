@@ -22,8 +22,8 @@ from hamsym.symbolic.bracket import (
     with_roots,
 )
 from hamsym.symbolic.formula.derivative import derivative
+from hamsym.symbolic.formula.domain import Domain
 from hamsym.symbolic.formula.names import exact_number
-from hamsym.symbolic.formula.parser import Domain
 from hamsym.symbolic.formula.text import shorten
 from hamsym.symbolic.function import SpaceFunction
 from hamsym.symbolic.space import Space
@@ -167,7 +167,11 @@ class Generator(SpaceFunction):
         change += self._divergence() * (1 if log else rho)
         verdict = decide(Claim(self.space, change, domain=domain), budget_seconds(budget))
         question = "{log rho, g} + div X_g = 0" if log else "{rho, g} + rho div X_g = 0"
-        return replace(verdict, question=question)
+        subject = {"log density" if log else "density": rho, "generator": self.expr}
+        return replace(verdict, question=question, subject=subject)
+
+    def __repr__(self) -> str:
+        return f"Generator({shorten(self.text)!r})"
 
     def _divergence(self) -> sp.Expr:
         """div X_g = Σ ∂J[a, b]/∂a ∂g/∂b; zero on every phase space and for every unimodular algebra."""

@@ -11,9 +11,11 @@ from flint import arb, ctx, fmpq_mpoly
 
 from hamsym.symbolic import tower as tw
 from hamsym.symbolic.formula.derivative import derivative
-from hamsym.symbolic.formula.parser import Domain
+from hamsym.symbolic.formula.domain import Domain
 from hamsym.symbolic.space import Space
-from hamsym.symbolic.zero_test.tape import OutsideDomain, Polynomial, Tape
+from hamsym.symbolic.zero_test.operations import OutsideDomain
+from hamsym.symbolic.zero_test.polynomial import Polynomial
+from hamsym.symbolic.zero_test.tape import Tape
 from hamsym.symbolic.zero_test.witness import Point
 
 #: The domain that forbids nothing beyond what the expression itself says.
@@ -42,6 +44,13 @@ class Claim:
         if self.second is None:
             return "the expression is zero"
         return "{g, H} = 0" if self.space.time is None else "{g, H} + dg/dt = 0"
+
+    @property
+    def subject(self) -> dict[str, sp.Expr]:
+        """What is judged, by what it is."""
+        if self.second is None:
+            return {"expression": self.first}
+        return {"generator": self.first, "hamiltonian": self.second}
 
     def formula(self) -> sp.Expr:
         """Return the expression that is claimed to vanish, differentiated by sympy."""

@@ -16,10 +16,11 @@ from flint import arb
 from hamsym.symbolic import tower as tw
 from hamsym.symbolic.zero_test.claim import Claim as Claim
 from hamsym.symbolic.zero_test.claim import formal_bracket as formal_bracket
+from hamsym.symbolic.zero_test.operations import NoTape, OutsideDomain, TooLarge
+from hamsym.symbolic.zero_test.polynomial import Polynomial
 from hamsym.symbolic.zero_test.proof import prove as prove
 from hamsym.symbolic.zero_test.proved import Proved
 from hamsym.symbolic.zero_test.refuted import Refuted
-from hamsym.symbolic.zero_test.tape import NoTape, OutsideDomain, Polynomial, TooLarge
 from hamsym.symbolic.zero_test.undecided import Undecided
 from hamsym.symbolic.zero_test.verdict import Verdict
 from hamsym.symbolic.zero_test.witness import Point, choices, enclosure, is_short, nearer, points
@@ -44,7 +45,7 @@ def decide(claim: Claim, budget: float) -> Verdict:
         reason = "the expression is nested too deeply"
     except (ArithmeticError, ValueError, MemoryError) as failure:
         reason = f"the arithmetic gave up: {failure}"
-    return Undecided(claim.question, claim.formula, reason=reason, seconds=clock.seconds)
+    return _undecided(claim, reason, clock)
 
 
 def _decide(claim: Claim, clock: tw.Clock) -> Verdict:
@@ -69,6 +70,7 @@ def _decide(claim: Claim, clock: tw.Clock) -> Verdict:
                 _lambdas(functions),
                 regions=tuple(r.positive for r in proof.regions if r.positive),
                 domain=claim.domain,
+                subject=claim.subject,
                 seconds=clock.seconds,
             )
     else:
@@ -86,7 +88,13 @@ def _decide(claim: Claim, clock: tw.Clock) -> Verdict:
             if search.overflown
             else "no point of the domain found: the domain is empty or tiny"
         )
-    return Undecided(claim.question, claim.formula, reason=reason, seconds=clock.seconds)
+    return _undecided(claim, reason, clock)
+
+
+def _undecided(claim: Claim, reason: str, clock: tw.Clock) -> Undecided:
+    return Undecided(
+        claim.question, claim.formula, reason=reason, subject=claim.subject, seconds=clock.seconds
+    )
 
 
 def _lambdas(functions: Mapping[str, Polynomial]) -> dict[str, sp.Lambda]:
@@ -157,5 +165,6 @@ class _Search:
             enclosure(ball),
             _lambdas(functions),
             domain=self.claim.domain,
+            subject=self.claim.subject,
             seconds=self.clock.seconds,
         )

@@ -8,7 +8,10 @@ import mpmath
 import sympy as sp
 from sympy.core.numbers import Number
 
-from hamsym.symbolic.formula.text import to_prose, to_text
+from hamsym.symbolic.formula.text import shorten, to_prose, to_text
+
+#: Of a longer sum, only so many terms are written where the text is cut anyway.
+_SHOWN_TERMS = 40
 
 
 def written(expression: sp.Expr) -> str:
@@ -25,6 +28,13 @@ def shown(expression: sp.Expr) -> str:
         return to_prose(expression)
     except ValueError:
         return written(expression)
+
+
+def brief(expression: sp.Expr, width: int = 120) -> str:
+    """Return a formula for people in one short line."""
+    terms = sp.Add.make_args(expression)
+    few = expression if len(terms) <= _SHOWN_TERMS else sp.Add(*terms[:_SHOWN_TERMS])
+    return shorten(shown(few) + " + …" * (few is not expression), width)
 
 
 def bounds(lower: Number, upper: Number) -> list[str]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import html
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 
 import sympy as sp
 
-from hamsym.symbolic.formula.parser import Domain
-from hamsym.symbolic.zero_test.showing import shown
+from hamsym.symbolic.formula.domain import Domain
+from hamsym.symbolic.zero_test.showing import brief, shown, written
 
+#: How what is judged is called in claims.
+_LETTERS = {"generator": "g", "hamiltonian": "H", "density": "rho", "log density": "log rho"}
+#: Operations of the longest expression that is written in LaTeX.
+_MOST_LATEX = 80
 #: What two verdicts may differ in and still say the same.
 _EVIDENCE = ("formula", "relations", "seconds")
 
@@ -38,6 +42,7 @@ class Verdict(ABC):
         question: the claim in words, for example ``"{g, H} = 0"``.
         seconds: wall time of the decision.
         domain: what must be positive, or not zero, besides what the expression itself says.
+        subject: what was judged: ``generator`` and ``hamiltonian``, or ``expression``, …, to its expression.
 
     Raises:
         UndecidedError: when an undecided verdict is used as a truth value.
@@ -53,6 +58,7 @@ class Verdict(ABC):
     formula: Callable[[], sp.Expr]
     seconds: float = field(default=0.0, kw_only=True)
     domain: Domain = field(default=Domain(), kw_only=True)
+    subject: Mapping[str, sp.Expr] = field(default_factory=dict, kw_only=True)
     status = ""
 
     def __getstate__(self) -> dict[str, object]:
@@ -94,15 +100,23 @@ class Verdict(ABC):
         """Return the verdict in types that JSON knows.
 
         Returns:
-            ``status``, ``question``, ``where`` (conditions of the formula as written that its expression does not
-            show), ``seconds``, and what the kind of verdict adds; exact numbers as text.
+            ``status``, ``question``, what was judged as text (``generator`` and ``hamiltonian``, or ``expression``, …),
+            ``where`` (conditions of the formula as written that its expression does not show), ``seconds``, and what
+            the kind of verdict adds; exact numbers as text.
         """
         return {
             "status": self.status,
             "question": self.question,
+            **self._subject_texts(),
             "where": self._conditions(),
             "seconds": round(self.seconds, 6),
         }
+
+    def _subject_texts(self) -> dict[str, object]:
+        return {name: written(e) for name, e in self.subject.items()}
+
+    def _subject_lines(self, width: int = 120) -> list[str]:
+        return [f"{_LETTERS.get(name, name)} = {brief(e, width)}" for name, e in self.subject.items()]
 
     def _conditions(self) -> list[str]:
         positive = [f"{shown(e)} > 0" for e in self.domain.positive]
@@ -110,14 +124,19 @@ class Verdict(ABC):
 
     def _lines(self) -> list[str]:
         conditions = self._conditions()
-        return [*(["where " + ", ".join(conditions)] if conditions else []), *self.details()]
+        return [
+            *self._subject_lines(),
+            *(["where " + ", ".join(conditions)] if conditions else []),
+            *self.details(),
+        ]
 
     def __str__(self) -> str:
         lines = [f"{self.status}: {self.question}", *("  " + line for line in self._lines())]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {self.question} ({1e3 * self.seconds:.1f} ms)>"
+        subject = f" for {', '.join(self._subject_lines(60))}" if self.subject else ""
+        return f"<{type(self).__name__}: {self.question}{subject} ({1e3 * self.seconds:.1f} ms)>"
 
     def _repr_latex_(self) -> str:
         """Return the status, the claim and what there is to say in LaTeX, for documents made from notebooks."""
@@ -125,7 +144,16 @@ class Verdict(ABC):
         left = {"{": r"\{g, H\}"}.get(self.question[0], r"\text{the expression}")
         if "dg/dt" in self.question:
             left += r" + \frac{\partial g}{\partial t}"
-        return f"${left} {sign} 0{self._latex_details()}$"
+        return f"${left} {sign} 0{self._latex_subject()}{self._latex_details()}$"
+
+    def _latex_subject(self) -> str:
+        def latex(e: sp.Expr) -> str:
+            return str(sp.latex(e)) if e.count_ops() <= _MOST_LATEX else r"\ldots"
+
+        named = {"density": r"\rho", "log density": r"\log \rho", "expression": r"\text{the expression}"}
+        letters = {**_LETTERS, **named}
+        parts = [f"{letters.get(n) or sp.latex(sp.Symbol(n))} = {latex(e)}" for n, e in self.subject.items()]
+        return "".join(r",\quad " + part for part in parts)
 
     def _latex_details(self) -> str:
         return ""
