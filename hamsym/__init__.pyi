@@ -30,10 +30,10 @@ from .symbolic.lagrangian import Lagrangian as Lagrangian
 from .symbolic.lie_poisson import LiePoissonSpace as LiePoissonSpace
 from .symbolic.space import PhaseSpace as PhaseSpace
 from .symbolic.symmetry.generator import Generator as Generator
+from .symbolic.symmetry.runge_lenz import runge_lenz as runge_lenz
 from .symbolic.symmetry.standard import angular_momentum as angular_momentum
 from .symbolic.symmetry.standard import boost as boost
 from .symbolic.symmetry.standard import dilation as dilation
-from .symbolic.symmetry.standard import runge_lenz as runge_lenz
 from .symbolic.symmetry.standard import special_conformal as special_conformal
 from .symbolic.symmetry.standard import total_angular_momentum as total_angular_momentum
 from .symbolic.symmetry.standard import total_momentum as total_momentum

@@ -10,7 +10,7 @@ import sympy as sp
 
 from hamsym.errors import ParameterError, SpaceError
 from hamsym.symbolic.formula.derivative import derivative
-from hamsym.symbolic.formula.parser import Domain
+from hamsym.symbolic.formula.domain import Domain
 from hamsym.symbolic.space import Space
 from hamsym.symbolic.zero_test.decide import Claim, decide, formal_bracket
 from hamsym.symbolic.zero_test.verdict import Verdict

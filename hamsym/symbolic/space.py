@@ -16,6 +16,7 @@ import sympy as sp
 
 from hamsym.errors import FormulaError, SpaceError
 from hamsym.symbolic.formula.admission import admitted, require_formula
+from hamsym.symbolic.formula.domain import Domain
 from hamsym.symbolic.formula.names import (
     Name,
     declared,
@@ -24,7 +25,7 @@ from hamsym.symbolic.formula.names import (
     require_declarable,
     shown_names,
 )
-from hamsym.symbolic.formula.parser import Domain, parse_with_domain
+from hamsym.symbolic.formula.parser import parse_with_domain
 
 _ASSUMPTIONS: dict[str, dict[str, bool]] = {"real": {"real": True}, "positive": {"positive": True}}
 

@@ -9,7 +9,8 @@ from flint import arb_mat, ctx
 
 import hamsym as hs
 from hamsym.data.systems import systems
-from hamsym.symbolic.zero_test.tape import OutsideDomain, Tape
+from hamsym.symbolic.zero_test.operations import OutsideDomain
+from hamsym.symbolic.zero_test.tape import Tape
 from hamsym.symbolic.zero_test.witness import points
 
 #: Further sizes of the systems that have one; the large ones take seconds.

@@ -10,7 +10,8 @@ from hamsym import Generator, Hamiltonian, LiePoissonSpace, PhaseSpace
 from hamsym.errors import FormulaError, ParameterError, SpaceError
 from hamsym.symbolic.bracket import is_zero, jacobiator, poisson_bracket, vector_field, verify
 from hamsym.symbolic.formula.derivative import derivative
-from hamsym.symbolic.formula.parser import Domain, parse_with_domain
+from hamsym.symbolic.formula.domain import Domain
+from hamsym.symbolic.formula.parser import parse_with_domain
 from hamsym.symbolic.tower import Clock
 from hamsym.symbolic.zero_test.decide import Claim, decide, prove
 from hamsym.symbolic.zero_test.evaluation import evaluate

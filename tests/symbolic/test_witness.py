@@ -10,7 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hamsym.symbolic.zero_test.evaluation import evaluate
-from hamsym.symbolic.zero_test.tape import NoTape, OutsideDomain, Polynomial, Tape
+from hamsym.symbolic.zero_test.operations import NoTape, OutsideDomain
+from hamsym.symbolic.zero_test.polynomial import Polynomial
+from hamsym.symbolic.zero_test.tape import Tape
 from hamsym.symbolic.zero_test.witness import choices, enclosure, points
 
 relaxed = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

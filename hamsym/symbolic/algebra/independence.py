@@ -13,7 +13,8 @@ import sympy as sp
 from flint import arb, arb_mat, ctx
 
 from hamsym.symbolic.space import Space
-from hamsym.symbolic.zero_test.tape import NoTape, OutsideDomain, Run, Tape
+from hamsym.symbolic.zero_test.operations import NoTape, OutsideDomain
+from hamsym.symbolic.zero_test.tape import Run, Tape
 from hamsym.symbolic.zero_test.witness import choices, points
 
 #: Points that are tried for each function, and how often other ones are tried.

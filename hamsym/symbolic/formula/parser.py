@@ -18,23 +18,16 @@ from __future__ import annotations
 import keyword
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import NoReturn
 
 import sympy as sp
 
 from hamsym.errors import FormulaError, did_you_mean
-from hamsym.symbolic.formula.constants import UNKNOWN, combined, function_size, rational_size
+from hamsym.symbolic.formula.bounds import MAX_NUMBER_BITS, Bounds, Value
+from hamsym.symbolic.formula.constants import combined, function_size, rational_size
+from hamsym.symbolic.formula.domain import Domain
 from hamsym.symbolic.formula.language import CONSTANTS, FUNCTIONS, NOT_FINITE, NOT_SMOOTH
-from hamsym.symbolic.formula.reality import Reality
 from hamsym.symbolic.formula.tokens import MAX_DEPTH, Token, tokenize
-
-MAX_EXPONENT = 400
-MAX_RATIONAL_EXPONENT = 200
-MAX_ROOT = 60
-MAX_NUMBER_BITS = 13_000  # fewer digits than Python is willing to print
-MAX_TERMS = 100_000
 
 
 def parse(
@@ -93,37 +86,10 @@ def parse_with_domain(
     )
 
 
-@dataclass(frozen=True)
-class _Value:
-    """A subexpression, the number of terms it would have when expanded, and its size if it is a constant."""
-
-    expr: sp.Expr
-    terms: int
-    size: float | None = UNKNOWN
-
-    def __neg__(self) -> _Value:
-        return _Value(-self.expr, self.terms, None if self.size is None else -self.size)
+_HALF = Value(sp.Rational(1, 2), 1, 0.5)
 
 
-@dataclass(frozen=True)
-class Domain:
-    """What must hold for a formula to be real and smooth as it was written.
-
-    sympy may merge a formula to one that is defined at more points (``sqrt(x)**2`` to ``x``).
-
-    Attributes:
-        positive: expressions that must be positive: bases of roots and of symbolic powers, arguments of log.
-        nonzero: expressions that must not vanish: denominators.
-    """
-
-    positive: tuple[sp.Expr, ...] = ()
-    nonzero: tuple[sp.Expr, ...] = ()
-
-
-_HALF = _Value(sp.Rational(1, 2), 1, 0.5)
-
-
-class _Parser:
+class _Parser(Bounds):
     def __init__(
         self,
         text: str,
@@ -131,13 +97,11 @@ class _Parser:
         functions: Mapping[str, Callable[..., sp.Expr]],
         arity: Mapping[str, int],
     ) -> None:
-        self.text, self.symbols, self.functions, self.arity = text, symbols, functions, arity
+        super().__init__(text)
+        self.symbols, self.functions, self.arity = symbols, functions, arity
         self.tokens = tokenize(text)
         self.at = 0
         self.depth = 0
-        self.positive: dict[sp.Expr, None] = {}
-        self.nonzero: dict[sp.Expr, None] = {}
-        self.reality = Reality()
 
     def formula(self) -> sp.Expr:
         value = self._sum()
@@ -163,12 +127,9 @@ class _Parser:
             return token
         return None
 
-    def _fail(self, message: str, position: int) -> NoReturn:
-        raise FormulaError(message, self.text, position)
-
     # -- grammar ----------------------------------------------------------------------------------
 
-    def _sum(self) -> _Value:
+    def _sum(self) -> Value:
         values = [self._product()]
         while token := self._take("+", "-"):
             value = self._product()
@@ -176,16 +137,16 @@ class _Parser:
         if len(values) == 1:
             return values[0]
         terms, size = sum(v.terms for v in values), combined(sum, [v.size for v in values])
-        return self._bounded(_Value(sp.Add(*(v.expr for v in values)), terms, size), 0)
+        return self._bounded(Value(sp.Add(*(v.expr for v in values)), terms, size), 0)
 
-    def _product(self) -> _Value:
+    def _product(self) -> Value:
         start = self.tokens[self.at].position
         values = [self._signed()]
         while token := self._take("*", "/"):
             value = self._signed()
             if token.text == "/":
                 self._require_nonzero(value.expr, token.position)
-                value = _Value(sp.Pow(value.expr, -1), 1, combined(lambda s: 1 / s[0], [value.size]))
+                value = Value(sp.Pow(value.expr, -1), 1, combined(lambda s: 1 / s[0], [value.size]))
             values.append(value)
         if len(values) == 1:
             return values[0]
@@ -193,9 +154,9 @@ class _Parser:
         self._check_terms(terms, start)
         expr = sp.Mul(*(v.expr for v in values))
         self._check_exponents(expr, start)
-        return self._bounded(_Value(expr, terms, combined(math.prod, [v.size for v in values])), start)
+        return self._bounded(Value(expr, terms, combined(math.prod, [v.size for v in values])), start)
 
-    def _signed(self) -> _Value:
+    def _signed(self) -> Value:
         token = self._take("+", "-")
         if token is None:
             return self._power()
@@ -204,7 +165,7 @@ class _Parser:
         self.depth -= 1
         return value if token.text == "+" else -value
 
-    def _power(self) -> _Value:
+    def _power(self) -> Value:
         base = self._atom()
         token = self._take("**")
         if token is None:
@@ -214,13 +175,13 @@ class _Parser:
         self.depth -= 1
         return self._raise(base, exponent, token.position)
 
-    def _atom(self) -> _Value:
+    def _atom(self) -> Value:
         token = self.tokens[self.at]
         self.at += 1
         if token.kind == "number":
             fraction = Fraction(token.text)
             number = sp.Rational(fraction.numerator, fraction.denominator)
-            return _Value(number, 1, rational_size(number))
+            return Value(number, 1, rational_size(number))
         if token.kind == "name":
             return self._call(token) if self._take("(") else self._name(token)
         if token.text == "(":
@@ -233,7 +194,7 @@ class _Parser:
             self._fail("the formula ends where a number, a name or '(' should follow", token.position)
         self._fail(f"a number, a name or '(' should stand where {token.text!r} is", token.position)
 
-    def _call(self, token: Token) -> _Value:
+    def _call(self, token: Token) -> Value:
         """Parse the arguments and apply the function; the opening parenthesis is taken already."""
         name = token.text
         if name in self.functions:
@@ -259,7 +220,7 @@ class _Parser:
         if len(arguments) != wanted:
             self._fail(f"{name} takes {wanted} argument(s), not {len(arguments)}", token.position)
         if name == "sqrt":
-            return self._raise(_Value(arguments[0], 1, sizes[0]), _HALF, token.position)
+            return self._raise(Value(arguments[0], 1, sizes[0]), _HALF, token.position)
         if name == "log":
             self._require_positive("log", arguments[0], token.position)
         if name in ("asin", "acos") and sizes[0] is not None and abs(sizes[0]) > 1 + 1e-9:
@@ -274,14 +235,14 @@ class _Parser:
         self._check_size(size, None, token.position)
         expr = function(*arguments)
         self._require_finite(expr, token.position)
-        return _Value(expr, 1, size)
+        return Value(expr, 1, size)
 
-    def _name(self, token: Token) -> _Value:
+    def _name(self, token: Token) -> Value:
         name = token.text
         if name in self.symbols:
-            return _Value(self.symbols[name], 1)
+            return Value(self.symbols[name], 1)
         if name in CONSTANTS:
-            return _Value(CONSTANTS[name], 1, float(CONSTANTS[name]))
+            return Value(CONSTANTS[name], 1, float(CONSTANTS[name]))
         if name in FUNCTIONS or name in self.functions:
             self._fail(f"{name} is a function; write {name}(…)", token.position)
         if name in NOT_FINITE:
@@ -308,88 +269,3 @@ class _Parser:
         self.depth += 1
         if self.depth > MAX_DEPTH:
             self._fail(f"the formula is nested more than {MAX_DEPTH} deep", position)
-
-    # -- bounds -----------------------------------------------------------------------------------
-
-    def _raise(self, base: _Value, power: _Value, position: int) -> _Value:
-        terms, exponent = 1, power.expr
-        if isinstance(exponent, sp.Rational):
-            size = abs(exponent)
-            if exponent.q != 1 and (size.p > MAX_RATIONAL_EXPONENT or exponent.q > MAX_ROOT):
-                self._fail(f"the exponent {exponent} is beyond {MAX_RATIONAL_EXPONENT}/{MAX_ROOT}", position)
-            if size > MAX_EXPONENT:
-                self._fail(f"an exponent is larger than {MAX_EXPONENT}", position)
-            if isinstance(base.expr, sp.Rational):
-                bits = max(base.expr.p.bit_length(), base.expr.q.bit_length()) * float(size)
-                if bits > MAX_NUMBER_BITS or (exponent.q != 1 and base.expr.p.bit_length() > 1000):
-                    self._fail("a power of a number has too many digits", position)
-                if base.expr == 0 and exponent <= 0:
-                    self._fail("zero is raised to a power that is not positive", position)
-            if exponent.q != 1:
-                if exponent < 0 and self.reality.vanishes(base.expr):
-                    self._fail("division by zero", position)
-                self._require_positive("a root", base.expr, position)
-            elif exponent < 0:
-                self._require_nonzero(base.expr, position)
-            if exponent.q == 1 and exponent > 1:
-                terms = math.comb(base.terms + int(exponent) - 1, int(exponent))
-                self._check_terms(terms, position)
-        else:
-            if base.expr.is_zero:
-                self._fail("zero to a symbolic power is not defined", position)
-            self._require_positive("a power that is not a number", base.expr, position)
-        size = combined(lambda s: s[0] ** s[1], [base.size, power.size])
-        exact = isinstance(base.expr, sp.Rational) and isinstance(exponent, sp.Integer)
-        self._check_size(size, sp.Integer(0) if exact else None, position)
-        expr = sp.Pow(base.expr, exponent)
-        self._check_exponents(expr, position)
-        self._require_finite(expr, position)
-        return _Value(expr, terms, size)
-
-    def _require_positive(self, what: str, expr: sp.Expr, position: int) -> None:
-        """Remember that the formula is real and smooth only where the expression is positive."""
-        if expr.is_positive or (what == "a root" and self.reality.vanishes(expr)):
-            return
-        if self.reality.never_positive(expr):
-            self._fail(
-                f"{what} of a quantity that is never positive has no real value; its domain is empty",
-                position,
-            )
-        if expr.free_symbols:
-            self.positive[expr] = None
-
-    def _require_nonzero(self, expr: sp.Expr, position: int) -> None:
-        """Remember that the formula is finite only where the expression is not zero."""
-        if self.reality.vanishes(expr):
-            self._fail("division by zero", position)
-        if expr.free_symbols and not expr.is_nonzero:
-            self.nonzero[expr] = None
-
-    def _check_size(self, size: float | None, expr: sp.Expr | None, position: int) -> None:
-        """Refuse a constant beyond the floats, unless it is a rational number, whose digits are bounded already."""
-        if size is not None and math.isinf(size) and not isinstance(expr, sp.Rational):
-            self._fail("a constant is larger than 1e308", position)
-
-    def _check_exponents(self, expr: sp.Expr, position: int) -> None:
-        """Bound the exponents that sympy made by merging nested powers and equal factors."""
-        for factor in sp.Mul.make_args(expr):
-            exponent = factor.exp if isinstance(factor, sp.Pow) else None
-            if isinstance(exponent, sp.Rational) and (
-                abs(exponent) > MAX_EXPONENT or exponent.q > MAX_ROOT * MAX_ROOT
-            ):
-                self._fail(f"nested powers merge to an exponent larger than {MAX_EXPONENT}", position)
-
-    def _check_terms(self, terms: int, position: int) -> None:
-        if terms > MAX_TERMS:
-            self._fail(f"expanded, this would have more than {MAX_TERMS} terms", position)
-
-    def _bounded(self, value: _Value, position: int) -> _Value:
-        self._check_terms(value.terms, position)
-        self._check_size(value.size, value.expr, position)
-        return value
-
-    def _require_finite(self, expr: sp.Expr, position: int) -> None:
-        if expr.has(sp.nan, sp.zoo, sp.oo, -sp.oo):
-            self._fail("the value is not finite", position)
-        if expr.has(sp.I):
-            self._fail("the value is not real", position)

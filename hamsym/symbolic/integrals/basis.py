@@ -21,7 +21,7 @@ from hamsym.symbolic.integrals.products import minimal_generators
 from hamsym.symbolic.integrals.rank import flow_rank, is_rank_exact, numeric_rank
 from hamsym.symbolic.integrals.solved import Solved, solved
 from hamsym.symbolic.integrals.special import SpecialCase, special_cases
-from hamsym.symbolic.zero_test.tape import NoTape
+from hamsym.symbolic.zero_test.operations import NoTape
 from hamsym.symbolic.zero_test.verdict import Verdict
 
 

@@ -15,7 +15,8 @@ from flint import arb, arb_mat, ctx
 from hamsym.symbolic import tower as tw
 from hamsym.symbolic.integrals.ansatz import Ansatz, Exponents
 from hamsym.symbolic.space import Space
-from hamsym.symbolic.zero_test.tape import NoTape, OutsideDomain, Run, Tape
+from hamsym.symbolic.zero_test.operations import NoTape, OutsideDomain
+from hamsym.symbolic.zero_test.tape import Run, Tape
 from hamsym.symbolic.zero_test.witness import choices, points
 
 #: Functions that are compared at most; working precision in bits; points that are tried for each one needed.

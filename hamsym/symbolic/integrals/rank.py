@@ -13,7 +13,8 @@ from hamsym.symbolic import tower as tw
 from hamsym.symbolic.formula.derivative import derivative
 from hamsym.symbolic.space import Space
 from hamsym.symbolic.tower.derive import Gradient
-from hamsym.symbolic.zero_test.tape import OutsideDomain, Run, Tape
+from hamsym.symbolic.zero_test.operations import OutsideDomain
+from hamsym.symbolic.zero_test.tape import Run, Tape
 from hamsym.symbolic.zero_test.witness import choices, points
 
 #: Points that are tried, points of the domain that are enough, and bits.

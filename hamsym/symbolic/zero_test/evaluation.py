@@ -13,7 +13,7 @@ import sympy as sp
 from sympy.core.numbers import Number
 
 from hamsym.symbolic.formula.applied import application
-from hamsym.symbolic.formula.parser import Domain
+from hamsym.symbolic.formula.domain import Domain
 
 #: Correct decimal digits after the point that are asked for.
 DIGITS = 100

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import sympy as sp
 
 from hamsym.symbolic import tower as tw
-from hamsym.symbolic.formula.parser import Domain
+from hamsym.symbolic.formula.domain import Domain
 from hamsym.symbolic.tower.certificate import Reader, relations
 from hamsym.symbolic.zero_test.claim import EVERYWHERE, Claim
 from hamsym.symbolic.zero_test.witness import Point

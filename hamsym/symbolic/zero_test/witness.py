@@ -11,7 +11,7 @@ from flint import arb, ctx
 from mpmath.libmp import from_man_exp
 from sympy.core.numbers import Number
 
-from hamsym.symbolic.zero_test.tape import Polynomial
+from hamsym.symbolic.zero_test.polynomial import Polynomial
 
 Point = dict[sp.Symbol, sp.Rational]
 
