@@ -121,7 +121,7 @@ def measure(name: str, folder: Path, options: argparse.Namespace) -> dict[str, f
     shape = (options.batch, options.steps // options.save_every + 1, 2)
     q, p = np.zeros(shape), np.zeros(shape)
     h, saves = options.dt, shape[1] - 1
-    kernels = stepping_kernels(system.hamiltonian, method_named("leapfrog"))
+    kernels = stepping_kernels(system.hamiltonian, method_named("leapfrog"), save_every=options.save_every)
     constants = (ctypes.c_double * 4)(*k)
 
     def pointer(a: np.ndarray) -> ctypes.c_void_p:

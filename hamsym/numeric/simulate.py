@@ -99,7 +99,12 @@ def simulate(
     values = parameter_values(H.space, parameters, used=[H.expr])
     workers = _thread_count(threads, len(q) * steps)
     kernels = stepping_kernels(
-        H, scheme, work=len(q) * steps, compensated=bool(compensated), strict=bool(strict)
+        H,
+        scheme,
+        work=len(q) * steps,
+        save_every=save_every,
+        compensated=bool(compensated),
+        strict=bool(strict),
     )
 
     time = steps // save_every + 1

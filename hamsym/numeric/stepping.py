@@ -31,10 +31,10 @@ from hamsym.symbolic.hamiltonian import Hamiltonian
 BLOCK = 48
 #: Steps written out in one pass; chains of eight lanes interleaved in it to hide each other's latency, and more where
 #: there are roots or quotients.  Long formulas fill the processor without, and would compile for long.
-_UNROLL, _CHAIN, _CHAINS, _SLOW_CHAINS, _LONG = 5, 8, 2, 3, 60
+_UNROLLS, _CHAIN, _CHAINS, _SLOW_CHAINS, _LONG = (10, 5), 8, 2, 3, 60
 _LANES = _CHAIN * _CHAINS
-#: With fewer steps of trajectories, writing out several saves less time than their compilation takes.
-_WORTH_UNROLLING = 2e7
+#: With fewer steps of trajectories, writing out several would save milliseconds and take tenths of a second to compile.
+_WORTH_UNROLLING = 5e6
 _SLOW = re.compile(r"sqrt|/|\*\*|math\.")
 
 _LOCALS = re.compile(r"\b((?:end_|e_)?[qpxy]\d+)\b")
@@ -66,6 +66,7 @@ def stepping_kernels(
     method: Method,
     *,
     work: float = math.inf,
+    save_every: int = 1,
     compensated: bool = False,
     strict: bool = False,
 ) -> Kernels:
@@ -75,6 +76,7 @@ def stepping_kernels(
         H: the Hamiltonian; parameters stay arguments, so new values need no new code.
         method: the integrator.
         work: how many steps of trajectories are to be made; for few, loops that compile in half the time are as good.
+        save_every: how many steps :func:`fill` will make between stored states; any number is right, this one is fast.
         compensated: carry the rounding errors of the additions along.
         strict: no fused operations, and the library's functions.
 
@@ -90,16 +92,20 @@ def stepping_kernels(
         FormulaError: if H cannot be turned into numbers.
     """
 
-    brief = work < _WORTH_UNROLLING
+    unroll = (
+        1
+        if work < _WORTH_UNROLLING
+        else next(n for n in _UNROLLS if save_every % n == 0 or n == _UNROLLS[-1])
+    )
 
     def write() -> str:
         source = _step_source(H, method, compensated)
         functions = "\n\n".join([source.functions, *source.step, *source.begin])
         retry = source.has_lanes and not strict and _LANE_FUNCTIONS.search(functions) is not None
         header = (_SEPARATE if strict else _FUSED) + (_FOR_LANES if retry else _LIBRARY)
-        return f"{header}\n\n{_stepping_source(H, source, retry, brief)}"
+        return f"{header}\n\n{_stepping_source(H, source, retry, unroll)}"
 
-    return _kernels(H, f"stepping {astuple(method)} {compensated} {strict} {brief}", write)
+    return _kernels(H, f"stepping {astuple(method)} {compensated} {strict} {unroll}", write)
 
 
 def fill(
@@ -173,10 +179,10 @@ def _step_source(H: Hamiltonian, method: Method, compensated: bool) -> StepSourc
     return doubled_source(H, method)
 
 
-def _stepping_source(H: Hamiltonian, source: StepSource, retry: bool, brief: bool) -> str:
+def _stepping_source(H: Hamiltonian, source: StepSource, retry: bool, unroll: int) -> str:
     """The functions of a step, and the loops that call them.
 
-    To retry, ``one`` has careful twins of the functions; brief loops have the step once, with the same bits.
+    To retry, ``one`` has careful twins of the functions.  How many evaluations are written out does not change bits.
     """
     names, state = Arguments.of(H.space), source.state
     k_tail = "".join(f", {k}" for k in names.k)
@@ -206,9 +212,9 @@ def _stepping_source(H: Hamiltonian, source: StepSource, retry: bool, brief: boo
     ]
     constants = [f"{name} = {value}" for name, value in source.constants.items()]
     if source.has_lanes:
-        is_long = brief or source.functions.count("\n") > _LONG
+        is_long = unroll == 1 or source.functions.count("\n") > _LONG
         chains = 1 if is_long else _SLOW_CHAINS if _SLOW.search(source.functions) else _CHAINS
-        lanes, unroll = (max(_CHAIN * chains, _LANES), 1 if is_long else max(1, _UNROLL // source.stages))
+        lanes, unroll = (max(_CHAIN * chains, _LANES), 1 if is_long else max(1, unroll // source.stages))
         block = _lanes(source, variables, start, kept, step, unroll, chains, lanes)
         width, scratch = lanes // chains, lanes * len(kept)
     else:

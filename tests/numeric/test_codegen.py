@@ -264,10 +264,12 @@ def test_brief_loops_have_the_bits_of_unrolled_ones(name, method):
     system = systems[name]
     q, p = system.initial_states(60, seed=1)
     results = []
-    for work in (1.0, math.inf):
-        kernels = stepping.stepping_kernels(system.hamiltonian, method_named(method), work=work)
+    for work, every in ((1.0, 1), (math.inf, 1), (math.inf, 10)):
+        kernels = stepping.stepping_kernels(
+            system.hamiltonian, method_named(method), work=work, save_every=every
+        )
         out = np.empty((2, 60, 5, q.shape[1]))
         stepping.fill(kernels, (q, p, *out), 0, 60, 0.0, 0.02, 7, tuple(system.parameters.values()))
         results.append(out)
-    assert np.array_equal(*results)
+    assert np.array_equal(results[0], results[1]) and np.array_equal(results[0], results[2])
     assert np.isfinite(results[0]).all()
