@@ -19,6 +19,7 @@ from hamsym.symbolic.integrals.display import SHOWN, Display
 from hamsym.symbolic.integrals.independence import are_independent
 from hamsym.symbolic.integrals.products import minimal_generators
 from hamsym.symbolic.integrals.rank import flow_rank, is_rank_exact, numeric_rank
+from hamsym.symbolic.integrals.scope import advice, contains_by_form, hamiltonian_of, in_words
 from hamsym.symbolic.integrals.solved import Solved, solved
 from hamsym.symbolic.integrals.special import SpecialCase, special_cases
 from hamsym.symbolic.zero_test.operations import NoTape
@@ -206,6 +207,25 @@ class IntegralBasis(Display):
         except tw.ProofStopped:
             return False
 
+    @cached_property
+    def hint(self) -> str:
+        """What to add to the ansatz where the Hamiltonian itself is not of its form, or an empty text.
+
+        Example:
+            >>> from hamsym import Hamiltonian, PhaseSpace, find_integrals
+            >>> kepler = Hamiltonian("(p1**2 + p2**2)/2 - 1/sqrt(q1**2 + q2**2)", PhaseSpace.standard(2))
+            >>> find_integrals(kepler, degree=2).hint
+            'H itself is not of this form; add ansatz entries such as 1/sqrt(q1**2 + q2**2)'
+        """
+        own = hamiltonian_of(self.functions, self.ansatz)
+        if own is None or not self.complete or contains_by_form(self.ansatz, own):
+            return ""
+        try:
+            inside = self.contains(own)
+        except UndecidedError:
+            return ""
+        return "" if inside else f"H itself is not of this form; {advice(self.ansatz, own)}"
+
     # -- special values of the parameters ------------------------------------------------------------
 
     @property
@@ -260,6 +280,8 @@ class IntegralBasis(Display):
             "rank_is_exact": self.rank_is_exact,
             "complete": self.complete,
             "reason": self.reason,
+            "ansatz": in_words(self.ansatz),
+            "hint": self.hint,
             "equations": self.size[0],
             "unknowns": self.size[1],
             "integrals": [to_text(e) for e in self.integrals],
