@@ -57,9 +57,28 @@ def test_algebra_says_what_closes():
     assert so3.returncode == 0
     assert json.loads(so3.stdout)["killing_signature"] == [0, 3, 0]
     heisenberg = run("algebra", "q1", "p1")
-    assert heisenberg.returncode == 1 and "h_3" in heisenberg.stdout
+    assert heisenberg.returncode == 0 and "h_3" in heisenberg.stdout and "{X1, X2} = X3" in heisenberg.stdout
     kepler = run("algebra", "--system", "kepler")
-    assert kepler.returncode == 1 and "h < 0: so(3)" in kepler.stdout
+    assert kepler.returncode == 0 and "h < 0: so(3)" in kepler.stdout and "= -2*X1*h" in kepler.stdout
+    projective = run("algebra", "p1", "q1**3*p1")
+    assert projective.returncode == 1
+
+
+def test_a_formula_may_begin_with_a_minus_sign():
+    """What the library prints can be pasted back: -p1*q2 + p2*q1 is no option -p."""
+    assert run("verify", "(p1**2+p2**2)/2", "-p1*q2 + p2*q1").returncode == 0
+    assert run("algebra", "-p1*q2 + p2*q1", "p1", "p2").returncode == 0
+    assert run("verify", "-(p**2)/2", "-x", "-q", "x", "-p", "p").returncode == 2  # -x alone is an option
+
+
+def test_systems_are_listed_and_described():
+    import hamsym as hs
+
+    names = json.loads(run("systems", "--json").stdout)
+    assert names == list(hs.systems) and all(name in run("systems").stdout for name in names)
+    toda = json.loads(run("systems", "toda", "--size", 4, "--json").stdout)
+    assert len(toda["integrals"]) == 4 and toda["dof"] == 4
+    assert "p1 + p2 + p3" in run("systems", "toda").stdout
 
 
 @pytest.mark.parametrize(
@@ -72,7 +91,7 @@ def test_algebra_says_what_closes():
         (["verify", "p1", "p1", "--parameter", "m"], "m=positive"),
         (["verify", "p1", "p1", "--budget", "soon"], "budget"),
         (["verify", "--system", "keppler", "p1"], "did you mean 'kepler'"),
-        (["simulate", "p1*q1", "--q0", "1", "--p0", "1"], "mixes coordinates and momenta"),
+        (["simulate", "p1*q1", "--q0", "1", "--p0", "1"], "use method="),
         (["simulate", "p1**2/2+q1**2/2", "--q0", "1 2", "--p0", "1"], "shape"),
         (["simulate", "p1**2/2+q1**2/2", "--q0", "nan", "--p0", "1"], "finite"),
         (["simulate", "p1**2/2+q1**2/2"], "initial states are missing"),
@@ -185,7 +204,7 @@ def test_a_failure_of_ours_is_no_verdict(monkeypatch, capsys):
     """An unexpected exception must not exit with 1, which means refuted."""
     from hamsym.cli import program
 
-    def fail(**_):
+    def fail(*_, **__):
         raise ZeroDivisionError("x")
 
     monkeypatch.setattr(program, "app", fail)

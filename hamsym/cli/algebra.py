@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hamsym.cli import options
 from hamsym.cli.options import Declared
 from hamsym.errors import ParameterError
+from hamsym.symbolic.formula.text import shorten, to_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hamsym.symbolic.algebra import LieAlgebra
 
 
 def algebra(
@@ -35,7 +41,11 @@ def algebra(
     budget: options.Budget = 30.0,
     as_json: options.AsJson = False,
 ) -> None:
-    """Close functions under the Poisson bracket: closed with these alone (0), with more (1), not decided (3)."""
+    """Close functions under the Poisson bracket, over the rationals.
+
+    Exit code 0: they close, alone, with a constant, or with coefficients that depend on a central function such as the energy;
+    1: they do not; 3: not decided within the budget.
+    """
     import hamsym as hs
 
     declared = Declared(coordinates, momenta, parameter, function, time, bracket, system, size)
@@ -57,8 +67,32 @@ def algebra(
                 f"the energy is the only known integral of {named.name}; name functions instead"
             )
     found = hs.LieAlgebra(given, space, hamiltonian=central, budget=budget)
+    told = found.to_dict()
     if as_json:
-        typer.echo(json.dumps(found.to_dict()))
+        typer.echo(json.dumps(told))
     else:
-        typer.echo(str(found))
-    raise typer.Exit(0 if found.closes else 1)
+        typer.echo("\n".join([str(found), *_brackets(found)]))
+    raise typer.Exit(_exit_code(found))
+
+
+def _exit_code(found: LieAlgebra) -> int:
+    if found.closes or found.coefficients_depend_on is not None:
+        return 0
+    if found.stopped:
+        return 3
+    return 0 if found.adjoined and all(g.is_number for g in found.adjoined) else 1
+
+
+def _brackets(found: LieAlgebra) -> Iterator[str]:
+    """Write what the basis is called and its brackets that are not zero, one a line."""
+    if found.facts()["describes"] is None:
+        return
+    for symbol, function in zip(found.symbols, found.basis, strict=True):
+        if symbol != function:
+            yield f"  {symbol} = {shorten(to_text(function))}"
+    n = len(found.symbols)
+    for i in range(n):
+        for j in range(i + 1, n):
+            value = found.bracket(i, j)
+            if value != 0:
+                yield f"  {{{found.symbols[i]}, {found.symbols[j]}}} = {value}"

@@ -8,6 +8,7 @@ closed, 2 wrong usage or refused input, 3 undecided or incomplete.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from importlib.metadata import entry_points
 from typing import Annotated
@@ -18,6 +19,7 @@ from hamsym.cli.algebra import algebra
 from hamsym.cli.dataset import dataset
 from hamsym.cli.integrals import integrals
 from hamsym.cli.simulate import simulate
+from hamsym.cli.systems import systems
 from hamsym.cli.verify import verify
 from hamsym.errors import HamsymError
 
@@ -49,17 +51,31 @@ def root(
         typer.echo(context.get_help())
 
 
-for _command in (verify, integrals, algebra, simulate):
+for _command in (verify, integrals, algebra, systems, simulate):
     app.command()(_command)
 app.add_typer(dataset, name="dataset")
 for _entry in entry_points(group="hamsym.commands"):
     app.command(_entry.name)(_entry.load())
 
 
+#: Text that starts with a minus sign and is a formula, not an option: it has an operator or a call in it.
+_NEGATIVE_FORMULA = re.compile(r"-(?!-)[^=]*(?:[*/(]|\s[+-]\s)")
+
+
+def arguments_of(given: list[str]) -> list[str]:
+    """Return command-line arguments in which formulas such as ``-p1*q2 + p2*q1`` are not taken for options.
+
+    Example:
+        >>> arguments_of(["verify", "p1**2", "-p1*q2 + p2*q1", "-q", "q1 q2", "--json"])
+        ['verify', 'p1**2', ' -p1*q2 + p2*q1', '-q', 'q1 q2', '--json']
+    """
+    return [f" {a}" if _NEGATIVE_FORMULA.match(a) else a for a in given]
+
+
 def main() -> None:
     """Run the command line; an error of the input is one line on standard error and exit code 2."""
     try:
-        code = app(standalone_mode=False)
+        code = app(arguments_of(sys.argv[1:]), standalone_mode=False)
         if code == INTERRUPTED:
             raise KeyboardInterrupt
     except HamsymError as error:
