@@ -76,11 +76,10 @@ def algebra(
 
 
 def _exit_code(found: LieAlgebra) -> int:
-    if found.closes or found.coefficients_depend_on is not None:
-        return 0
-    if found.stopped:
-        return 3
-    return 0 if found.adjoined and all(g.is_number for g in found.adjoined) else 1
+    if found.facts()["describes"] is None:
+        return 3 if found.stopped else 1
+    with_constants = bool(found.adjoined) and all(g.is_number for g in found.adjoined)
+    return 0 if found.closes or with_constants or found.coefficients_depend_on is not None else 1
 
 
 def _brackets(found: LieAlgebra) -> Iterator[str]:
