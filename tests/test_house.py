@@ -38,7 +38,7 @@ ORDER = [
         "hamsym.symbolic.zero_test.witness",
         "hamsym.symbolic.zero_test.evaluation",
     ],
-    ["hamsym.symbolic.zero_test.showing"],
+    ["hamsym.symbolic.zero_test.showing", "hamsym.symbolic.zero_test.samples"],
     ["hamsym.symbolic.zero_test.verdict"],
     [
         "hamsym.symbolic.zero_test.proved",

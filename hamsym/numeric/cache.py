@@ -53,6 +53,7 @@ _GENERATORS = (
     "splitting",
     "implicit",
     "nonseparable",
+    "lanes",
     "stepping",
 )
 _MENDING = Lock()

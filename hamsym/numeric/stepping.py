@@ -21,6 +21,7 @@ from hamsym.errors import FormulaError, ParameterError
 from hamsym.numeric.cache import Kernels
 from hamsym.numeric.codegen import Arguments, depends_on_time, separable_source
 from hamsym.numeric.implicit import gauss_source
+from hamsym.numeric.lanes import define, indent, lane_loops
 from hamsym.numeric.methods import Doubled, Gauss, Method, Splitting
 from hamsym.numeric.nonseparable import doubled_source
 from hamsym.numeric.splitting import splitting_source
@@ -36,8 +37,6 @@ _LANES = _CHAIN * _CHAINS
 #: With fewer steps of trajectories, writing out several would save milliseconds and take tenths of a second to compile.
 _WORTH_UNROLLING = 5e6
 _SLOW = re.compile(r"sqrt|/|\*\*|math\.")
-
-_LOCALS = re.compile(r"\b((?:end_|e_)?[qpxy]\d+)\b")
 
 #: What the module of a kernel needs, and what its formulas mean by ``fma``, ``sin`` and ``cos``.
 _HEADER = """\
@@ -207,21 +206,21 @@ def _stepping_source(H: Hamiltonian, source: StepSource, retry: bool, unroll: in
         *start,
         *[f"{e} = 0.0" for e in kept if e not in state],
         "for s in range(1, q_out.shape[1]):",
-        *_indent(["for n in range(save_every):", *_indent([step("(s - 1)*save_every + n")])]),
-        *_indent(f"{x[0]}_out[i, s, {x[1:]}] = {source.ends[x]}" for x in variables),
+        *indent(["for n in range(save_every):", *indent([step("(s - 1)*save_every + n")])]),
+        *indent(f"{x[0]}_out[i, s, {x[1:]}] = {source.ends[x]}" for x in variables),
     ]
     constants = [f"{name} = {value}" for name, value in source.constants.items()]
     if source.has_lanes:
         is_long = unroll == 1 or source.functions.count("\n") > _LONG
         chains = 1 if is_long else _SLOW_CHAINS if _SLOW.search(source.functions) else _CHAINS
         lanes, unroll = (max(_CHAIN * chains, _LANES), 1 if is_long else max(1, unroll // source.stages))
-        block = _lanes(source, variables, start, kept, step, unroll, chains, lanes)
+        block = lane_loops(source, variables, start, kept, step, unroll, chains, lanes)
         width, scratch = lanes // chains, lanes * len(kept)
     else:
-        width, scratch, block = 1, 0, ["for i in range(first, last):", *_indent(one)]
+        width, scratch, block = 1, 0, ["for i in range(first, last):", *indent(one)]
     functions = [
         source.functions,
-        _define(f"step({listed}, t, h{given})", [*source.step, f"return ({all_listed},)"]),
+        define(f"step({listed}, t, h{given})", [*source.step, f"return ({all_listed},)"]),
     ]
     if retry:
         functions, one = [*functions, *map(_careful, functions)], [_careful(line) for line in one]
@@ -231,8 +230,8 @@ def _stepping_source(H: Hamiltonian, source: StepSource, retry: bool, unroll: in
         [
             f"WIDTH, SCRATCH = {width}, {scratch}",
             *functions,
-            _define(f"one({states}, i, {loops})", [*constants, *one], "compiled"),
-            _define(
+            define(f"one({states}, i, {loops})", [*constants, *one], "compiled"),
+            define(
                 f"block({states}, scratch, first, last, {loops_of_block})", [*constants, *block], "compiled"
             ),
         ]
@@ -241,64 +240,6 @@ def _stepping_source(H: Hamiltonian, source: StepSource, retry: bool, unroll: in
 
 def _careful(text: str) -> str:
     return _OWN_FUNCTIONS.sub(r"careful_\1(", text)
-
-
-def _lanes(
-    source: StepSource,
-    variables: Sequence[str],
-    start: list[str],
-    kept: list[str],
-    step: Callable[..., str],
-    unroll: int,
-    chains: int,
-    lanes: int,
-) -> list[str]:
-    """The loop over blocks of trajectories, their output and their SIMD lanes."""
-    state, ends, dof = source.state, source.ends, len(variables) // 2
-    # one array for all variables, each at its constant offset: one allocation, and the compiler sees that none overlap
-    place = {x: i * lanes for i, x in enumerate(kept)}
-    load, keep = (
-        [f"{x} = scratch[l + {place[x]}]" for x in state],
-        [f"scratch[l + {place[x]}] = {x}" for x in kept],
-    )
-
-    def run(first: str, count: int) -> list[str]:
-        """The lane loop over ``count`` steps from step number ``first``, the last one stored."""
-        calls = [step(f"{first} + {r}") for r in range(count)]
-        return _indent(_interleaved([*load, *calls, *keep], chains, lanes // chains))
-
-    saves = [f"for n in range(save_every // {unroll}):", *run(f"(s - 1)*save_every + {unroll}*n", unroll)]
-    if unroll > 1:
-        rest = f"save_every % {unroll}"
-        saves += [f"for n in range({rest}):", *run(f"s*save_every - {rest} + n", 1)]
-    write_block = [
-        f"scatter({x[0]}_out, (begin_at*times + s)*{dof} + {x[1:]}, times*{dof}, scratch, {place[ends[x]]}, {lanes})"
-        for x in variables
-    ]
-    write_part = [f"{x[0]}_out[begin_at + l, s, {x[1:]}] = scratch[l + {place[ends[x]]}]" for x in variables]
-    saves += [
-        f"if begin_at + {lanes} <= last:",
-        *_indent(write_block),
-        "else:",
-        *_indent(["for l in range(last - begin_at):", *_indent(write_part)]),
-    ]
-    first = ["i = min(begin_at + l, last - 1)", *start, *[f"scratch[l + {place[x]}] = {x}" for x in state]]
-    return [
-        "times = q_out.shape[1]",
-        f"for begin_at in range(first, last, {lanes}):",
-        *_indent(
-            [f"for l in range({lanes}):", *_indent(first), "for s in range(1, times):", *_indent(saves)]
-        ),
-    ]
-
-
-def _interleaved(body: list[str], chains: int, width: int) -> list[str]:
-    """A loop over the lanes of one chain whose body does every line for all chains in turn."""
-
-    def for_chain(line: str, c: int) -> str:
-        return _LOCALS.sub(rf"\1_{c}", line).replace("[l + ", f"[l + {c * width} + ")
-
-    return ["for l in range(width):", *_indent(for_chain(line, c) for line in body for c in range(chains))]
 
 
 def _sampling_source(H: Hamiltonian) -> str:
@@ -316,29 +257,21 @@ def _sampling_source(H: Hamiltonian) -> str:
     keep = [f"{x[0]}[{x[1:]}, i] = {x}" for x in state]
 
     def lanes(body: list[str]) -> list[str]:
-        return [f"for i in range(begin, min(begin + {_LANES}, u.size)):", *_indent(body)]
+        return [f"for i in range(begin, min(begin + {_LANES}, u.size)):", *indent(body)]
 
     body = [
         f"for begin in range(0, u.size, {_LANES}):",
-        *_indent(
+        *indent(
             [
                 "if steps > 0:",
-                *_indent(lanes([*load, *half, *drift, *keep])),
+                *indent(lanes([*load, *half, *drift, *keep])),
                 "for n in range(steps - 1):",
-                *_indent(lanes([*load, *full, *drift, *keep])),
+                *indent(lanes([*load, *full, *drift, *keep])),
                 "if steps > 0:",
-                *_indent(lanes([*load, *half, *keep])),
+                *indent(lanes([*load, *half, *keep])),
                 *lanes([*load, f"u[i] = potential({', '.join(names.q)}{k_tail})"]),
             ]
         ),
     ]
-    loops = _define(f"propose(q, p, u, h, beta, steps{k_tail})", body, "compiled")
+    loops = define(f"propose(q, p, u, h, beta, steps{k_tail})", body, "compiled")
     return f"{separable_source(H)}\n\n{loops}"
-
-
-def _define(signature: str, body: list[str], decorator: str = "inlined") -> str:
-    return "\n".join([f"@{decorator}", f"def {signature}:", *_indent(body)]) + "\n"
-
-
-def _indent(lines: Iterable[str]) -> list[str]:
-    return [f"    {line}" for line in lines]
