@@ -73,13 +73,13 @@ def _rebuild(config: dict[str, Any], tensors: dict[str, torch.Tensor], path: str
             **sizes,
             symmetry=config["symmetry"],
             generators=generators,
-            elements=config["elements"],
+            elements=config.get("elements", 16),  # flows saved before there were any
             dt=float(config["dt"]),
             seed=0,
         )
     except (HamsymError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"the description of the flow in {path} cannot be used: {error}") from error
-    if flow.config()["invariants"] != config.get("invariants"):
+    if "invariants" in config and flow.config()["invariants"] != config["invariants"]:
         raise CheckpointError(
             f"the weights in {path} belong to other invariants than are found for its generators"
         )

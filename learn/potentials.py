@@ -75,7 +75,9 @@ class RidgePotential(nn.Module):
         width: number of units.
         features: the inputs φ; all coordinates if None.
         curvature: first value of k, learned.
-        frequency: standard deviation of the first W, in inverse units.
+        frequency: standard deviation of the first W in inverse units.  By default 3 for coordinates and 2 where
+            lengths are among the inputs (with more, trainings were seen to blow up), less by the root where there are
+            more than three, so that angles do not grow with their number.
 
     Shapes: x is (batch, dim); ``value`` is (batch,), ``gradient`` is (batch, dim).
 
@@ -94,10 +96,14 @@ class RidgePotential(nn.Module):
         *,
         features: Features | None = None,
         curvature: float = 0.0,
-        frequency: float = 2.0,
+        frequency: float | None = None,
     ) -> None:
         super().__init__()
         self.features = features or Features.of(dim, range(dim))
+        if frequency is None:
+            frequency = (3.0 if self.features.is_identity else 2.0) * min(
+                1.0, math.sqrt(3 / self.features.size)
+            )
         self.weight = nn.Parameter(frequency * torch.randn(self.features.size, width))
         self.bias = nn.Parameter(math.pi * (2 * torch.rand(width) - 1))
         self.out = nn.Parameter(0.1 / math.sqrt(width) * torch.randn(width))

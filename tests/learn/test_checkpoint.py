@@ -176,3 +176,13 @@ def test_foreign_safetensors_are_not_a_flow(tmp_path):
     assert read(tmp_path, "model")[0]["a"].shape == (2,)
     with pytest.raises(CheckpointError, match="no description"):
         load(tmp_path)
+
+
+def test_weights_of_other_invariants_are_not_read(tmp_path):
+    make("exact, three bodies in the plane").save(tmp_path)
+    head = json.loads((tmp_path / "model.json").read_text())
+    assert len(head["flow"]["invariants"]["q"]) == 4
+    head["flow"]["invariants"]["q"].reverse()
+    (tmp_path / "model.json").write_text(json.dumps(head))
+    with pytest.raises(CheckpointError, match="other invariants"):
+        load(tmp_path)

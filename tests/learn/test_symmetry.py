@@ -257,7 +257,7 @@ def test_augmented_training_sees_the_orbits_of_its_points():
             warnings.simplefilter("ignore")  # the points lie far from the origin
             fit(flow, q, steps=150, batch=128, progress=False)
         opposite[symmetry] = float((flow.sample(4000, seed=1)[:, 0] < -1).double().mean())
-    assert opposite[None] < 0.02 and 0.2 < opposite["augment"] < 0.5
+    assert opposite[None] < 0.1 and 0.2 < opposite["augment"] < 0.5
 
 
 def test_samples_of_the_exact_flow_have_uniform_angles():
