@@ -1,30 +1,20 @@
-"""Certified linear independence of functions, from their values at rational points.
-
-Functions whose values at as many points form a matrix that is certainly invertible, in ball arithmetic, are
-linearly independent: that needs no knowledge of the relations between the functions.
-"""
+"""Certified linear independence of the monomials of an ansatz and of their derivatives along flows."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import sympy as sp
-from flint import arb, arb_mat, ctx
+from flint import arb
 
 from hamsym.symbolic import tower as tw
 from hamsym.symbolic.integrals.ansatz import Ansatz, Exponents
 from hamsym.symbolic.space import Space
-from hamsym.symbolic.zero_test.operations import NoTape, OutsideDomain
-from hamsym.symbolic.zero_test.tape import Run, Tape
-from hamsym.symbolic.zero_test.witness import choices, points
+from hamsym.symbolic.zero_test.samples import Values, is_invertible, tables
+from hamsym.symbolic.zero_test.tape import Run
 
-#: Functions that are compared at most; working precision in bits; points that are tried for each one needed.
-LARGEST, BITS, TRIES = 400, 1024, 4
-#: Points after which other parameters are tried, if none was in the domain.
-PATIENCE = 40
-
-Values = list[arb]
+#: Functions that are compared at most; working precision in bits.
+LARGEST, BITS = 400, 1024
 
 
 def are_independent(expressions: Sequence[sp.Expr], space: Space, clock: tw.Clock) -> bool:
@@ -129,46 +119,5 @@ def _invertible(
     """Collect rows at many points and tell whether so many of them form a matrix that is certainly invertible."""
     if size > LARGEST:
         return False
-    try:
-        tape = Tape(expressions)
-    except NoTape:
-        return False
-    table: list[Values] = []
-    present = set().union(*(e.free_symbols for e in expressions))
-    with ctx.workprec(BITS):
-        for run in itertools.islice(_runs(tape, present, space), TRIES * size + TRIES):
-            clock.check()
-            if run is None:
-                continue
-            try:
-                table += rows(run)
-            except OutsideDomain:
-                continue
-            if len(table) >= size:
-                break
-        if len(table) < size:
-            return False
-        try:
-            arb_mat(table[:size]).solve(arb_mat([[arb(1)]] * size))
-        except ZeroDivisionError:
-            return False
-    return True
-
-
-def _runs(tape: Tape, present: set[sp.Basic], space: Space) -> Iterator[Run | None]:
-    """Yield evaluations at points with the same values of all parameters and functions; None off the domain."""
-    moving = [s for s in (*space.variables, space.time) if s in present]
-    fixed = [s for s in space.parameters.values() if s in present]
-    trials = zip(points(fixed, seed=3), choices(space.function_arity, seed=3), strict=False)
-    for constants, functions in trials:
-        inside = False
-        for turn, point in enumerate(points(moving, seed=4)):
-            if turn == PATIENCE and not inside:
-                break
-            try:
-                run = tape.run({**point, **constants}, functions, bits=BITS)
-            except OutsideDomain:
-                yield None
-                continue
-            inside = True
-            yield run
+    table = next(tables(expressions, space, size, rows, bits=BITS, check=clock.check), None)
+    return table is not None and is_invertible(table, BITS)

@@ -14,8 +14,8 @@ from hamsym.symbolic.formula.derivative import derivative
 from hamsym.symbolic.space import Space
 from hamsym.symbolic.tower.derive import Gradient
 from hamsym.symbolic.zero_test.operations import OutsideDomain
+from hamsym.symbolic.zero_test.samples import runs
 from hamsym.symbolic.zero_test.tape import Run, Tape
-from hamsym.symbolic.zero_test.witness import choices, points
 
 #: Points that are tried, points of the domain that are enough, and bits.
 MAX_POINTS, ENOUGH_POINTS, BITS = 60, 3, 256
@@ -56,10 +56,8 @@ def numeric_rank(
     if not expressions:
         return best
     tape = Tape(expressions)
-    present = set().union(*(e.free_symbols for e in expressions))
-    symbols = [s for s in space.symbols.values() if s in present]
     bound = min(len(expressions), len(space.variables)) if enough is None else enough
-    for run in _runs(tape, symbols, space, clock):
+    for run in _runs(tape, space, clock):
         try:
             slopes = [run.gradient(k) for k in range(len(expressions))]
         except OutsideDomain:
@@ -74,19 +72,9 @@ def numeric_rank(
     return best
 
 
-def _runs(tape: Tape, symbols: Sequence[sp.Symbol], space: Space, clock: tw.Clock) -> Iterator[Run]:
+def _runs(tape: Tape, space: Space, clock: tw.Clock) -> Iterator[Run]:
     """Yield evaluations at a few points of the domain."""
-    seen = 0
-    trials = zip(points(symbols, seed=2), choices(space.function_arity, seed=2), strict=False)
-    for point, functions in itertools.islice(trials, MAX_POINTS):
-        clock.check()
-        try:
-            yield tape.run(point, functions, bits=BITS)
-        except OutsideDomain:
-            continue
-        seen += 1
-        if seen == ENOUGH_POINTS:
-            return
+    return itertools.islice(runs(tape, space, bits=BITS, most=MAX_POINTS, check=clock.check), ENOUGH_POINTS)
 
 
 def flow_rank(functions: Sequence[sp.Expr], space: Space, clock: tw.Clock) -> int:
@@ -105,9 +93,8 @@ def flow_rank(functions: Sequence[sp.Expr], space: Space, clock: tw.Clock) -> in
             velocity[a] += entry * derivative(f, b)
         fields.append(list(velocity.values()))
     tape = Tape([v for field in fields for v in field])
-    present = set().union(*(v.free_symbols for field in fields for v in field))
-    symbols, width, best = [s for s in space.symbols.values() if s in present], len(space.variables), 0
-    for run in _runs(tape, symbols, space, clock):
+    width, best = len(space.variables), 0
+    for run in _runs(tape, space, clock):
         values = [run.value(k) for k in range(width * len(fields))]
         with ctx.workprec(BITS):
             table = [values[k : k + width] for k in range(0, len(values), width)]

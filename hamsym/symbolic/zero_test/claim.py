@@ -15,6 +15,7 @@ from hamsym.symbolic.formula.domain import Domain
 from hamsym.symbolic.space import Space
 from hamsym.symbolic.zero_test.operations import OutsideDomain
 from hamsym.symbolic.zero_test.polynomial import Polynomial
+from hamsym.symbolic.zero_test.samples import bracket_at
 from hamsym.symbolic.zero_test.tape import Tape
 from hamsym.symbolic.zero_test.witness import Point
 
@@ -103,14 +104,11 @@ class Claim:
         run = self.tape.run(point, functions, bits=bits)
         if self.second is None:
             return run.value(0)
-        by_g, by_h = run.gradient(0), run.gradient(1)
-        with ctx.workprec(bits):
-            total = arb(0)
-            for k, (a, b) in enumerate(self.space.poisson_tensor):
-                if a in by_g and b in by_h:
-                    total += run.value(2 + k) * by_g[a] * by_h[b]
-            if self.space.time is not None and self.space.time in by_g:
-                total += by_g[self.space.time]
+        total = bracket_at(run, 0, 1, list(self.space.poisson_tensor), 2)
+        time = self.space.time
+        if time is not None and time in (by_g := run.gradient(0)):
+            with ctx.workprec(bits):
+                total += by_g[time]
         if not total.is_finite():
             raise OutsideDomain
         return total
