@@ -6,12 +6,11 @@ Source: Duff, Erisman, Reid, Direct Methods for Sparse Matrices, chapter 7.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable
 
 from flint import nmod_mat
 
-from hamsym.symbolic.linear.sparse import IntegerRow
+from hamsym.symbolic.linear.sparse import IntegerRow, ShortestFirst, by_column
 
 #: Column -> nonzero residue.
 Vector = dict[int, int]
@@ -52,14 +51,9 @@ class _Elimination:
 
     def __init__(self, rows: list[IntegerRow], prime: int, check: Callable[[], None]) -> None:
         self.prime, self.check = prime, check
-        self.rows: dict[int, Vector] = {}
-        self.where: dict[int, set[int]] = {}
-        for i, row in enumerate(rows):
-            residues = {j: r for j, v in row.items() if (r := v % prime)}
-            if residues:
-                self.rows[i] = residues
-                for j in residues:
-                    self.where.setdefault(j, set()).add(i)
+        reduced = ({j: r for j, v in row.items() if (r := v % prime)} for row in rows)
+        self.rows: dict[int, Vector] = {i: row for i, row in enumerate(reduced) if row}
+        self.where = by_column(self.rows)
         self.pivots: list[tuple[int, Vector]] = []
 
     def solve(self, columns: list[int]) -> dict[int, Vector]:
@@ -81,17 +75,11 @@ class _Elimination:
         return solved
 
     def _take_sparse_pivots(self) -> None:
-        queue = [(len(row), i) for i, row in self.rows.items()]
-        heapq.heapify(queue)
-        while queue:
-            length, i = heapq.heappop(queue)
-            row = self.rows.get(i)
-            if row is None or len(row) != length:
-                continue
+        queue = ShortestFirst(self.rows)
+        for i, row in queue:
             if len(self.pivots) % STRIDE == 0 and self._is_dense():
                 return
-            for k in self._eliminate(i, row):
-                heapq.heappush(queue, (len(self.rows[k]), k))
+            queue.changed(self._eliminate(i, row))
 
     def _is_dense(self) -> bool:
         self.check()

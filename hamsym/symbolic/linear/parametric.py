@@ -7,11 +7,12 @@ where none of them vanishes, each step is valid and the dimension is the generic
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from flint import fmpq_mpoly
+
+from hamsym.symbolic.linear.sparse import ShortestFirst, by_column
 
 #: Column -> nonzero polynomial in the parameters.
 PolynomialRow = dict[int, fmpq_mpoly]
@@ -46,7 +47,6 @@ class Elimination:
     ) -> None:
         self.reduce, self.check = reduce, check
         self.rows: dict[int, PolynomialRow] = {}
-        self.where: dict[int, set[int]] = {}
         self.pivots: list[tuple[int, fmpq_mpoly, PolynomialRow]] = []
         self.critical: dict[str, fmpq_mpoly] = {}
         seen: set[tuple[tuple[int, str], ...]] = set()
@@ -56,23 +56,16 @@ class Elimination:
             if reduced and name not in seen:
                 seen.add(name)
                 self.rows[i] = reduced
-                for j in reduced:
-                    self.where.setdefault(j, set()).add(i)
+        self.where = by_column(self.rows)
 
     def take_constant_pivots(self) -> None:
         """Eliminate with pivots that are numbers; this holds for all values of the parameters."""
-        queue = [(len(row), i) for i, row in self.rows.items()]
-        heapq.heapify(queue)
-        while queue:
-            length, i = heapq.heappop(queue)
-            row = self.rows.get(i)
-            if row is None or len(row) != length:
-                continue
+        queue = ShortestFirst(self.rows)
+        for i, row in queue:
             constant = [j for j, v in row.items() if v.is_constant()]
             if constant:
                 pivot = min(constant, key=lambda j: len(self.where[j]))
-                for k in self._eliminate(i, pivot):
-                    heapq.heappush(queue, (len(self.rows[k]), k))
+                queue.changed(self._eliminate(i, pivot))
 
     def take_all_pivots(self) -> None:
         """Eliminate to the end, noting what must not vanish."""

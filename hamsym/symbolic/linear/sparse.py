@@ -1,14 +1,18 @@
-"""What can be said about a sparse system by looking at its pattern: columns that vanish, parts that do not meet."""
+"""What can be said about a sparse system by its pattern: columns that vanish, parts that do not meet, short rows."""
 
 from __future__ import annotations
 
+import heapq
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
 
 from flint import fmpq
 
 #: Column -> nonzero integer entry.
 IntegerRow = dict[int, int]
+#: Column -> nonzero entry of any kind.
+RowT = TypeVar("RowT", bound=Mapping[int, Any])
 
 
 def primitive(rows: Iterable[Mapping[int, fmpq]]) -> list[IntegerRow]:
@@ -100,3 +104,53 @@ def components(rows: list[IntegerRow]) -> list[tuple[list[int], list[IntegerRow]
     for row in rows:
         parts[root(next(iter(row)))][1].append(row)
     return list(parts.values())
+
+
+def by_column(rows: Mapping[int, Mapping[int, Any]]) -> dict[int, set[int]]:
+    """Return column -> numbers of the rows in which it occurs.
+
+    Example:
+        >>> by_column({0: {1: 5, 2: 7}, 3: {2: 1}})
+        {1: {0}, 2: {0, 3}}
+    """
+    where: dict[int, set[int]] = {}
+    for i, row in rows.items():
+        for j in row:
+            where.setdefault(j, set()).add(i)
+    return where
+
+
+class ShortestFirst(Generic[RowT]):
+    """Goes through rows, the shortest first, while an elimination changes and removes them.
+
+    Arguments:
+        rows: number -> row; read again at every step.
+
+    Example:
+        >>> rows = {0: {1: 1, 2: 1, 3: 1}, 1: {1: 1}, 2: {2: 1, 3: 1}}
+        >>> queue, order = ShortestFirst(rows), []
+        >>> for i, row in queue:
+        ...     order.append(i)
+        ...     if i == 1:
+        ...         del rows[0][1], rows[0][2]
+        ...         queue.changed([0])
+        >>> order
+        [1, 0, 2]
+    """
+
+    def __init__(self, rows: Mapping[int, RowT]) -> None:
+        self.rows = rows
+        self._heap = [(len(row), i) for i, row in rows.items()]
+        heapq.heapify(self._heap)
+
+    def changed(self, numbers: Iterable[int]) -> None:
+        """Put rows back at the place of their new lengths."""
+        for i in numbers:
+            heapq.heappush(self._heap, (len(self.rows[i]), i))
+
+    def __iter__(self) -> Iterator[tuple[int, RowT]]:
+        while self._heap:
+            length, i = heapq.heappop(self._heap)
+            row = self.rows.get(i)
+            if row is not None and len(row) == length:
+                yield i, row

@@ -1,5 +1,11 @@
 """Sparse Gaussian elimination over any exact field: rationals, or rational functions of parameters.
 
+Subspaces of a Lie algebra are small and grow vector by vector, so they are kept reduced at every step, and field
+operations are all that is asked of their entries.  Large systems that are known at once are solved in
+:mod:`hamsym.symbolic.linear`, faster for what it knows of its entries: residues of machine words with pivots chosen
+for sparseness over Q, polynomials without fractions over a field of parameters.  Nothing of one serves the other but
+the nullspace over Q, which :func:`kernel` takes from there.
+
 A vector is a dict of index to nonzero entry.  Entries are anything with ``+ - * /`` and a truth value that tells
 zero exactly.
 """
