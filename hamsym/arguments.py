@@ -74,3 +74,13 @@ def shown(value: Any) -> str:
 
 def _is_truth_value(value: Any) -> bool:
     return isinstance(value, bool) or type(value).__name__ == "bool_"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return how many there are, in words.
+
+    Example:
+        >>> plural(1, "bracket"), plural(3, "mass")
+        ('1 bracket', '3 masses')
+    """
+    return f"{count} {noun}" + ("" if count == 1 else "es" if noun.endswith("s") else "s")

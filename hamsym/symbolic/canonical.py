@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import sympy as sp
 from sympy.core.numbers import Number
 
+from hamsym.arguments import plural
 from hamsym.errors import SpaceError, did_you_mean
 from hamsym.symbolic import tower as tw
 from hamsym.symbolic.bracket import Formula, budget_seconds, with_roots
@@ -86,8 +87,7 @@ class MapVerdict(Verdict):
             pair = self._first(status)
             if pair is not None:
                 return [*lines, f"{status}: {self.brackets[pair].question}", *self.brackets[pair].details()]
-        count = len(self.brackets)
-        return [*lines, f"{count} bracket{'s' * (count != 1)} proved"]
+        return [*lines, f"{plural(len(self.brackets), 'bracket')} proved"]
 
     def _subject_texts(self) -> dict[str, object]:
         """All images under one name, lest a variable's name clash with another entry."""

@@ -7,6 +7,7 @@ import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import hamsym as hs
 from hamsym import PhaseSpace
 from hamsym.errors import FormulaError, HamsymError, SpaceError
 from hamsym.symbolic.formula.language import FUNCTIONS
@@ -229,3 +230,95 @@ def test_numbers_are_read_back_exactly():
     for text in ("x*1e-30", "x/3**40", "123456789/1000*y", "x**(-7/3)", "0.1**20*y", "2**(1/3)*x", "-x - -y"):
         expression = SPACE.parse(text)
         assert SPACE.parse(to_text(expression)) == expression
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("abs(x)", r"not smooth.*write sqrt\(x\*\*2\)"),
+        ("sec(x)", r"write 1/cos\(x\)"),
+        ("coss(x)", "did you mean cos"),
+        ("zzz(x)", "known: .*sqrt, exp, log, .*atan2, sech, .*atanh"),
+        ("acosh(0)", r"in acosh\(x\) = log\(x \+ sqrt\(x\*\*2 - 1\)\): .*at character 1"),
+        ("1 + csch(0)", r"division by zero.*at character 5"),
+    ],
+)
+def test_a_function_that_is_not_known_says_what_to_write(text, message):
+    with pytest.raises(FormulaError, match=message):
+        SPACE.parse(text)
+
+
+def test_inverse_hyperbolic_functions_keep_their_domain():
+    x = SPACE.symbols["x"]
+    expression, domain = SPACE.parse_with_domain("acosh(x)")
+    for at, inside in ((2, True), (sp.Rational(1, 2), False), (-2, False)):
+        kept = [e.base for e in expression.atoms(sp.Pow) if e.exp == sp.Rational(1, 2)]
+        conditions = [*domain.positive, *(e.args[0] for e in expression.atoms(sp.log)), *kept]
+        values = [c.subs(x, at).evalf() for c in conditions]
+        assert all(v.is_real and v > 0 for v in values) is inside
+
+
+FUNCTIONS_OF_MANY = PhaseSpace("x y", "px py", functions={"V": 1, "W": 2, "rho": 1}, time="t")
+_X, _Y = FUNCTIONS_OF_MANY.coordinates
+_V, _W = FUNCTIONS_OF_MANY.functions["V"], FUNCTIONS_OF_MANY.functions["W"]
+
+
+@pytest.mark.parametrize(
+    ("slope", "text"),
+    [
+        (sp.diff(_V(_X), _X), "V'(x)"),
+        (sp.diff(_V(_X), _X, 3), "V'''(x)"),
+        (sp.diff(_V(_X), _X, 4), "V'[4](x)"),
+        (sp.diff(_V(_X**2 + _Y), _X), "2*x*V'(x**2 + y)"),
+        (sp.diff(_W(_X, _Y), _X), "W'[1, 0](x, y)"),
+        (sp.diff(_W(_X, _X), _X), "W'[1, 0](x, x) + W'[0, 1](x, x)"),
+        (sp.diff(_W(_X**2, _Y), _X, _Y, _Y), "2*x*W'[1, 2](x**2, y)"),
+        (sp.diff(_V(sp.sin(_X)), _X, 2), None),
+        (sp.diff(_W(_X * _Y, _V(_X)), _X, _Y), None),
+        (sp.diff(_V(_V(_X)), _X, 2), None),
+    ],
+)
+def test_derivatives_of_undefined_functions_are_formulas(slope, text):
+    assert text is None or to_text(slope) == text
+    assert FUNCTIONS_OF_MANY.parse(to_text(slope)) == slope
+
+
+def test_the_invariant_of_lewis_and_riesenfeld_is_written_as_text():
+    """With rho'' = 1/rho**3 - w**2 rho put in, the invariant of an oscillator of any frequency is kept."""
+    H = hs.Hamiltonian("px**2/2 + (1/rho(t)**3 - rho''(t))/rho(t)*x**2/2", FUNCTIONS_OF_MANY)
+    invariant = "((x/rho(t))**2 + (rho(t)*px - rho'(t)*x)**2)/2"
+    assert hs.verify(H, invariant).status == "proved"
+    assert hs.verify(H, invariant.replace("rho'", "2*rho'")).status == "refuted"
+    assert FUNCTIONS_OF_MANY.parse(H.text) == H.expr
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("V'", "prime"), ("V''x", "prime"), ("'x'", "prime"), ("f'x'", "prime"), ("sin'(x)", "'sin' is none"),
+        ("x'(y)", "only undefined functions"), ("2'(x)", "operator is missing"), ("W'(x, y)", r"2 arguments; write W'\[1, 0\]"),
+        ("V'[1, 1](x)", "1 argument; write V'"), ("V'[30](x)", "order"), ("V'[999](x)", "order"), ("V'[-1](x)", "prime"),
+        ("V'[](x)", "prime"), ("x[1]", "lists"), ("V'(x, y)", "takes 1 argument, not 2"),
+    ],
+)  # fmt: skip
+def test_primes_elsewhere_are_refused(text, message):
+    with pytest.raises(FormulaError, match=message):
+        FUNCTIONS_OF_MANY.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("px**2/2/x**2/sin(y)**2", "px**2/(2*x**2*sin(y)**2)"),
+        ("py**2/2/x", "py**2/(2*x)"),
+        ("3*sqrt(px**2)**(4/3)/4", "3*(px**2)**(2/3)/4"),
+        ("1/x/y", "1/(x*y)"),
+        ("-(x**2 + y)/2/x", "(-x**2 - y)/(2*x)"),
+        ("3/7/(x + 1)", "3/7/(x + 1)"),
+        ("x/7/(x + 1)/y", "x/(7*y*(x + 1))"),
+        ("1/sqrt(x**2)**3", "1/(x**2*sqrt(x**2))"),
+    ],
+)
+def test_fractions_read_as_people_write_them(text, wanted):
+    expression = FUNCTIONS_OF_MANY.parse(text)
+    assert to_text(expression) == wanted and FUNCTIONS_OF_MANY.parse(wanted) == expression

@@ -7,13 +7,16 @@ neither the proofs nor their checks have rules.  So it passes the same gate as t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
+from hamsym.arguments import plural
 from hamsym.errors import FormulaError, did_you_mean
 from hamsym.symbolic.formula.applied import application
-from hamsym.symbolic.formula.language import CONSTANTS, FUNCTIONS, NOT_SMOOTH
+from hamsym.symbolic.formula.language import CONSTANTS, DEFINED, FUNCTIONS, NOT_SMOOTH, REMEDIES
+from hamsym.symbolic.formula.parser import parse
 from hamsym.symbolic.formula.text import shorten
 
 #: Largest decimal exponent of a floating-point number that is made exact.
@@ -23,14 +26,8 @@ MAX_DEPTH = 2_000
 
 _CLASSES = frozenset(f for f, _ in FUNCTIONS.values() if isinstance(f, type))
 _CONSTANTS = frozenset({*CONSTANTS.values(), sp.E})
-_REMEDIES = {
-    "sign": "write f/sqrt(f**2)",
-    "sec": "write 1/cos(x)", "csc": "write 1/sin(x)", "sech": "write 1/cosh(x)", "csch": "write 1/sinh(x)",
-    "asinh": "write log(x + sqrt(x**2 + 1))", "acosh": "write log(x + sqrt(x**2 - 1))",
-    "atanh": "write log((1 + x)/(1 - x))/2", "acot": "write atan(1/x)",
-    "Integral": "carry it out with .doit()",
-    "Derivative": "carry it out with .doit()", "Subs": "carry it out with .doit()",
-}  # fmt: skip
+_DEFINED = {getattr(sp, name): name for name in DEFINED}
+_UNDONE = dict.fromkeys(("Integral", "Derivative", "Subs"), "carry it out with .doit()")
 
 
 def admitted(
@@ -98,7 +95,7 @@ def _translated(
     functions: Mapping[str, Callable[..., sp.Expr]],
 ) -> sp.Expr:
     replace: dict[sp.Basic, sp.Basic] = {}
-    foreign, absolute = set(), False
+    foreign, absolute, defined = set(), False, False
     own = set(functions.values())
     for part in parts:
         if isinstance(part, sp.Symbol):
@@ -110,13 +107,23 @@ def _translated(
             foreign |= {f.func for f in part.atoms(AppliedUndef)} - own
         else:
             absolute = absolute or isinstance(part, sp.Abs)
+            defined = defined or part.func in _DEFINED
     if replace:
         expression = expression.xreplace(replace)
     for func in foreign:
         expression = expression.replace(func, functions[func.__name__])
+    if defined:
+        for func, name in _DEFINED.items():
+            expression = expression.replace(func, partial(_written_out, name))
     if absolute and any(a.args[0].is_extended_real is not True for a in expression.atoms(sp.Abs)):
         expression = expression.replace(sp.Abs, lambda f: sp.sqrt(f**2))
     return expression
+
+
+def _written_out(name: str, argument: sp.Expr) -> sp.Expr:
+    """Return a function that is read as others at an argument."""
+    x = sp.Dummy("x", real=True)
+    return parse(DEFINED[name], {"x": x}).xreplace({x: argument})
 
 
 def _parts(e: sp.Basic, symbols: Mapping[str, sp.Symbol], arity: Mapping[str, int]) -> Iterable[sp.Basic]:
@@ -143,7 +150,7 @@ def _parts(e: sp.Basic, symbols: Mapping[str, sp.Symbol], arity: Mapping[str, in
         return e.args
     if isinstance(e, (sp.Derivative, sp.Subs)):
         return _derivative_parts(e, arity)
-    if e.func in _CLASSES or isinstance(e, sp.Abs):
+    if e.func in _CLASSES or e.func in _DEFINED or isinstance(e, sp.Abs):
         return e.args
     raise _refusal(e)
 
@@ -169,7 +176,7 @@ def _require_declared(kind: str, name: str, declared: Iterable[str]) -> None:
 def _require_arity(name: str, given: int, arity: Mapping[str, int]) -> None:
     _require_declared("function", name, arity)
     if given != arity[name]:
-        raise FormulaError(f"{name} takes {arity[name]} argument(s), not {given}")
+        raise FormulaError(f"{name} takes {plural(arity[name], 'argument')}, not {given}")
 
 
 def _refusal(e: sp.Basic) -> FormulaError:
@@ -178,13 +185,14 @@ def _refusal(e: sp.Basic) -> FormulaError:
         return FormulaError("the imaginary unit is not real; write the real and imaginary parts apart")
     if e in (sp.nan, sp.zoo, sp.oo, -sp.oo):
         return FormulaError(f"{e} is not a finite number; a formula is finite and real")
-    remedy = f"; {_REMEDIES[name]}" if name in _REMEDIES else ""
+    remedies = {**REMEDIES, **_UNDONE}
+    remedy = f"; {remedies[name]}" if name in remedies else ""
     if name in NOT_SMOOTH:
         return FormulaError(f"{name} is not smooth, so brackets with it are not defined everywhere{remedy}")
     if not remedy and isinstance(e, sp.Function):
         count = len(e.args)
         remedy = f"; what holds for every function can be proved with functions={{'f': {count}}} and f in its place"
-    known = ", ".join(FUNCTIONS)
+    known = ", ".join([*FUNCTIONS, *DEFINED])
     return FormulaError(
         f"{_shown(e)} is not part of a formula: {name} is none of + - * / **, numbers, pi, {known}{remedy}"
     )

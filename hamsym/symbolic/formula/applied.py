@@ -1,11 +1,13 @@
 """Undefined functions inside expressions: which one, differentiated how often, at what arguments.
 
 sympy writes the derivative of V(x) by x as ``Derivative(V(x), x)`` and that of V(x**2) as a product with
-``Subs(Derivative(V(xi), xi), xi, x**2)``; both are the function V, of orders (1,), at an argument.
+``Subs(Derivative(V(xi), xi), xi, x**2)``; both are the function V, of orders (1,), at an argument.  Formulas write
+them ``V'(x)`` and ``V'(x**2)``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import sympy as sp
@@ -57,3 +59,51 @@ def application(e: sp.Expr) -> Application | None:
         orders[slots[0]] += int(count)
     arguments = tuple(a.subs(values) if values else a for a in function.args)
     return Application(function.func.__name__, tuple(orders), arguments)
+
+
+def applied_derivative(
+    function: Callable[..., sp.Expr], orders: Sequence[int], *arguments: sp.Expr
+) -> sp.Expr:
+    """Return a partial derivative of an undefined function at arguments, as sympy's differentiation writes it.
+
+    Example:
+        >>> x, V = sp.Symbol("x", real=True), sp.Function("V", real=True)
+        >>> applied_derivative(V, (1,), x) == sp.diff(V(x), x)
+        True
+        >>> 2*x*applied_derivative(V, (1,), x**2) == sp.diff(V(x**2), x)
+        True
+    """
+    if not any(orders):
+        return function(*arguments)
+    inner = list(arguments)
+    apart: dict[sp.Symbol, sp.Expr] = {}
+    for k, order in enumerate(orders):
+        alone = inner[k]._diff_wrt and not any(a.has(inner[k]) for j, a in enumerate(arguments) if j != k)
+        if order and not alone:
+            inner[k] = sp.Dummy(f"xi_{k + 1}")
+            apart[inner[k]] = arguments[k]
+    steps = [(slot, order) for slot, order in zip(inner, orders, strict=True) if order]
+    slope = sp.Derivative(function(*inner), *steps)
+    return sp.Subs(slope, tuple(apart), tuple(apart.values())) if apart else slope
+
+
+def order_text(orders: Sequence[int]) -> str:
+    """Return how formulas write the orders of a derivative: primes, or the order by each argument in brackets.
+
+    Example:
+        >>> order_text((2,)), order_text((4,)), order_text((1, 0))
+        ("''", "'[4]", "'[1, 0]")
+    """
+    if len(orders) == 1 and orders[0] <= 3:
+        return "'" * orders[0]
+    return f"'[{', '.join(map(str, orders))}]"
+
+
+def read_orders(text: str) -> tuple[int, ...]:
+    """Return the orders of which :func:`order_text` writes; primes stand for a function of one argument.
+
+    Example:
+        >>> read_orders("''"), read_orders("'[1, 0]")
+        ((2,), (1, 0))
+    """
+    return tuple(map(int, text[2:-1].split(","))) if text.endswith("]") else (len(text),)

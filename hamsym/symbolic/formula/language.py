@@ -1,4 +1,8 @@
-"""The language of formulas: which functions and constants it has, and which names can be declared."""
+"""The language of formulas: which functions and constants it has, and which names can be declared.
+
+Derivatives of undefined functions are written with primes, as ``V'(x)``, ``V''(x**2)`` and ``V'[4](x)``; of functions
+of several arguments with the order by each, as ``W'[1, 0](x, y)`` for the derivative by the first.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,20 @@ FUNCTIONS: dict[str, tuple[Callable[..., sp.Expr], int]] = {
     "sin": (sp.sin, 1), "cos": (sp.cos, 1), "tan": (sp.tan, 1), "cot": (sp.cot, 1),
     "sinh": (sp.sinh, 1), "cosh": (sp.cosh, 1), "tanh": (sp.tanh, 1), "coth": (sp.coth, 1),
     "asin": (sp.asin, 1), "acos": (sp.acos, 1), "atan": (sp.atan, 1), "atan2": (sp.atan2, 2),
+}  # fmt: skip
+#: Functions that are read as others, exactly and on the same domain; x is the argument.
+DEFINED: dict[str, str] = {
+    "sech": "1/cosh(x)", "csch": "1/sinh(x)",
+    "asinh": "log(x + sqrt(x**2 + 1))", "acosh": "log(x + sqrt(x**2 - 1))", "atanh": "log((1 + x)/(1 - x))/2",
+}  # fmt: skip
+#: What to write in place of other functions.
+REMEDIES: dict[str, str] = {
+    "abs": "write sqrt(x**2)", "Abs": "write sqrt(x**2)", "sign": "write x/sqrt(x**2)",
+    "max": "write (x + y + sqrt((x - y)**2))/2", "Max": "write (x + y + sqrt((x - y)**2))/2",
+    "min": "write (x + y - sqrt((x - y)**2))/2", "Min": "write (x + y - sqrt((x - y)**2))/2",
+    "sec": "write 1/cos(x)", "csc": "write 1/sin(x)", "acot": "write atan(1/x)", "ln": "write log(x)",
+    "cbrt": "write x**(1/3), for positive x", "pow": "write x**y",
+    "arcsin": "write asin(x)", "arccos": "write acos(x)", "arctan": "write atan(x)", "arctan2": "write atan2(y, x)",
 }  # fmt: skip
 #: Constants by name; Euler's number is written exp(1).
 CONSTANTS: dict[str, sp.Expr] = {"pi": sp.pi}

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import sympy as sp
 
 from hamsym.errors import FormulaError, SpaceError
-from hamsym.symbolic.formula.language import FUNCTIONS, RESERVED, is_identifier
+from hamsym.symbolic.formula.language import DEFINED, FUNCTIONS, RESERVED, is_identifier
 
 #: A name, or a sympy symbol (or undefined function) that is taken by its name.
 Name: TypeAlias = str | sp.Symbol
@@ -69,7 +69,7 @@ def require_declarable(name: str) -> None:
     """Raise a SpaceError for what cannot be declared: no identifier, or the name of something else."""
     if not is_identifier(name):
         raise SpaceError(f"{name!r} is not a name; use ASCII letters, digits and underscores, a letter first")
-    if name in RESERVED or name in FUNCTIONS:
+    if name in RESERVED or name in FUNCTIONS or name in DEFINED:
         raise SpaceError(
             f"{name!r} is the name of a function or constant; choose another, for example {name + '_'!r}"
         )

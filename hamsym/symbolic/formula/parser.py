@@ -1,12 +1,16 @@
 """Text to expression, safely: a hand-written parser that builds sympy objects and runs no code.
 
-The grammar is Python's arithmetic and nothing else::
+The grammar is Python's arithmetic::
 
     sum     = product (("+" | "-") product)*
     product = signed (("*" | "/") signed)*
     signed  = ("+" | "-") signed | power
     power   = atom ["**" signed]
-    atom    = number | name | name "(" sum ("," sum)* ")" | "(" sum ")"
+    atom    = number | name | name [order] "(" sum ("," sum)* ")" | "(" sum ")"
+    order   = "'"+ | "'[" digits ("," digits)* "]"
+
+but for the orders of derivatives of undefined functions: ``V''(x)``, and ``W'[1, 0](x, y)`` for the derivative of W by
+its first argument.
 
 Integer quotients and decimal literals are exact (``0.1`` is 1/10).  ``x**(a/b)`` is the principal real
 power.  Everything is bounded *before* sympy sees it: length, nesting, digits, exponents (also after nested
@@ -15,19 +19,27 @@ powers merge) and the number of terms an expansion would have.
 
 from __future__ import annotations
 
+import difflib
 import keyword
 import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import partial
+from typing import NoReturn
 
 import sympy as sp
 
+from hamsym.arguments import plural
 from hamsym.errors import FormulaError, did_you_mean
+from hamsym.symbolic.formula.applied import applied_derivative, order_text, read_orders
 from hamsym.symbolic.formula.bounds import MAX_NUMBER_BITS, Bounds, Value
 from hamsym.symbolic.formula.constants import combined, function_size, rational_size
 from hamsym.symbolic.formula.domain import Domain
-from hamsym.symbolic.formula.language import CONSTANTS, FUNCTIONS, NOT_FINITE, NOT_SMOOTH
+from hamsym.symbolic.formula.language import CONSTANTS, DEFINED, FUNCTIONS, NOT_FINITE, NOT_SMOOTH, REMEDIES
 from hamsym.symbolic.formula.tokens import MAX_DEPTH, Token, tokenize
+
+#: The highest derivative of an undefined function.
+MAX_ORDER = 20
 
 
 def parse(
@@ -104,6 +116,10 @@ class _Parser(Bounds):
         self.depth = 0
 
     def formula(self) -> sp.Expr:
+        return self._whole().expr
+
+    def _whole(self) -> Value:
+        """Read everything to the end."""
         value = self._sum()
         token = self.tokens[self.at]
         if token.kind != "end":
@@ -118,7 +134,7 @@ class _Parser(Bounds):
         numbers = value.expr.atoms(sp.Rational)
         if any(max(n.p.bit_length(), n.q.bit_length()) > MAX_NUMBER_BITS for n in numbers):
             self._fail("a number has too many digits when the formula is worked out", 0)
-        return value.expr
+        return value
 
     def _take(self, *texts: str) -> Token | None:
         token = self.tokens[self.at]
@@ -183,7 +199,8 @@ class _Parser(Bounds):
             number = sp.Rational(fraction.numerator, fraction.denominator)
             return Value(number, 1, rational_size(number))
         if token.kind == "name":
-            return self._call(token) if self._take("(") else self._name(token)
+            orders = self._orders(token)
+            return self._call(token, orders) if self._take("(") else self._name(token)
         if token.text == "(":
             self._enter(token.position)
             value = self._sum()
@@ -194,22 +211,37 @@ class _Parser(Bounds):
             self._fail("the formula ends where a number, a name or '(' should follow", token.position)
         self._fail(f"a number, a name or '(' should stand where {token.text!r} is", token.position)
 
-    def _call(self, token: Token) -> Value:
+    def _orders(self, token: Token) -> tuple[int, ...]:
+        """Return how often the function of this name is differentiated by each argument, empty if it is not."""
+        order = self.tokens[self.at]
+        if order.kind != "order":
+            return ()
+        self.at += 1
+        name, orders, count = token.text, read_orders(order.text), self.arity.get(token.text, 0)
+        if name not in self.functions:
+            self._fail(f"only undefined functions have primes, and {name!r} is none", order.position)
+        if len(orders) != count:
+            example = order_text([1, *[0] * (count - 1)])
+            self._fail(f"{name} has {plural(count, 'argument')}; write {name}{example}(…)", order.position)
+        if sum(orders) > MAX_ORDER:
+            self._fail(f"a derivative of order larger than {MAX_ORDER}", order.position)
+        return orders
+
+    def _call(self, token: Token, orders: tuple[int, ...] = ()) -> Value:
         """Parse the arguments and apply the function; the opening parenthesis is taken already."""
         name = token.text
         if name in self.functions:
             function, wanted = self.functions[name], self.arity[name]
+            if orders:
+                function = partial(applied_derivative, function, orders)
         elif name in FUNCTIONS:
             function, wanted = FUNCTIONS[name]
         elif name in self.symbols:
             self._fail(f"{name!r} is a variable, not a function; products are written with *", token.position)
-        elif name in NOT_SMOOTH:
-            self._fail(
-                f"{name} is not smooth, so brackets with it are not defined everywhere", token.position
-            )
+        elif name in DEFINED:
+            wanted = 1
         else:
-            known = [*self.functions, *FUNCTIONS]
-            self._fail(f"the function {name!r} is not known" + did_you_mean(name, known), token.position)
+            self._fail(self._unknown(name), token.position)
         self._enter(token.position)
         values = [self._sum()]
         while self._take(","):
@@ -218,7 +250,9 @@ class _Parser(Bounds):
         self.depth -= 1
         self._close(token)
         if len(arguments) != wanted:
-            self._fail(f"{name} takes {wanted} argument(s), not {len(arguments)}", token.position)
+            self._fail(f"{name} takes {plural(wanted, 'argument')}, not {len(arguments)}", token.position)
+        if name in DEFINED and name not in self.functions:
+            return _Definition(name, values[0], self, token.position).value()
         if name == "sqrt":
             return self._raise(Value(arguments[0], 1, sizes[0]), _HALF, token.position)
         if name == "log":
@@ -237,13 +271,24 @@ class _Parser(Bounds):
         self._require_finite(expr, token.position)
         return Value(expr, 1, size)
 
+    def _unknown(self, name: str) -> str:
+        """Say that this is no function of the language, and what to do about it."""
+        remedy = f"; {REMEDIES[name]}" if name in REMEDIES else ""
+        if name in NOT_SMOOTH:
+            return f"{name} is not smooth, so brackets with it are not defined everywhere{remedy}"
+        known = [*self.functions, *FUNCTIONS, *DEFINED]
+        if not remedy:
+            close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+            remedy = f"; did you mean {' or '.join(close)}?" if close else f"; known: {', '.join(known)}"
+        return f"the function {name!r} is not known{remedy}"
+
     def _name(self, token: Token) -> Value:
         name = token.text
         if name in self.symbols:
             return Value(self.symbols[name], 1)
         if name in CONSTANTS:
             return Value(CONSTANTS[name], 1, float(CONSTANTS[name]))
-        if name in FUNCTIONS or name in self.functions:
+        if name in FUNCTIONS or name in DEFINED or name in self.functions:
             self._fail(f"{name} is a function; write {name}(…)", token.position)
         if name in NOT_FINITE:
             self._fail(f"{name} is not a finite number", token.position)
@@ -269,3 +314,21 @@ class _Parser(Bounds):
         self.depth += 1
         if self.depth > MAX_DEPTH:
             self._fail(f"the formula is nested more than {MAX_DEPTH} deep", position)
+
+
+class _Definition(_Parser):
+    """The text behind a function that is read as others, for one argument within an outer formula."""
+
+    def __init__(self, name: str, argument: Value, outer: _Parser, position: int) -> None:
+        super().__init__(DEFINED[name], {}, {}, {})
+        self.name, self.argument, self.outer, self.position = name, argument, outer, position
+        self.positive, self.nonzero, self.reality = outer.positive, outer.nonzero, outer.reality
+
+    def value(self) -> Value:
+        return self._whole()
+
+    def _name(self, token: Token) -> Value:
+        return self.argument
+
+    def _fail(self, message: str, position: int) -> NoReturn:
+        self.outer._fail(f"in {self.name}(x) = {self.text}: {message}", self.position)

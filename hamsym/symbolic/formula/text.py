@@ -6,7 +6,7 @@ import sympy as sp
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
-from hamsym.symbolic.formula.applied import application
+from hamsym.symbolic.formula.applied import application, order_text
 
 
 def to_text(expression: sp.Expr, *, order: str | None = None) -> str:
@@ -19,19 +19,20 @@ def to_text(expression: sp.Expr, *, order: str | None = None) -> str:
     Example:
         >>> x = sp.Symbol("x", real=True)
         >>> to_text(sp.exp(1)*x + sp.Abs(x) + x**sp.Rational(2, 3))
-        'x**(2/3) + exp(1)*x + sqrt((x)**2)'
+        'x**(2/3) + exp(1)*x + sqrt(x**2)'
+        >>> to_text(-3*x**2/(7*sp.sin(x)**2)), to_text(sp.diff(sp.Function("V")(x**2), x))
+        ('-3*x**2/(7*sin(x)**2)', "2*x*V'(x**2)")
     """
     return _FormulaPrinter({"order": order}).doprint(expression)
 
 
 def to_prose(expression: sp.Expr) -> str:
-    """Return an expression as people write it: derivatives of undefined functions as V'(x) and D_1 W(x, y).
+    """Return an expression as people write it, which need not be one of the formula language.
 
     Example:
-        >>> x, V, W = sp.Symbol("x", real=True), sp.Function("V"), sp.Function("W")
-        >>> slopes = sp.diff(V(x**2), x), sp.diff(W(x**2, x + 1), x)
-        >>> [to_prose(e) for e in slopes]
-        ["2*x*V'(x**2)", '2*x*D_1 W(x**2, x + 1) + D_2 W(x**2, x + 1)']
+        >>> x = sp.Symbol("x", real=True)
+        >>> to_prose(sp.Abs(x) + sp.E)
+        'Abs(x) + E'
     """
     return _Prose().doprint(expression)
 
@@ -42,17 +43,9 @@ class _Prose(StrPrinter):
         if applied is None:
             return str(StrPrinter().doprint(expr))
         at = ", ".join(self._print(a) for a in applied.arguments)
-        if len(applied.orders) == 1:
-            n = applied.orders[0]
-            return applied.name + ("'" * n if n <= 3 else f"^({n})") + f"({at})"
-        slots = (f"D_{k}" + (f"^{n}" if n > 1 else "") for k, n in enumerate(applied.orders, 1) if n)
-        return " ".join([*slots, f"{applied.name}({at})"])
+        return f"{applied.name}{order_text(applied.orders)}({at})"
 
     _print_Subs = _print_Derivative
-
-    def parenthesize(self, item: sp.Expr, level: int, strict: bool = False) -> str:
-        text = str(super().parenthesize(item, level, strict))
-        return f"({text})" if text.startswith("D_") and level >= PRECEDENCE["Pow"] else text
 
 
 class _FormulaPrinter(_Prose):
@@ -60,21 +53,41 @@ class _FormulaPrinter(_Prose):
         return "exp(1)"
 
     def _print_Mul(self, expr: sp.Expr) -> str:
-        """Factors one by one: ``3/7/(x + 1)``, since sympy would distribute 7 over a sum when it is read back."""
+        """Write a fraction that is read back as it is.
+
+        Where a number would stand beside one sum alone, ``3/7/(x + 1)`` keeps them apart: sympy would distribute 7.
+        """
         coefficient, factors = expr.as_coeff_mul()
         size = abs(coefficient)
         top, bottom = ([str(n)] if n != 1 else [] for n in (size.p, size.q))
-        for factor in factors:
-            divides = isinstance(factor, sp.Pow) and factor.exp.is_Rational and factor.exp.is_negative
-            if divides:
-                bottom.append(self.parenthesize(1 / factor, PRECEDENCE["Mul"]))
-            else:
-                top.append(self.parenthesize(factor, PRECEDENCE["Mul"]))
+        below = [f for f in factors if _divides(f)]
+        above = [self.parenthesize(f, PRECEDENCE["Mul"]) for f in factors if not _divides(f)]
         sign = "-" if coefficient.is_negative else ""
-        return sign + "/".join(["*".join(top) or "1", *bottom])
+        if sign and not top and above and above[0].startswith("("):
+            top = ["1"]  # a minus sign would be distributed over the sum
+        top += above
+        distributes = len(below) == 1 and (1 / below[0]).is_Add
+        bottom += [self.parenthesize(1 / f, PRECEDENCE["Mul"]) for f in below]
+        quotient = "*".join(top) or "1"
+        if len(bottom) > 1 and not (distributes and size.q != 1):
+            return f"{sign}{quotient}/({'*'.join(bottom)})"
+        return sign + "/".join([quotient, *bottom])
 
     def _print_Abs(self, expr: sp.Expr) -> str:
-        return f"sqrt(({self._print(expr.args[0])})**2)"
+        return f"sqrt({self._square(expr)})"
+
+    def _print_Pow(self, expr: sp.Expr, rational: bool = False) -> str:
+        """Write a power of an absolute value as a power of the square."""
+        if isinstance(expr.base, sp.Abs) and expr.exp.is_Rational and expr.exp.is_positive:
+            return f"({self._square(expr.base)})**{self.parenthesize(expr.exp / 2, PRECEDENCE['Pow'])}"
+        return str(super()._print_Pow(expr, rational))
+
+    def _square(self, absolute: sp.Abs) -> str:
+        return f"{self.parenthesize(absolute.args[0], PRECEDENCE['Pow'])}**2"
+
+
+def _divides(factor: sp.Expr) -> bool:
+    return isinstance(factor, sp.Pow) and factor.exp.is_Rational and bool(factor.exp.is_negative)
 
 
 def shorten(text: str, width: int = 120) -> str:

@@ -16,6 +16,7 @@ _TOKEN = re.compile(
     r"(?P<space>[ \t\r\n]+)"
     r"|(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)"
     r"|(?P<name>[A-Za-z_]\w*)"
+    r"|(?P<order>(?<=\w)(?:'+|'\[\d{1,3}(?: *, *\d{1,3})*\])(?=\())"
     r"|(?P<op>\*\*|[-+*/(),])",
     re.ASCII,
 )
@@ -28,7 +29,7 @@ _REMEDIES = {
     "<": "comparisons are not part of a formula",
     ">": "comparisons are not part of a formula",
     "!": "write a product or a call instead",
-    "'": "text is not part of a formula",
+    "'": "a prime differentiates an undefined function before its arguments, as in V'(x)",
     '"': "text is not part of a formula",
     "[": "lists and indices are not part of a formula",
     "{": "braces are not part of a formula; group with ( )",
@@ -40,10 +41,10 @@ _REMEDIES = {
 
 @dataclass(frozen=True)
 class Token:
-    """A number, a name, an operator, or the end of a formula.
+    """A number, a name, the order of a derivative, an operator, or the end of a formula.
 
     Attributes:
-        kind: ``number``, ``name``, ``op`` or ``end``.
+        kind: ``number``, ``name``, ``order``, ``op`` or ``end``.
         text: as it was written.
         position: of its first character.
     """
