@@ -40,7 +40,13 @@ class SpaceFunction:
         return to_text(self.expr)
 
     def to_dict(self) -> dict[str, object]:
-        """Return ``expression`` as text and ``space`` in types that JSON knows."""
+        """Return ``expression`` as text and ``space`` in types that JSON knows.
+
+        Example:
+            >>> from hamsym import Hamiltonian, PhaseSpace
+            >>> Hamiltonian("p1**2/2", PhaseSpace.standard(1)).to_dict()["space"]["momenta"]
+            ['p1']
+        """
         return {"expression": self.text, "space": self.space.to_dict()}
 
     def __eq__(self, other: object) -> bool:

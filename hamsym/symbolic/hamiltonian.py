@@ -54,6 +54,11 @@ class Hamiltonian(SpaceFunction):
         """Return Hamilton's equations ds/dt = {s, H}: variable to its velocity, coordinates first.
 
         Source: Goldstein, Classical Mechanics, section 9.6.
+
+        Example:
+            >>> from hamsym import PhaseSpace
+            >>> Hamiltonian("p1**2/2 + q1**4", PhaseSpace.standard(1)).equations()
+            {q1: p1, p1: -4*q1**3}
         """
         return vector_field(self.expr, self.space)
 

@@ -68,11 +68,23 @@ class Lagrangian(SpaceFunction):
             )
 
     def momenta(self) -> dict[sp.Symbol, sp.Expr]:
-        """Return each canonical momentum as ∂L/∂v."""
+        """Return each canonical momentum as ∂L/∂v.
+
+        Source: Arnold, Mathematical Methods of Classical Mechanics, section 12.
+
+        Example:
+            >>> Lagrangian("v**2/2 + x*v", PhaseSpace("x", "p"), "v").momenta()
+            {p: v + x}
+        """
         return {p: derivative(self.expr, v) for p, v in zip(self.space.momenta, self.velocities, strict=True)}
 
     def mass_matrix(self) -> sp.Matrix:
-        """Return ∂²L/∂v∂v, which must be invertible for a Hamiltonian to exist."""
+        """Return ∂²L/∂v∂v, which must be invertible for a Hamiltonian to exist.
+
+        Example:
+            >>> Lagrangian("x**2*v**2/2", PhaseSpace("x", "p"), "v").mass_matrix()
+            Matrix([[x**2]])
+        """
         return sp.Matrix([[derivative(p, v) for v in self.velocities] for p in self.momenta().values()])
 
     def to_dict(self) -> dict[str, object]:

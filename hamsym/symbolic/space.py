@@ -140,6 +140,12 @@ class Space(ABC):
     def parse_with_domain(self, text: str) -> tuple[sp.Expr, Domain]:
         """Return the expression of a text, and what of the text's domain the expression does not show any more.
 
+        Arguments:
+            text: as for :meth:`parse`.
+
+        Raises:
+            FormulaError: as :meth:`parse`.
+
         Example:
             >>> PhaseSpace.standard(1).parse_with_domain("sqrt(q1)**2 + q1/q1")
             (q1 + 1, Domain(positive=(q1,), nonzero=(q1,)))
@@ -179,7 +185,15 @@ class Space(ABC):
         )
 
     def express_with_domain(self, expression: object) -> tuple[sp.Expr, Domain]:
-        """Return the expression of :meth:`express`, and what it forgot of the domain of the formula as written."""
+        """Return the expression of :meth:`express`, and what it forgot of the domain of the formula as written.
+
+        Arguments:
+            expression: as for :meth:`express`.
+
+        Example:
+            >>> PhaseSpace.standard(1).express_with_domain("q1**2/q1")
+            (q1, Domain(positive=(), nonzero=(q1,)))
+        """
         if isinstance(expression, str):
             return self.parse_with_domain(expression)
         return self.express(expression), getattr(expression, "domain", Domain())
@@ -272,6 +286,13 @@ class PhaseSpace(Space):
         time: Name | None = None,
     ) -> PhaseSpace:
         """Return the space with coordinates q1…qn and momenta p1…pn.
+
+        Arguments:
+            n: number of degrees of freedom, at least 1.
+            parameters, functions, time: as for :class:`PhaseSpace`.
+
+        Raises:
+            SpaceError: for a number that is no positive integer.
 
         Example:
             >>> PhaseSpace.standard(2).coordinates

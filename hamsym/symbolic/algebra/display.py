@@ -38,7 +38,14 @@ class Display(Invariants):
         """Compute what the facts need, or raise within seconds."""
 
     def facts(self) -> dict[str, Any]:
-        """Return the invariants by name; where the generators do not close to a finite algebra, why not."""
+        """Return the invariants by name; where the generators do not close to a finite algebra, why not.
+
+        Example:
+            >>> from hamsym import LieAlgebra, PhaseSpace
+            >>> facts = LieAlgebra(["q1", "p1"], PhaseSpace.standard(1)).facts()
+            >>> facts["describes"], facts["name"], facts["derived_series"]
+            ('the generators with the constant 1 adjoined', 'h_3', [3, 1, 0])
+        """
         known = self.__dict__.get("_facts")
         if known is None or (known["describes"] is None and "structure" in self.__dict__):
             known = self.__dict__["_facts"] = self._find_facts()
@@ -65,7 +72,13 @@ class Display(Invariants):
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what is known in types that JSON knows; exact numbers and expressions as text."""
+        """Return what is known in types that JSON knows; exact numbers and expressions as text.
+
+        Example:
+            >>> from hamsym import LieAlgebra, PhaseSpace
+            >>> LieAlgebra(["q1*p1", "p1"], PhaseSpace.standard(1)).to_dict()["brackets"]
+            {'0,1': {'1': '1'}}
+        """
         facts = self.facts()
         brackets = {}
         if facts["describes"] is not None:
@@ -151,7 +164,16 @@ class Display(Invariants):
         return [(s, g) for s, g in zip(self.symbols, self.basis, strict=True) if s != g][:MAX_TABLE]
 
     def entries(self, i: int, j: int) -> dict[int, sp.Expr]:
-        """Return the coefficients of {X_i, X_j} that are not zero, by place; i and j count from 0."""
+        """Return the coefficients of {X_i, X_j} that are not zero, by place.
+
+        Arguments:
+            i, j: places of two basis elements, counted from 0.
+
+        Example:
+            >>> from hamsym import LieAlgebra, PhaseSpace
+            >>> LieAlgebra(["q1*p1", "p1"], PhaseSpace.standard(1)).entries(0, 1)
+            {1: 1}
+        """
         return {k: number(c) for k, c in sorted(self.structure.ad[i][j].items())}
 
     def bracket(self, i: int, j: int) -> sp.Expr:
@@ -172,6 +194,14 @@ class Display(Invariants):
             + "</tr>"
             for i in range(n)
         )
+
+        Arguments:
+            i, j: places of two basis elements, counted from 0.
+
+        Example:
+            >>> from hamsym import LieAlgebra, PhaseSpace
+            >>> LieAlgebra(["q1*p1", "p1"], PhaseSpace.standard(1)).bracket(0, 1)
+            X2
         return f"<table><tr><th>{{·,·}}</th>{head}</tr>{body}</table>"
 
     def _repr_latex_(self) -> str:

@@ -154,6 +154,9 @@ class Invariants(ABC):
     def is_isomorphic_to(self, other: Invariants) -> bool | None:
         """Tell whether another Lie algebra is isomorphic over the reals; None where the invariants at hand do not say.
 
+        Arguments:
+            other: another algebra.
+
         Example:
             >>> from hamsym import LieAlgebra, LiePoissonSpace, PhaseSpace
             >>> rotor = LieAlgebra(["L1", "L2", "L3"], LiePoissonSpace("L1 L2 L3", "so3"))
@@ -200,6 +203,13 @@ class Invariants(ABC):
 
         Raises:
             ParameterError: for a degree that is no positive integer, or too large for this dimension.
+
+        Source: Dixmier, Enveloping Algebras, section 2.4.
+
+        Example:
+            >>> from hamsym import LieAlgebra, LiePoissonSpace
+            >>> LieAlgebra(["L1", "L2", "L3"], LiePoissonSpace("L1 L2 L3", "so3")).casimirs(2)
+            [X1**2 + X2**2 + X3**2]
         """
         degree = integer("the degree of a Casimir invariant", degree, minimum=1)
         n = self.structure.dimension

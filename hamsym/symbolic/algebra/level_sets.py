@@ -51,6 +51,13 @@ class LevelSets(Display):
         Raises:
             SymmetryError: if the coefficients depend on no central function.
             ParameterError: if the value is no finite number.
+
+        Example:
+            >>> from hamsym import Hamiltonian, LieAlgebra, PhaseSpace, runge_lenz
+            >>> H = Hamiltonian("(p1**2 + p2**2)/2 - 1/sqrt(q1**2 + q2**2)", PhaseSpace.standard(2))
+            >>> A = LieAlgebra([*runge_lenz(H), "q1*p2 - q2*p1"], H.space, hamiltonian=H)
+            >>> A.at(-0.5).name, A.at(1).name
+            ('so(3)', 'sl(2,R)')
         """
         if self.coefficients_depend_on is None:
             raise SymmetryError("the structure constants are numbers; there is no level to choose")

@@ -68,7 +68,15 @@ class Generator(SpaceFunction):
         super().__init__(expression, space)
 
     def vector_field(self) -> dict[sp.Symbol, sp.Expr]:
-        """Return X_g = {·, g}: each variable to its rate of change along the group parameter."""
+        """Return X_g = {·, g}: each variable to its rate of change along the group parameter.
+
+        Source: Arnold, Mathematical Methods of Classical Mechanics, section 40.
+
+        Example:
+            >>> from hamsym import PhaseSpace
+            >>> Generator("q1*p1", PhaseSpace.standard(1)).vector_field()
+            {q1: q1, p1: -p1}
+        """
         return {s: sp.expand(rate) for s, rate in vector_field(self.expr, self.space).items()}
 
     @property

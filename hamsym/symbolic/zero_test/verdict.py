@@ -90,11 +90,22 @@ class Verdict(ABC):
 
         Returns:
             Whether it holds; False means that prover or checker has a bug, or that the verdict was tampered with.
+
+        Example:
+            >>> from hamsym import PhaseSpace, is_zero
+            >>> is_zero("cos(q1) - 1", PhaseSpace.standard(1)).check()
+            True
         """
 
     @abstractmethod
     def details(self) -> list[str]:
-        """Return what there is to say beyond the status, one line each."""
+        """Return what there is to say beyond the status, one line each.
+
+        Example:
+            >>> from hamsym import PhaseSpace, is_zero
+            >>> is_zero("(q1 + 1)**2 - q1**2 - 2*q1 - 1", PhaseSpace.standard(1)).details()
+            ['defined at q1 = -5/4']
+        """
 
     def to_dict(self) -> dict[str, object]:
         """Return the verdict in types that JSON knows.
