@@ -177,9 +177,17 @@ class Display(Invariants):
         return {k: number(c) for k, c in sorted(self.structure.ad[i][j].items())}
 
     def bracket(self, i: int, j: int) -> sp.Expr:
-        """Return {X_i, X_j} as a combination of :attr:`symbols`; i and j count from 0.
+        """Return {X_i, X_j} as a combination of :attr:`symbols`.
 
         Where coefficients depend on a central function, the symbol ``h`` stands for it.
+
+        Arguments:
+            i, j: places of two basis elements, counted from 0.
+
+        Example:
+            >>> from hamsym import LieAlgebra, PhaseSpace
+            >>> LieAlgebra(["q1*p1", "p1"], PhaseSpace.standard(1)).bracket(0, 1)
+            X2
         """
         return sp.Add(*(c * self.symbols[k] for k, c in self.entries(i, j).items()))
 
@@ -194,14 +202,6 @@ class Display(Invariants):
             + "</tr>"
             for i in range(n)
         )
-
-        Arguments:
-            i, j: places of two basis elements, counted from 0.
-
-        Example:
-            >>> from hamsym import LieAlgebra, PhaseSpace
-            >>> LieAlgebra(["q1*p1", "p1"], PhaseSpace.standard(1)).bracket(0, 1)
-            X2
         return f"<table><tr><th>{{·,·}}</th>{head}</tr>{body}</table>"
 
     def _repr_latex_(self) -> str:

@@ -198,13 +198,13 @@ class LieAlgebra(Closed):
     def function(self, polynomial: sp.Expr) -> sp.Expr:
         """Return a polynomial in :attr:`symbols`, for example a Casimir invariant, as a function on the space.
 
+        Arguments:
+            polynomial: an expression in the symbols X1, X2, … of the basis.
+
         Example:
             >>> from hamsym import PhaseSpace
             >>> A = LieAlgebra(["p1", "q1*p1", "q1**2*p1"], PhaseSpace.standard(1))
             >>> A.casimirs(2), A.function(A.casimirs(2)[0])
             ([X1*X3 - X2**2], 0)
-        Arguments:
-            polynomial: an expression in the symbols X1, X2, … of the basis.
-
         """
         return polynomial.xreplace(dict(zip(self.symbols, self.basis, strict=True)))

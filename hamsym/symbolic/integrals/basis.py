@@ -179,14 +179,14 @@ class IntegralBasis(Display):
         Raises:
             FormulaError: if the expression is refused.
             UndecidedError: if that could neither be shown nor excluded.
-        """
-        expr = self.space.express(expression)
 
         Example:
             >>> from hamsym import Hamiltonian, PhaseSpace, find_integrals
             >>> basis = find_integrals(Hamiltonian("p1**2 + q1**2", PhaseSpace.standard(1)), degree=2)
             >>> basis.contains("3*p1**2 + 3*q1**2 + 7"), basis.contains("q1")
             (True, False)
+        """
+        expr = self.space.express(expression)
         rational = self._solved.combinations if self._solved and self._solved.is_rational else []
         written = [] if rational else self.integrals
         try:
@@ -264,18 +264,18 @@ class IntegralBasis(Display):
 
         Arguments:
             budget: seconds for each verdict.
-        """
-        return [verify(Hamiltonian(f, self.space), g, budget) for g in self.integrals for f in self.functions]
-
-    @cached_property
-    def proofs(self) -> list[Verdict]:
-        """The verdicts of :meth:`verify`."""
 
         Example:
             >>> from hamsym import Hamiltonian, PhaseSpace, find_integrals
             >>> basis = find_integrals(Hamiltonian("p1**2 + q1**2", PhaseSpace.standard(1)), degree=2)
             >>> [verdict.status for verdict in basis.verify()]
             ['proved']
+        """
+        return [verify(Hamiltonian(f, self.space), g, budget) for g in self.integrals for f in self.functions]
+
+    @cached_property
+    def proofs(self) -> list[Verdict]:
+        """The verdicts of :meth:`verify`."""
         return self.verify()
 
     # -- for people and programs -----------------------------------------------------------------------
