@@ -40,11 +40,14 @@ CLOSED = {
     "square of a saddle": "(p1**2 - q1**2)**2",
     "rotation": "q1*p2 - q2*p1",
     "free fall": "p1**2/2 + p2*q1",
+    "special conformal on a line": "p1*q1**2",
+    "special conformal in the plane": "2*q1*(q1*p1 + q2*p2) - (q1**2 + q2**2)*p1",
+    "projective": "q1*(q1 + 3)*p1",
+    "inversion of momenta": "q2*p2**2",
 }
 #: Formulas without a flow for all times, or none in closed form.
 OPEN = [
-    "p1*q1**2",
-    "2*q1*(q1*p1 + q2*p2) - (q1**2 + q2**2)*p1",
+    "p1*(q1**2 + 1)",
     "p1**2/2 + q1**4",
     "sin(q1)*p1",
     "p1*V(q1)",
@@ -218,3 +221,28 @@ def test_representations():
     flow = generator("q1**2").flow("a")
     assert repr(flow).startswith("LinearFlow(q1 -> q1") and r"\mapsto" in flow._repr_latex_()
     assert flow.to_dict()["p1"] == "-2*a*q1 + p1"
+
+
+def test_special_conformal_maps_are_translations_of_the_inverse_point():
+    space = hs.PhaseSpace.standard(3)
+    q = space.coordinates
+    for i in range(3):
+        flow = hs.special_conformal(space, i).flow("a")
+        moved = [flow.images[x] for x in q]
+        for j, (x, y) in enumerate(zip(q, moved, strict=True)):
+            before, after = x / sum(s**2 for s in q), y / sum(s**2 for s in moved)
+            shift = -flow.space.symbols["a"] if i == j else 0
+            assert hs.is_zero(after - before - shift, flow.space).status == "proved"
+        assert hs.is_canonical(flow).status == "proved"
+    line = hs.special_conformal(hs.PhaseSpace.standard(1), 0).flow("a")
+    q1, a = line.space.symbols["q1"], line.space.symbols["a"]
+    assert sp.cancel(line.images[q1] - q1 / (1 - a * q1)) == 0
+
+
+def test_turns_about_a_diagonal_are_written_in_plain_sines_and_cosines():
+    flow = hs.Generator("L1 + L2 + L3", hs.LiePoissonSpace("L1 L2 L3", "so3")).flow("a")
+    arguments = {e.args[0] for image in flow.images.values() for e in image.atoms(sp.sin, sp.cos)}
+    assert arguments == {sp.sqrt(3) * flow.space.symbols["a"]}
+    assert hs.is_canonical(flow).status == "proved"
+    third = flow([1.0, 2.0, 3.0], parameters={"a": 2 * np.pi / 3 / np.sqrt(3)})
+    assert third == pytest.approx([3, 1, 2]) or third == pytest.approx([2, 3, 1])

@@ -105,7 +105,8 @@ class Generator(SpaceFunction):
 
         It is found where the vector field is affine (then as a :class:`~hamsym.symbolic.symmetry.flows.LinearFlow`), and where
         the Lie series of every variable ends, repeats itself up to a conserved factor, or spans finitely many
-        functions: shears and kicks (also with undefined functions), dilations, functions of angular momenta, ….
+        functions: shears and kicks (also with undefined functions), dilations, functions of angular momenta, …; or where
+        that of the inverse point q/|q|² does: special conformal maps, which pass through infinity.
 
         Arguments:
             eps: a number, a sympy expression, or the name of a new real symbol.

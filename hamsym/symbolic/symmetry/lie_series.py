@@ -8,10 +8,14 @@ of Classical Mechanics, sections 39-40).  The series of a variable is summed exa
 - ``ad h = c h`` or ``ad² h = c h`` where c is conserved by g, for h = f, or h = ad f with a constant c: exponential,
   trigonometric or hyperbolic functions of c;
 - f, ad f, …, ad^(k-1) f span a space that ad maps into itself: a matrix exponential again.
+
+Where the series of a variable s does not close, that of 1/s may, or those of the inverse point q/|q|²: so do special
+conformal maps.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import sympy as sp
@@ -54,17 +58,57 @@ def closed_flow(g: sp.Expr, space: Space, eps: sp.Expr, budget: float) -> Flow |
     if affine is not None:
         return _linear_flow(*affine, space, eps)
     time = sp.Dummy("eps", real=True)
+
+    def moved(f: sp.Expr) -> sp.Expr | None:
+        return _Orbit(f, g, field, space, clock).closed(time)
+
     sums: Images = {}
     try:
         for s in space.variables:
-            image = _Orbit(s, g, field, space, clock).closed(time)
-            if image is None:
+            if s in sums:
+                continue
+            image = moved(s)
+            found = {s: image} if image is not None else _inverted(s, field, space, moved, time)
+            if not found:
                 return None
-            sums[s] = image
+            sums |= found
     except tw.ProofStopped:
         return None
     forward, backward = ({s: e.xreplace({time: t}) for s, e in sums.items()} for t in (eps, -eps))
     return _pair(forward, backward, space)
+
+
+def _inverted(
+    s: sp.Symbol, field: Images, space: Space, moved: Callable[[sp.Expr], sp.Expr | None], eps: sp.Symbol
+) -> Images:
+    """Return the image of a variable, or of all variables of its kind, by way of 1/s or of q/|q|²; {} if neither closes.
+
+    Only a polynomial field without constant part and of degree two is tried: another one is not affine at the inverse
+    point, and one with roots ends where they vanish while the formula goes on.
+    """
+    kind = space.momenta if s in space.momenta else space.coordinates
+    rates = [field[x] for x in kind]
+    if not all(rate.is_polynomial(*space.variables) for rate in rates):
+        return {}
+    degrees = {sum(powers) for rate in rates if rate != 0 for powers in sp.Poly(rate, *kind).monoms()}
+    if not degrees <= {1, 2}:
+        return {}
+    if not field[s].free_symbols & (set(kind) - {s}):
+        reciprocal = moved(1 / s)
+        return {} if reciprocal is None else {s: _quotient(sp.Integer(1), reciprocal, eps)}
+    square = sp.Add(*(x**2 for x in kind))
+    images = [moved(x / square) for x in kind]
+    w = [e for e in images if e is not None]
+    if len(w) < len(kind):
+        return {}
+    length = sp.cancel(sp.Add(*(e**2 for e in w)))
+    return {x: _quotient(e, length, eps) for x, e in zip(kind, w, strict=True)}
+
+
+def _quotient(top: sp.Expr, bottom: sp.Expr, eps: sp.Symbol) -> sp.Expr:
+    """Return top/bottom in lowest terms, its denominator positive where the group begins, if that is a number."""
+    above, below = sp.fraction(sp.cancel(top / bottom))
+    return -above / -below if below.subs(eps, 0).is_negative else above / below
 
 
 def _pair(forward: Images, backward: Images, space: Space) -> Flow:
@@ -95,9 +139,9 @@ def _affine(field: Images, space: Space) -> tuple[sp.Matrix, sp.Matrix] | None:
 
 
 class _Orbit:
-    """A variable and its iterated brackets with g."""
+    """A function and its iterated brackets with g."""
 
-    def __init__(self, s: sp.Symbol, g: sp.Expr, field: Images, space: Space, clock: tw.Clock) -> None:
+    def __init__(self, s: sp.Expr, g: sp.Expr, field: Images, space: Space, clock: tw.Clock) -> None:
         self.g, self.field, self.space, self.clock = g, field, space, clock
         self.terms: list[sp.Expr] = [s]
 
@@ -254,6 +298,14 @@ def _block_exponential(matrix: sp.Matrix, eps: sp.Expr) -> sp.Matrix:
         even, odd = (sp.cos, sp.sin) if turns else (sp.cosh, sp.sinh)
         return even(rate * eps) * identity + odd(rate * eps) / rate * matrix
     try:
-        return (matrix * eps).exp().applyfunc(lambda entry: sp.re(entry.rewrite(sp.cos)).expand())
+        return (matrix * eps).exp().applyfunc(_real_form)
     except (NotImplementedError, ValueError) as error:
         raise SymmetryError("sympy finds no closed form for the exponential of this linear field") from error
+
+
+def _real_form(entry: sp.Expr) -> sp.Expr:
+    """Return a real combination of complex exponentials in sines and cosines."""
+    written_out = entry.replace(
+        lambda e: isinstance(e, sp.exp) and e.has(sp.I), lambda e: e.expand(complex=True)
+    )
+    return sp.re(written_out.expand()).expand()

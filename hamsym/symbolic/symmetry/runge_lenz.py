@@ -14,7 +14,7 @@ from hamsym.symbolic.symmetry.generator import Generator
 def runge_lenz(H: Hamiltonian, *, budget: float = 10.0) -> tuple[Generator, ...]:
     """Return the components of the Runge–Lenz vector of a Kepler Hamiltonian, each proved to be conserved.
 
-    The Hamiltonian is p²/(2m) − k/|q| in two or three dimensions, in any names, with numbers or parameters for m and
+    The Hamiltonian is p²/(2m) − k/|q| in two or more dimensions, in any names, with numbers or parameters for m and
     k, which may be negative (repulsion), and perhaps a constant.
 
     Arguments:
@@ -55,14 +55,14 @@ def _kepler_constants(H: Hamiltonian) -> tuple[sp.Expr, sp.Expr]:
     """Return m and k as H has them at one point; the proof of conservation shows whether it has them everywhere."""
     if not isinstance(H, Hamiltonian):
         raise SymmetryError(f"a Runge–Lenz vector belongs to a Hamiltonian, not to {type(H).__name__}")
-    if len(H.space.momenta) not in (2, 3):
-        raise _no_kepler(H, "it has not two or three coordinates and momenta")
+    if len(H.space.momenta) < 2:
+        raise _no_kepler(H, "it has not two or more coordinates and momenta")
     try:
         kinetic, potential = H.kinetic, H.potential
     except NotSeparableError:
         raise _no_kepler(H, "it is not K(p) + U(q)") from None
-    corner = dict(zip(H.space.coordinates, (3, 4) if len(H.space.momenta) == 2 else (1, 2, 2), strict=True))
-    distance = 5 if len(corner) == 2 else 3
+    corner = {q: (3, 4)[i] if i < 2 else 0 for i, q in enumerate(H.space.coordinates)}
+    distance = 5
     inverse_mass = sp.cancel(sp.diff(kinetic, H.space.momenta[0], 2))
     # U = -k/r makes q·∇U = k/r
     virial = sp.Add(*(q * sp.diff(potential, q) for q in H.space.coordinates))

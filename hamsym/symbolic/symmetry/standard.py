@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import sympy as sp
 
+from hamsym.arguments import plural
 from hamsym.errors import SpaceError
 from hamsym.symbolic.bracket import Formula
 from hamsym.symbolic.space import PhaseSpace
@@ -149,7 +150,7 @@ def boost(space: PhaseSpace, i: int | Iterable[int], *, mass: Formula | Sequence
     masses = list(mass) if isinstance(mass, (list, tuple)) else [mass] * len(indices)
     if len(masses) != len(indices):
         raise SpaceError(
-            f"{len(indices)} coordinate(s) but {len(masses)} mass(es); give one for each, or one for all"
+            f"{plural(len(indices), 'coordinate')} but {plural(len(masses), 'mass')}; give one for each, or one for all"
         )
     m = [space.express(value) for value in masses]
     for value in m:
@@ -186,7 +187,7 @@ def dilation(space: PhaseSpace, *, weights: Sequence[Formula] | None = None) -> 
         raise SpaceError(f"weights are a sequence, one for each coordinate, not {weights!r}")
     given = [1] * size if weights is None else list(weights)
     if len(given) != size:
-        raise SpaceError(f"{size} coordinate(s) but {len(given)} weights")
+        raise SpaceError(f"{plural(size, 'coordinate')} but {plural(len(given), 'weight')}")
     w = [space.express(value) for value in given]
     if any(value.free_symbols & set(space.variables) for value in w):
         raise SpaceError("weights of a dilation are constants")
@@ -202,7 +203,7 @@ def special_conformal(space: PhaseSpace, i: int) -> Generator:
         i: the coordinate, counted from 0.
 
     Returns:
-        The generator.  It has no global flow: points reach infinity in finite time.
+        The generator.  Its flow translates q/|q|², so points reach infinity in finite time.
 
     Raises:
         SpaceError: if the coordinate does not exist.
@@ -235,7 +236,7 @@ def _canonical(space: PhaseSpace) -> PhaseSpace:
 def _particles(space: PhaseSpace, d: int) -> list[range]:
     size = _canonical(space).dof
     if not isinstance(d, int) or isinstance(d, bool) or d < 1 or size % d:
-        raise SpaceError(f"{size} coordinate(s) do not make whole particles in {d!r} dimensions")
+        raise SpaceError(f"{plural(size, 'coordinate')} do not make whole particles in {d!r} dimensions")
     return [range(first, first + d) for first in range(0, size, d)]
 
 
