@@ -30,6 +30,7 @@ ORDER = [
     ["hamsym.symbolic.function"],
     ["hamsym.symbolic.linear"],
     ["hamsym.symbolic.structure"],
+    ["hamsym.symbolic.known_algebras"],
     ["hamsym.symbolic.lie_poisson"],
     ["hamsym.symbolic.zero_test.polynomial"],
     ["hamsym.symbolic.zero_test.operations"],

@@ -12,72 +12,13 @@ import numbers
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TypeAlias
 
 import sympy as sp
 
 from hamsym.errors import FormulaError, SpaceError, did_you_mean
 from hamsym.symbolic.formula.names import Name, exact_number, shown_names
+from hamsym.symbolic.known_algebras import ALGEBRAS, ALIASES, Constants, casimirs
 from hamsym.symbolic.space import Space
-
-#: (i, j, k) -> nonzero coefficient of x_k in {x_i, x_j}.
-Constants: TypeAlias = dict[tuple[int, int, int], sp.Rational]
-
-
-def _brackets(given: Mapping[tuple[int, int], tuple[int, int]]) -> Constants:
-    """Return structure constants from brackets {x_i, x_j} = c·x_k given for one order of each pair, as (k, c)."""
-    constants: Constants = {}
-    for (i, j), (k, c) in given.items():
-        constants[i, j, k], constants[j, i, k] = sp.Integer(c), sp.Integer(-c)
-    return constants
-
-
-def _rotor(sign: int | None) -> Constants:
-    """so(3), or with three more: {L_i, K_j} = ε_ijk K_k and {K_i, K_j} = sign·ε_ijk L_k."""
-    given = {}
-    for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
-        given[i, j] = (k, 1)
-        if sign is not None:
-            given[i, j + 3], given[j, i + 3] = (k + 3, 1), (k + 3, -1)
-            if sign:
-                given[i + 3, j + 3] = (k, sign)
-    return _brackets(given)
-
-
-#: Known algebras by name: coordinates by convention, and structure constants.
-_ALGEBRAS: dict[str, tuple[str, Constants]] = {
-    "so3": ("L1 L2 L3", _rotor(None)),
-    "e3": ("L1 L2 L3 g1 g2 g3", _rotor(0)),
-    "so4": ("L1 L2 L3 K1 K2 K3", _rotor(1)),
-    "so31": ("L1 L2 L3 K1 K2 K3", _rotor(-1)),
-    "e2": ("L g1 g2", _brackets({(0, 1): (2, 1), (0, 2): (1, -1)})),
-    "sl2": ("h e f", _brackets({(0, 1): (1, 2), (0, 2): (2, -2), (1, 2): (0, 1)})),
-    "heisenberg": ("x y z", _brackets({(0, 1): (2, 1)})),
-}
-_ALIASES = {
-    "su2": "so3",
-    "se3": "e3",
-    "se2": "e2",
-    "iso3": "e3",
-    "iso2": "e2",
-    "so13": "so31",
-    "lorentz": "so31",
-}
-_ALIASES |= {"sl2r": "sl2", "so21": "sl2", "h3": "heisenberg", "h1": "heisenberg"}
-
-
-def _casimirs(algebra: str, x: Sequence[sp.Symbol]) -> tuple[sp.Expr, ...]:
-    """The independent Casimir functions of a known algebra."""
-    if algebra in ("so3", "e2"):
-        return (sp.Add(*(s**2 for s in (x if algebra == "so3" else x[1:]))),)
-    if algebra == "sl2":
-        return (x[0] ** 2 + 4 * x[1] * x[2],)
-    if algebra == "heisenberg":
-        return (x[2],)
-    sign = {"e3": 0, "so4": 1, "so31": -1}[algebra]
-    L, K = x[:3], x[3:]
-    squares = sp.Add(*(k**2 + sign * m**2 for m, k in zip(L, K, strict=True)))
-    return squares, sp.Add(*(m * k for m, k in zip(L, K, strict=True)))
 
 
 class LiePoissonSpace(Space):
@@ -130,7 +71,7 @@ class LiePoissonSpace(Space):
             )
         if isinstance(algebra, str):
             self.algebra: str | None = _algebra_name(algebra)
-            usual, self._constants = _ALGEBRAS[self.algebra]
+            usual, self._constants = ALGEBRAS[self.algebra]
             if len(usual.split()) != self.dimension:
                 raise SpaceError(
                     f"{self.algebra} has {len(usual.split())} coordinates, for example {usual!r}; "
@@ -193,7 +134,7 @@ class LiePoissonSpace(Space):
                 "Casimirs are listed for algebras given by name; for these structure constants compute those of "
                 "degree d with LieAlgebra(space.coordinates, space).casimirs(d)"
             )
-        return _casimirs(self.algebra, self.coordinates)
+        return casimirs(self.algebra, self.coordinates)
 
     def _require_lie_algebra(self) -> None:
         c, x = self._constants, self.coordinates
@@ -261,10 +202,10 @@ class LiePoissonSpace(Space):
 
 def _algebra_name(text: str) -> str:
     plain = re.sub(r"[^a-z0-9]", "", text.lower())
-    name = _ALIASES.get(plain, plain)
-    if name not in _ALGEBRAS:
+    name = ALIASES.get(plain, plain)
+    if name not in ALGEBRAS:
         raise SpaceError(
-            f"no Lie algebra {text!r} is known by name{did_you_mean(plain, _ALGEBRAS)}; "
+            f"no Lie algebra {text!r} is known by name{did_you_mean(plain, ALGEBRAS)}; "
             "any other is given by its structure constants c[i][j][k]"
         )
     return name

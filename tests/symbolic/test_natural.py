@@ -15,11 +15,11 @@ SPACE = PhaseSpace("x y", "px py", parameters={"k": "real", "m": "positive"}, fu
     ("text", "wanted"),
     [
         ("-px*y + py*x", "x*py - y*px"),
-        ("k*x**2/2 + px**2/(2*m)", "px**2/2/m + k*x**2/2"),
+        ("k*x**2/2 + px**2/(2*m)", "px**2/(2*m) + k*x**2/2"),
         ("x + py*px*x + py**3", "py**3 + x*px*py + x"),
         ("t*px - m*x", "t*px - m*x"),
         ("V(x)*k + cos(x)*x*px", "x*px*cos(x) + k*V(x)"),
-        ("-3*x/7/(y + x)**2 - 1", "-3*x/7/(x + y)**2 - 1"),
+        ("-3*x/7/(y + x)**2 - 1", "-3*x/(7*(x + y)**2) - 1"),
         ("(y*py + x*px)**3", "(x*px + y*py)**3"),
         ("7/3", "7/3"),
     ],

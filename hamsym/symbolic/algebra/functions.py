@@ -129,9 +129,7 @@ class Functions:
 
         Only elements that are not such a combination themselves occur in it, so it is unique.
         """
-        extensions = self.tower.extensions
-        kept = frozenset(e.index for e in extensions if e.depends <= self.parameters)
-        found = tw.rows(self.tower, list(columns), kept)
+        found = self._rows(columns)
         if all(entry.is_constant() for row in found for entry in row.values()):
             return self._rational_dependences(found, len(columns))
         kernel = linear.kernel(found, len(columns), self.tower.ring.one, self.tower.reduce, self.clock.check)
@@ -150,9 +148,7 @@ class Functions:
         The reduced echelon basis of a span does not depend on the elements that it was given by: parameters that
         only mix the elements drop out.
         """
-        extensions = self.tower.extensions
-        kept = frozenset(e.index for e in extensions if e.depends <= self.parameters)
-        found = tw.rows(self.tower, list(columns), kept)
+        found = self._rows(columns)
         vectors: list[Vector] = [{} for _ in columns]
         for i, row in enumerate(found):
             for j, entry in row.items():
@@ -162,6 +158,11 @@ class Functions:
         height = len(found)
         reduced = Echelon({**v, height + j: fmpq(1)} for j, v in enumerate(vectors))
         return [{k - height: rational(c) for k, c in v.items() if k >= height} for v in reduced]
+
+    def _rows(self, columns: Sequence[fmpq_mpoly]) -> list[dict[int, fmpq_mpoly]]:
+        """Return the linear system of the vanishing combinations, over the field of the scalars."""
+        kept = frozenset(e.index for e in self.tower.extensions if e.depends <= self.parameters)
+        return tw.rows(self.tower, list(columns), kept)
 
     def _rational_dependences(
         self, found: Sequence[Mapping[int, fmpq_mpoly]], count: int

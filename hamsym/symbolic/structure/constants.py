@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 
 from flint import fmpq
@@ -93,21 +93,19 @@ class Structure:
     @cached_property
     def derived_series(self) -> list[Echelon]:
         """L, [L, L], [[L, L], [L, L]], … until it repeats or vanishes."""
-        series = [self.whole]
-        step = self.derived
-        while step.dimension < series[-1].dimension:
-            series.append(step)
-            step = self.commutator(step, step)
-        return series
+        return self._series(lambda step: self.commutator(step, step))
 
     @cached_property
     def lower_central_series(self) -> list[Echelon]:
         """L, [L, L], [L, [L, L]], … until it repeats or vanishes."""
-        series = [self.whole]
-        step = self.derived
+        return self._series(lambda step: self.commutator(self.whole, step))
+
+    def _series(self, following: Callable[[Echelon], Echelon]) -> list[Echelon]:
+        """Return L, [L, L] and what follows, until it repeats or vanishes."""
+        series, step = [self.whole], self.derived
         while step.dimension < series[-1].dimension:
             series.append(step)
-            step = self.commutator(self.whole, step)
+            step = following(step)
         return series
 
     @cached_property
