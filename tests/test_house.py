@@ -72,6 +72,8 @@ ORDER = [
         "hamsym.symbolic.integrals.solved",
         "hamsym.symbolic.integrals.special",
     ],
+    ["hamsym.symbolic.integrals.candidates"],
+    ["hamsym.symbolic.integrals.trials"],
     ["hamsym.symbolic.integrals.scope"],
     ["hamsym.symbolic.integrals.display"],
     ["hamsym.symbolic.integrals.basis"],

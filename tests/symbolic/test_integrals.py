@@ -431,9 +431,57 @@ def test_special_cases_hold_at_special_points(point):
     test_special_cases_are_all_special_cases.hypothesis.inner_test(tuple(map(sp.Integer, point)))  # type: ignore[attr-defined]
 
 
-def test_parameters_inside_functions_are_mentioned():
-    basis = found(LINE, "p**2/2 + 1/(k*q**2 + 1)", 3, ["p", "q", "1/(k*q**2 + 1)"], parameters={"k": "real"})
-    assert basis.dimension == 1 and "inside functions" in basis.jumps_reason
+#: H, degree, ansatz, parameters, special values with the dimension there.
+BENT = [
+    ("log(q + a)", 2, ["p", "log(q)"], {"a": "real", "q": "positive"}, {"a = 0": 1}),
+    ("sqrt(q + a)", 2, ["p", "sqrt(q)"], {"a": "real", "q": "positive"}, {"a = 0": 1}),
+    ("sqrt(q**2 + a)", 2, ["p", "q"], {"a": "real", "q": "positive"}, {"a = 0": 1}),
+    ("exp(q + a*q**2)", 2, ["p", "exp(q)"], {"a": "real"}, {"a = 0": 1}),
+    ("exp(q + (a**2 - 2)*q**2)", 2, ["p", "exp(q)"], {"a": "positive"}, {"a = sqrt(2)": 1}),
+    ("q**2 + cos(a*q) - cos(q)", 2, ["p", "q"], {"a": "real"}, {"a = 1": 1, "a = -1": 1}),
+    ("exp(a*q)", 2, ["p", "exp(b*q)"], {"a": "real", "b": "real"}, {"a = 0": 2, "a = b": 1, "a = 2*b": 1}),
+    ("q**2/2", 1, ["p", "b*q"], {"b": "real"}, {}),
+    ("q**2/2", 1, ["p", "cos(b*q)"], {"b": "real"}, {}),
+    ("q**2/2", 1, ["p", "exp(b*q)"], {"b": "real"}, {}),
+    ("0", 2, ["p", "exp(k*t)", "q"], {"k": "real"}, {}),
+    ("q*exp(k*t)", 2, None, {"k": "real"}, {"k = 0": 1}),
+    ("log(q + a) + log(q + b)", 2, ["p", "log(q)"], {"a": "real", "b": "real", "q": "positive"}, {"a = 0, b = 0": 1}),
+    ("1/(k*q**2 + 1)", 3, ["p", "q", "1/(k*q**2 + 1)"], {"k": "real"}, {"k = 0": 3}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("potential, degree, ansatz, parameters, expected", BENT)
+def test_special_values_inside_functions_are_tried(potential, degree, ansatz, parameters, expected):
+    """Dimensions count functions on the line modulo constants: b*q is no integral at b = 0, nor is cos(b*q)."""
+    names, H = LINE, f"p**2/2 + {potential}"
+    time = "t" if "k*t" in f"{potential}{ansatz}" else None
+    basis = found(names, H, degree, ansatz, parameters=parameters, time=time)
+    assert {case.where: case.dimension for case in basis.jumps} == expected
+    assert "inside functions" in basis.jumps_reason
+    assert basis.jumps_reason in str(basis) and basis.jumps_reason in basis._repr_html_()
+    told = json.loads(json.dumps(basis.to_dict()))
+    assert told["special_reason"] == basis.jumps_reason and len(told["special"]) == len(expected)
+    for case in basis.jumps:
+        (values,) = sp.solve(case.conditions, dict=True)
+        own = hs.Hamiltonian(basis.functions[0].subs(values), basis.space)
+        assert all(hs.verify(own, g.subs(values)) for g in case.integrals)
+        entries = [e.subs(values) for e in basis.ansatz.entries]
+        assert hs.find_integrals(own, degree, entries).dimension == case.dimension
+
+
+def test_values_that_are_no_real_numbers_are_no_special_values():
+    """Of a**2 = 2 only the positive root is left, a**2 + 2 and a + 1 have none, and 1/a is never zero."""
+    for inner in ("q + (a**2 + 2)*q**2", "q + (a + 1)*q**2", "q + q**2/a"):
+        assert (
+            found(LINE, f"p**2/2 + exp({inner})", 2, ["p", "exp(q)"], parameters={"a": "positive"}).jumps
+            == []
+        )
+
+
+def test_special_values_of_what_is_not_complete_are_not_all():
+    """Where a relation between functions may have been overlooked, so may special values."""
+    basis = found(LINE, "p**2/2 + q + k*q**3", 2, ["p", "q", "atan(q)"], parameters={"k": "real"})
+    assert [case.where for case in basis.jumps] == ["k = 0"] and "atan" in basis.jumps_reason
 
 
 # -- what is said about completeness -------------------------------------------------------------------------------

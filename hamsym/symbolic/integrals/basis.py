@@ -22,6 +22,7 @@ from hamsym.symbolic.integrals.rank import flow_rank, is_rank_exact, numeric_ran
 from hamsym.symbolic.integrals.scope import advice, contains_by_form, hamiltonian_of, in_words
 from hamsym.symbolic.integrals.solved import Solved, solved
 from hamsym.symbolic.integrals.special import SpecialCase, special_cases
+from hamsym.symbolic.integrals.trials import Trials
 from hamsym.symbolic.zero_test.operations import NoTape
 from hamsym.symbolic.zero_test.verdict import Verdict
 
@@ -37,6 +38,7 @@ class IntegralBasis(Display):
         integrals: the integrals, of low degree and of few terms first.
         complete: whether it was shown that there are no others in the ansatz.
         reason: why, or why not.
+        unseen: what the normal form may not see of relations between functions; empty if it sees all.
         size: numbers of equations and of unknowns of the linear system.
 
     Example:
@@ -58,16 +60,17 @@ class IntegralBasis(Display):
     ) -> None:
         self.ansatz, self.space, self.functions = ansatz, ansatz.space, tuple(functions)
         self.budget = budget
-        self.complete, self.reason = False, ""
+        self.complete, self.reason, self.unseen = False, "", ""
         self.dimension, self.size = 0, (0, 0)
-        self._solved, self._degree, self._may_jump = found, 0, False
+        self._solved, self._degree, self._may_jump, self._is_bent = found, 0, False, False
         if found is not None:
             self.dimension, self.size, self._degree = (
                 len(found.combinations),
                 found.solution.size,
                 found.degree,
             )
-            self._may_jump = bool(found.solution.critical)
+            self._is_bent = found.system.is_bent
+            self._may_jump = self._is_bent or bool(found.solution.critical)
 
     def __getstate__(self) -> dict[str, object]:
         """Give formulas and facts to pickle; a copy solves the linear system again should it need it."""
@@ -249,13 +252,30 @@ class IntegralBasis(Display):
 
     @cached_property
     def _jumps(self) -> tuple[list[SpecialCase], str]:
-        if not self._may_jump:
+        present = set().union(*(e.free_symbols for e in (*self.functions, *self.ansatz.entries)))
+        if not present & set(self.space.parameters.values()):
             return [], ""
+        cases, reasons = self._special_cases()
+        if self.unseen:
+            reasons.append(
+                f"functions in the system may be related in a way that was not seen ({self.unseen})"
+            )
+        elif not self.complete:
+            reasons.append(self.reason)
+        return cases, "; ".join(dict.fromkeys(reasons))
+
+    def _special_cases(self) -> tuple[list[SpecialCase], list[str]]:
+        if not self._may_jump:
+            return [], []
         try:
             found = self._ready(self.budget)
         except tw.ProofStopped as stop:
-            return [], str(stop)
-        return special_cases(found.system, found.solution, found.columns, self.budget)
+            return [], [str(stop)]
+        if not self._is_bent:
+            return special_cases(found.system, found.solution, found.columns, self.budget)
+        trials = Trials(self.ansatz, self.functions, found, self.integrals, self.budget)
+        trials.run()
+        return trials.cases, trials.reasons
 
     # -- evidence --------------------------------------------------------------------------------------
 
@@ -299,6 +319,7 @@ class IntegralBasis(Display):
             "integrals": [to_text(e) for e in self.integrals],
             "generators": generators,
             "special": [case.to_dict() for case in self.jumps],
+            "special_reason": self.jumps_reason,
         }
 
     def __iter__(self) -> Iterator[sp.Expr]:

@@ -113,6 +113,7 @@ def _solved(
         return basis
     reason = doubt(system.tower, system.used)
     if reason is not None:
+        basis.unseen = reason
         pivots = sorted(set(range(len(found.columns))) - {max(v) for v in found.solution.vectors})
         if is_certain(ansatz, found.columns, pivots, functions, system.tower.clock):
             basis.reason += (

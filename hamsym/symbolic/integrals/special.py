@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sympy as sp
@@ -24,7 +24,7 @@ class SpecialCase:
         conditions: expressions in the parameters that vanish together.
         dimension: the number of integrals there.
         more: how many more these are than for generic parameters.
-        integrals: those beyond what the generic integrals become there, as their limit.
+        integrals: those beyond what the generic integrals become there, as their limit if possible.
     """
 
     conditions: tuple[sp.Expr, ...]
@@ -36,6 +36,16 @@ class SpecialCase:
     def where(self) -> str:
         """The conditions as equations."""
         return ", ".join(map(equation, self.conditions))
+
+    def holds(self, values: Mapping[sp.Symbol, sp.Expr]) -> bool:
+        """Tell whether the conditions hold where some parameters have such values in the others.
+
+        Example:
+            >>> a, b = sp.symbols("a b", real=True)
+            >>> SpecialCase((a - 2 * b,), 1, 1, []).holds({a: 2 * b})
+            True
+        """
+        return all(sp.cancel(c.xreplace(values)) == 0 for c in self.conditions)
 
     def to_dict(self) -> dict[str, object]:
         """Return the case in types that JSON knows."""
@@ -53,8 +63,8 @@ class SpecialCase:
 
 def special_cases(
     system: Conservation, solution: Solution, columns: Sequence[Exponents], budget: float
-) -> tuple[list[SpecialCase], str]:
-    """Return the special cases of a solution with parameters, and what else there may be.
+) -> tuple[list[SpecialCase], list[str]]:
+    """Return the special cases of a solution whose parameters are coefficients only, and what else there may be.
 
     Arguments:
         system: the tower, with time left.
@@ -63,11 +73,7 @@ def special_cases(
         budget: seconds for the presentation of each case.
     """
     search = Search(system.tower, solution.rows, len(columns), system.denominators)
-    reasons = (
-        ["parameters occur in the ansatz or inside functions, which special values may change"]
-        if system.is_bent
-        else []
-    )
+    reasons: list[str] = []
     try:
         search.run()
     except tw.ProofStopped as stop:
@@ -88,7 +94,7 @@ def special_cases(
         reasons.append(f"no real parameters were found with {where}, where there would be more")
     if search.cut:
         reasons.append(f"no more than {MAX_DEPTH} conditions were combined")
-    return found, "; ".join(dict.fromkeys(reasons))
+    return found, reasons
 
 
 def _case(
