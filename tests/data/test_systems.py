@@ -176,7 +176,8 @@ def test_bad_requests_are_refused():
     ("name", "size", "message"),
     [
         ("kepler", {"n": 3}, "kepler has no size 'n'; it comes in one size only"),
-        ("toda", {"m": 3}, "toda has no size 'm'.*known: n"),
+        ("toda", {"m": 3}, "toda has no size 'm'; it takes n=…, the number of particles"),
+        ("nbody", {"m": 3}, "nbody has no size 'm'; it takes n=…, .* and d=…, the number of dimensions"),
         ("toda", {"n": 1}, "number of particles of toda, is at least 2, not 1"),
         ("toda", {"n": 2.5}, "is a whole number, not 2.5"),
         ("toda", {"n": True}, "is a whole number, not True"),
@@ -241,6 +242,9 @@ def test_what_the_integrals_show_is_said():
         "magnetic_monopole": "5 integrals, 4 independent, superintegrable",
         "kepler_3d": "8 integrals, 5 independent, maximally superintegrable",
     }
+    assert systems["henon_heiles"].is_integrable is systems["holt"].is_superintegrable is None
+    assert systems["magnetic_monopole"].is_maximally_superintegrable is None
+    assert systems["kepler_3d"].is_maximally_superintegrable is True
     for name, kind in kinds.items():
         assert repr(systems[name]).endswith(f"{kind}>")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hamsym.arguments import integer
 from hamsym.data.systems.system import Facts, System
-from hamsym.errors import ParameterError, did_you_mean
+from hamsym.errors import ParameterError
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,9 @@ class Family:
         """
         for name in given:
             if name not in self.sizes:
-                known = did_you_mean(name, self.sizes) if self.sizes else "; it comes in one size only"
-                raise ParameterError(f"{self.name} has no size {name!r}{known}")
+                takes = "it takes " + " and ".join(f"{n}=…, the {s.meaning}" for n, s in self.sizes.items())
+                known = takes if self.sizes else "it comes in one size only"
+                raise ParameterError(f"{self.name} has no size {name!r}; {known}")
         size = {
             name: integer(
                 f"{name}, the {s.meaning} of {self.name},",

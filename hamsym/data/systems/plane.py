@@ -154,7 +154,9 @@ def smorodinsky_winternitz_3() -> Facts:
     return _plane(f"-k/{_R} + {barrier}/{_R}", second, values, source, _half_plane)
 
 
-@entry("a centre with half-angle terms: Smorodinsky and Winternitz, fourth potential, above the first axis")
+@entry(
+    "a centre with half-angle terms: Smorodinsky and Winternitz, fourth potential, above the first axis, on which the orbits of its initial states set after a time of one"
+)
 def smorodinsky_winternitz_4() -> Facts:
     u, v = f"sqrt({_R} + q1)", f"sqrt({_R} - q1)"  # parabolic coordinates: q1 = (u² - v²)/2, q2 = uv
     potential = f"-k/{_R} + (b*{u} + c*{v})/{_R}"

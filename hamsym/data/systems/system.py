@@ -155,22 +155,34 @@ class System:
         return (len(self.space.variables) - len(self.casimirs)) // 2
 
     @property
-    def is_integrable(self) -> bool:
-        """Whether the listed integrals show it integrable in Liouville's sense; False says that they do not.
+    def is_integrable(self) -> bool | None:
+        """True where the integrals listed show it integrable in Liouville's sense; None where they do not show it.
 
         Source: Arnold, Mathematical Methods of Classical Mechanics, section 49.
         """
-        return len(self.involution) == self.dof + len(self.casimirs)
+        return len(self.involution) == self.dof + len(self.casimirs) or None
 
     @property
-    def is_superintegrable(self) -> bool:
-        """Whether it is integrable with more independent integrals than degrees of freedom."""
-        return self.is_integrable and self.rank - len(self.casimirs) > self.dof
+    def is_superintegrable(self) -> bool | None:
+        """True where the integrals listed show it integrable with more independent ones than degrees of freedom.
+
+        None says that they do not show it; there may be more integrals than are listed.
+        """
+        return (self.is_integrable and self.rank - len(self.casimirs) > self.dof) or None
 
     @property
-    def is_maximally_superintegrable(self) -> bool:
-        """Whether there are 2n - 1 independent integrals for n degrees of freedom, the most there can be."""
-        return self.is_superintegrable and self.rank - len(self.casimirs) == 2 * self.dof - 1
+    def is_maximally_superintegrable(self) -> bool | None:
+        """True where 2n - 1 independent integrals are listed for n degrees of freedom, the most there can be.
+
+        None says that fewer are listed, not that there are fewer: of the five of three Calogero particles in the
+        literature, four are listed.
+
+        Example:
+            >>> from hamsym import systems
+            >>> systems["kepler"].is_maximally_superintegrable, systems["calogero"].is_maximally_superintegrable
+            (True, None)
+        """
+        return (self.is_superintegrable and self.rank - len(self.casimirs) == 2 * self.dof - 1) or None
 
     def initial_states(
         self, n: int, seed: int = 0, *, parameters: Mapping[str, float] | None = None
