@@ -50,7 +50,7 @@ ORDER = [
     ["hamsym.symbolic.zero_test.proof"],
     ["hamsym.symbolic.zero_test.decide"],
     ["hamsym.symbolic.bracket"],
-    ["hamsym.symbolic.lagrangian", "hamsym.symbolic.inversion"],
+    ["hamsym.symbolic.lagrangian", "hamsym.symbolic.inversion", "hamsym.symbolic.everywhere"],
     ["hamsym.symbolic.legendre"],
     ["hamsym.symbolic.hamiltonian"],
     ["hamsym.symbolic.symmetry.flows"],

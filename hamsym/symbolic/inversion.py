@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from hamsym.errors import LegendreError
+from hamsym.errors import FormulaError, LegendreError
 from hamsym.symbolic import tower as tw
 from hamsym.symbolic.bracket import is_zero
 from hamsym.symbolic.space import Space
@@ -35,7 +35,8 @@ def only_solution(f: sp.Expr, x: sp.Symbol, y: sp.Symbol, space: Space, clock: t
     """
     if sp.count_ops(f) > MOST_OPERATIONS:
         raise LegendreError("it is too long")
-    forms = dict.fromkeys(form for c in _candidates(f, x, y) for form in (*_root_forms(c), c))
+    candidates = _candidates(f, x, y)
+    forms = dict.fromkeys(form for c in candidates for form in (*_root_forms(c), _odd_roots(c), c))
     found = [form for form in forms if _shown(f.subs(x, form) - y, space, clock)]
     others = [form for form in found[1:] if not _shown(form - found[0], space, clock)]
     if not found:
@@ -93,7 +94,10 @@ def _shown(claim: sp.Expr, space: Space, clock: tw.Clock) -> bool:
         fresh = next(n for n in (f"{dummy.name}_{k}" for k in range(1000)) if n not in space.symbols)
         space = space.with_parameters({fresh: "positive"})
         claim = claim.subs(dummy, space.symbols[fresh])
-    return is_zero(claim, space, budget=max(clock.remaining, 1e-3)).status == "proved"
+    try:
+        return is_zero(claim, space, budget=max(clock.remaining, 1e-3)).status == "proved"
+    except FormulaError:  # real nowhere
+        return False
 
 
 def _root_forms(candidate: sp.Expr) -> list[sp.Expr]:
@@ -104,6 +108,16 @@ def _root_forms(candidate: sp.Expr) -> list[sp.Expr]:
     a, b = (sp.factor_terms(part) for part in sp.fraction(square))
     roots = [sp.sqrt(-a) / sp.sqrt(-b), sp.sqrt(a) / sp.sqrt(b)]
     return [sign * root for root in roots for sign in (1, -1) if not root.has(sp.I)]
+
+
+def _odd_roots(candidate: sp.Expr) -> sp.Expr:
+    """Write roots of odd order such that they are real on both sides of zero: ``b**(1/3)`` as ``b*(b**2)**(-1/3)``."""
+    if any(not r.base.is_rational_function() for r in candidate.atoms(sp.Pow) if not r.exp.is_integer):
+        return candidate  # nested roots, as Cardano's, grow beyond use
+    return candidate.replace(
+        lambda e: e.is_Pow and e.exp.is_Rational and e.exp.q % 2 == 1 and not e.base.is_nonnegative,
+        lambda e: e.base ** (e.exp.p % 2) * (e.base**2) ** ((e.exp - e.exp.p % 2) / 2),
+    )
 
 
 def _collected(expression: sp.Expr) -> sp.Expr:

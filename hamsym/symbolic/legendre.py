@@ -12,9 +12,10 @@ from collections.abc import Sequence
 
 import sympy as sp
 
-from hamsym.errors import LegendreError
+from hamsym.errors import FormulaError, LegendreError
 from hamsym.symbolic import tower as tw
 from hamsym.symbolic.bracket import is_zero
+from hamsym.symbolic.everywhere import require_everywhere
 from hamsym.symbolic.formula.derivative import derivative
 from hamsym.symbolic.formula.text import shorten, to_text
 from hamsym.symbolic.inversion import MOST_OPERATIONS, is_finite, only_solution, short_form
@@ -65,11 +66,14 @@ class _Transform:
         self.base = self._base_point()
 
     def result(self) -> sp.Expr:
-        total = -self.rest - self.f.subs(self.base)
+        total, solved = -self.f.subs(self.base), False
         for group in self.hessian.connected_components():
             quadratic = all(self._is_constant(self.hessian[i, j]) for i in group for j in group)
-            total += self._quadratic(group) if quadratic else self._isotropic(group)
-        return total
+            total += self._quadratic(group) if quadratic else self._solved(group)
+            solved = solved or not quadratic
+        if solved:
+            require_everywhere(self.f, total, self.old, self.new, self.space, self.clock)
+        return total - self.rest
 
     def _entry(self, slope: sp.Expr, x: sp.Symbol) -> sp.Expr:
         entry = sp.expand(derivative(slope, x))
@@ -159,6 +163,31 @@ class _Transform:
             vector[column] = -work[k, free]
         return vector
 
+    def _solved(self, group: list[int]) -> sp.Expr:
+        try:
+            return self._isotropic(group)
+        except LegendreError:
+            self._require_regular(group)
+            raise
+
+    def _require_regular(self, group: list[int]) -> None:
+        """Tell, of what was not solved, that it has no solution."""
+        matrix = self.hessian.extract(group, group)
+        if sum(map(sp.count_ops, matrix)) > MOST_OPERATIONS * len(group) ** 2:
+            return
+        try:
+            regular = not self._vanishes(_determinant(matrix))
+            null = [] if regular else self._null_vector(matrix)
+        except LegendreError:  # not decided
+            return
+        if not regular:
+            vector = dict(zip((self.old[i] for i in group), null, strict=True))
+            raise LegendreError(
+                f"the matrix of second derivatives is singular: it maps the vector {vector} to zero, so the new "
+                "variables are not independent and do not determine the old ones; eliminate a variable first",
+                null_vector=vector,
+            )
+
     def _isotropic(self, group: list[int]) -> sp.Expr:
         """Transform b·x + φ(|x - c|), or a function of one variable."""
         x = [self.old[i] for i in group]
@@ -190,7 +219,10 @@ class _Transform:
         claims = [x[i] * slopes[j] - x[j] * slopes[i] for i in range(len(x)) for j in range(i)]
         try:
             return all(self._vanishes(c) for c in [*claims, profile - profile.subs(x[0], -x[0])])
-        except LegendreError:  # not shown: another way may be open
+        except (
+            FormulaError,
+            LegendreError,
+        ):  # not real for both signs, or not shown: another way may be open
             return False
 
     def _along(self, i: int, f: sp.Expr, slope: sp.Expr, square: sp.Expr | None) -> sp.Expr:
@@ -200,7 +232,10 @@ class _Transform:
         try:
             solution = only_solution(slope, x, image, self.space, self.clock)
         except LegendreError as error:
-            raise LegendreError(f"{y} = {shorten(to_text(slope))} is not solved for {x}: {error}") from None
+            remedy = self._sign_remedy(slope, x, image)
+            raise LegendreError(
+                f"{y} = {shorten(to_text(slope))} is not solved for {x}: {error}{remedy}"
+            ) from None
         constant, f = f.as_independent(x, as_Add=True)
         transformed = solution * image - f.subs(x, solution)
         if square is not None:
@@ -208,6 +243,19 @@ class _Transform:
             transformed = short_form(transformed.subs(image, sp.sqrt(length)), self.space, self.clock)
             transformed = transformed.subs(length, square)
         return transformed - constant + self.f.subs(self.base)
+
+    def _sign_remedy(self, slope: sp.Expr, x: sp.Symbol, image: sp.Symbol) -> str:
+        """What helps if the equation is solved once its parameters are positive."""
+        unsigned = sorted(slope.free_symbols - {x}, key=str)
+        unsigned = [s for s in unsigned if not s.is_positive and s.name in self.space.parameters]
+        if not unsigned:
+            return ""
+        positive = {s: sp.Dummy(s.name, positive=True) for s in unsigned}
+        try:
+            only_solution(slope.subs(positive), x, image, self.space, self.clock)
+        except (LegendreError, tw.ProofStopped):
+            return ""
+        return f"; declare {', '.join(map(str, unsigned))} positive"
 
 
 def _determinant(matrix: sp.Matrix) -> sp.Expr:

@@ -1,5 +1,7 @@
 """Legendre transforms: twice is the identity, velocities are the slopes, and singular mass matrices are told."""
 
+import itertools
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -8,6 +10,8 @@ from hypothesis import strategies as st
 
 import hamsym as hs
 from hamsym.errors import FormulaError, HamsymError, LegendreError, ParameterError, SpaceError
+from hamsym.symbolic import tower as tw
+from hamsym.symbolic.everywhere import require_everywhere
 
 SPACE = hs.PhaseSpace(
     "x y",
@@ -248,3 +252,66 @@ def test_extended_phase_space_carries_time_and_energy():
         hs.Hamiltonian("p1", hs.PhaseSpace.standard(1)).extended()
     with pytest.raises(SpaceError, match="with time"):
         hs.Hamiltonian("L1", hs.LiePoissonSpace("L1 L2 L3", "so3", time="t")).extended()
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "k*v1**4",
+        "k*(v1**2 + v2**2)**2",
+        "q1*v1**4 + v2**2",
+        "k*(1 + v1**2)**2 + v2**2/2",
+        "(v1 - q1)**4 + v2**2",
+    ],
+)
+def test_transforms_hold_for_all_signs_that_the_assumptions_allow(formula):
+    """H(∂L/∂v) = v ∂L/∂v − L by numbers, for parameters, coordinates and velocities of both signs."""
+    space = hs.PhaseSpace.standard(2, parameters={"k": "real"})
+    if "v2" not in formula:
+        formula += " + v2**2"
+    L = hs.Lagrangian(formula, space, "v1 v2")
+    H = hs.Hamiltonian.from_lagrangian(L, space)
+    energy = sum(v * p for v, p in zip(L.velocities, L.momenta().values(), strict=True)) - L.expr
+    for signs in itertools.product((1, -1), repeat=4):
+        values = [sign * sp.Rational(n, 7) for sign, n in zip(signs, (4, 5, 9, 13), strict=True)]
+        point = dict(zip((*L.velocities, space.symbols["k"], space.symbols["q1"]), values, strict=True))
+        momenta = {p: slope.subs(point) for p, slope in L.momenta().items()}
+        difference = (H.expr.subs(momenta) - energy).subs(point)
+        assert abs(sp.N(difference, 30)) < 1e-25
+
+
+@pytest.mark.parametrize("formula", ["-k*sqrt(1 - v**2)", "k*sqrt(1 + v**2)", "k*cosh(v)"])
+def test_what_holds_for_one_sign_of_a_parameter_says_which(formula):
+    for assumption in ("real", "positive"):
+        space = hs.PhaseSpace("q", "p", parameters={"k": assumption})
+        if assumption == "real":
+            with pytest.raises(LegendreError, match="declare k positive"):
+                hs.Hamiltonian.from_lagrangian(formula, space, "v")
+        else:
+            assert hs.Hamiltonian.from_lagrangian(formula, space, "v").expr.has(sp.Symbol("k", positive=True))
+
+
+def test_a_closed_form_for_one_sign_only_is_refused():
+    space = hs.PhaseSpace("q", "p", parameters={"k": "real", "v": "real"})
+    v, p, k = (space.symbols[n] for n in ("v", "p", "k"))
+    for sign, told in ((1, "only for k > 0"), (-1, "only for k < 0")):
+        root = sp.cbrt(p**4 / (256 * sign * k)) * 3 * sign
+        with pytest.raises(LegendreError, match=told):
+            require_everywhere(k * v**4, root, [v], [p], space, tw.Clock(5.0))
+    with pytest.raises(LegendreError, match="fails at"):  # the other branch
+        require_everywhere(v**3 / 3, 2 * sp.sqrt(p) ** 3 / 3, [v], [p], space, tw.Clock(5.0))
+
+
+@pytest.mark.parametrize("formula", ["sqrt(v1**2 + v2**2)", "v1**2/v2", "sqrt(v1**2 + v2**2 + q1**2*v1**2)"])
+def test_kinetic_energies_of_first_degree_are_singular_along_the_velocity(formula):
+    """Euler: the Hessian of a function of degree 1 maps v to zero."""
+    with pytest.raises(LegendreError, match="singular") as caught:
+        hs.Hamiltonian.from_lagrangian(formula, hs.PhaseSpace.standard(2), "v1 v2")
+    (v1, a), (v2, b) = caught.value.null_vector.items()
+    assert sp.cancel(a * v2 - b * v1) == 0
+
+
+def test_powers_that_are_real_on_one_side_of_zero():
+    space = hs.PhaseSpace("q", "p")
+    H = hs.Hamiltonian.from_lagrangian("3*v**(4/3)/4", space, "v")
+    assert hs.is_zero(H.expr - space.parse("p**4/4"), space).status == "proved"
