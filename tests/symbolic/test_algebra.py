@@ -524,11 +524,57 @@ def test_bad_arguments():
 
 def test_a_representation_has_a_budget_of_its_own(monkeypatch):
     """Cubic and quartic integrals of an oscillator: their brackets are products of integrals, without end."""
-    monkeypatch.setattr(closed, "DISPLAY_SECONDS", 0.25)
+    monkeypatch.setattr(closed, "DISPLAY_SECONDS", 2.0)
     system = hs.systems["commensurate_oscillator"]
     A = hs.LieAlgebra(system.integrals, system.hamiltonian.space, hamiltonian=system.hamiltonian, budget=1e6)
     assert not A.closes and A.missing and "does not close" in repr(A)
     assert A.to_dict()["describes"] is None and "0.25 s" in A.to_dict()["reason"] and "<b>" in A._repr_html_()
+
+
+def holds(A, space):
+    """Whether every bracket is the polynomial that is said, by the general zero test."""
+    values = dict(zip(A.generator_symbols, A.generators, strict=True))
+    return all(
+        hs.is_zero(hs.poisson_bracket(A.generators[i], A.generators[j], space) - e.xreplace(values), space)
+        for (i, j), e in A.polynomial_brackets.items()
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("kepler_on_sphere", "cubic"), ("commensurate_oscillator", "quadratic")]
+)
+def test_integrals_whose_brackets_are_products_are_a_quadratic_algebra(name, kind):
+    """Sources: Higgs (1979), J. Phys. A 12, 309 (sphere); Bonatsos et al. (1994), Phys. Rev. A 50, 3700 (oscillators)."""
+    system = hs.systems[name]
+    A = hs.LieAlgebra(system.integrals, system.space)
+    assert not A.closes and A.products == {} and A.kind == ""  # nothing is claimed before it was computed
+    assert holds(A, system.space) and A.kind == f"{kind} algebra" and A.without_products is A
+    others = {(i, j) for i in range(4) for j in range(i + 1, 4)} - A.polynomial_brackets.keys()
+    assert all(hs.is_zero(hs.poisson_bracket(A.generators[i], A.generators[j], system.space), system.space) for i, j in others)
+    assert f"a {kind} algebra" in str(A) and f"{kind} algebra" in repr(A) and "larger budget" not in str(A)
+    assert len(A.to_dict()["polynomial_brackets"]) == len(A.polynomial_brackets)
+
+
+def test_a_square_of_angular_momentum_is_left_out():
+    system = hs.systems["kepler_3d"]
+    A = hs.LieAlgebra(system.integrals[1:], system.space, budget=60)
+    X = A.generator_symbols
+    assert list(A.products.items()) == [(A.generators[3], X[0] ** 2 + X[1] ** 2 + X[2] ** 2)]
+    told = str(A)
+    assert "X4 = X1**2 + X2**2 + X3**2 is a polynomial" in told and ".closure looks for one" in told
+    assert "pass a larger budget" not in told and A.polynomial_brackets == {}  # {A_i, A_j} needs the energy
+    assert [c.name for c in A.without_products.cases if c.is_border] == ["e(3)"]
+    full = hs.LieAlgebra(system.integrals, system.space)
+    assert holds(full, system.space) and full.kind == "quadratic algebra"
+
+
+def test_a_product_with_the_energy_does_not_stop_the_search_for_a_central_function():
+    """H*L1 is a product of generators, and yet linear over the functions of H."""
+    h, turn, r = "((px**2 + py**2)/2 - 1/sqrt(x**2 + y**2))", "(x*py - y*px)", "sqrt(x**2 + y**2)"
+    lenz = [f"py*{turn} - x/{r}", f"-px*{turn} - y/{r}"]
+    A = hs.LieAlgebra([h, turn, *lenz, f"{h}*({lenz[0]})"], PLANE)
+    assert list(A.products.values()) == [A.generator_symbols[0] * A.generator_symbols[2]]
+    assert A.coefficients_depend_on is not None
 
 
 def test_the_search_for_a_central_function_may_end_early_without_an_error(monkeypatch):

@@ -7,12 +7,12 @@ from functools import cached_property
 import sympy as sp
 from flint import fmpq
 
-from hamsym.errors import SymmetryError
+from hamsym.errors import SymmetryError, UndecidedError
 from hamsym.symbolic.algebra.arguments import stops
 from hamsym.symbolic.algebra.closing import Closing, close
 from hamsym.symbolic.algebra.independence import proved_independent
 from hamsym.symbolic.algebra.invariants import rational_number
-from hamsym.symbolic.algebra.level_sets import LevelSets
+from hamsym.symbolic.algebra.quadratic import Quadratic
 from hamsym.symbolic.algebra.scalars import rational
 from hamsym.symbolic.structure import Structure
 
@@ -22,11 +22,9 @@ MAX_DIMENSION = 64
 DISPLAY_SECONDS = 2.0
 
 
-class Closed(LevelSets):
+class Closed(Quadratic):
     """Generators with their brackets, and the smallest Lie algebra that was found around them."""
 
-    given: tuple[sp.Expr, ...]
-    budget: float
     _critical: tuple[sp.Expr, ...]
 
     @cached_property
@@ -90,9 +88,19 @@ class Closed(LevelSets):
             functions.restart()
         return closing
 
-    def _prepare_display(self) -> None:
-        if "structure" not in self.__dict__ and "_closed" not in self.__dict__:
-            self.__dict__["_closed"] = self._close(min(self.budget, DISPLAY_SECONDS))
+    def _prepare_display(self, known: bool) -> None:
+        if "structure" in self.__dict__ or "_closed" in self.__dict__:
+            return
+        seconds = min(self.budget, DISPLAY_SECONDS / 8 if known else DISPLAY_SECONDS)
+        try:
+            self.__dict__["_closed"] = self._close(seconds)
+        except UndecidedError as error:
+            if seconds == self.budget:
+                raise
+            raise UndecidedError(
+                f"no finite closure was found in the {seconds:g} s that a representation takes; "
+                f".closure looks for one for up to {self.budget:g} s, and may find none at all"
+            ) from error
 
     @cached_property
     def structure(self) -> Structure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,8 @@ class Closing:
         brackets: (i, j) to {X_i, X_j} in the basis; index n stands for the constant 1 where it was adjoined.
         adjoined: whether the constant 1 had to be added.
         outside: the pairs (i, j) of those brackets.
+        expanded: the other brackets, in the basis, 1, and the ones outside.
+        nonzero: the pairs of all brackets that are not zero.
         missing: brackets that leave the span of the basis and 1, each independent of those before it.
         central: a function h that commutes with the basis, where the brackets need it.
         stopped: why the search for a central function ended early, or "".
@@ -41,6 +43,8 @@ class Closing:
     brackets: dict[tuple[int, int], Vector] = field(default_factory=dict)
     adjoined: bool = False
     outside: list[tuple[int, int]] = field(default_factory=list)
+    expanded: dict[tuple[int, int], Vector] = field(default_factory=dict)
+    nonzero: list[tuple[int, int]] = field(default_factory=list)
     missing: list[fmpq_mpoly] = field(default_factory=list)
     central: sp.Expr | None = None
     stopped: str = ""
@@ -69,7 +73,12 @@ class Closing:
 
 
 def close(
-    functions: Functions, basis: Sequence[fmpq_mpoly], hamiltonian: sp.Expr | None, *, search: bool = True
+    functions: Functions,
+    basis: Sequence[fmpq_mpoly],
+    hamiltonian: sp.Expr | None,
+    *,
+    search: bool = True,
+    hopeless: Callable[[Closing], bool] = lambda closing: False,
 ) -> Closing:
     """Compute all brackets of independent functions and what they are made of.
 
@@ -78,6 +87,7 @@ def close(
         basis: independent functions.
         hamiltonian: tried first as a central function.
         search: whether to look for central functions at all.
+        hopeless: tells of brackets whether no central function can help; asked before one is looked for.
 
     Raises:
         ProofStopped: when the clock runs out.
@@ -100,11 +110,18 @@ def close(
         closing.adjoined = any(len(basis) in v for v in closing.brackets.values())
         return closing
     closing.outside, closing.missing = outside, [computed[pair] for pair in outside]
+    place = {columns[pair]: len(span) + k for k, pair in enumerate(outside)}
+    closing.nonzero = [pair for pair, column in columns.items() if found.get(column) != {}]
+    closing.expanded = {
+        pair: {place.get(k, k): c for k, c in found[column].items()}
+        for pair, column in columns.items()
+        if column in found
+    }
     if search:
         left = functions.clock.remaining
         functions.restart(SEARCH_SHARE * left)
         try:
-            if hamiltonian is not None or not _one_step_closes(functions, closing):
+            if hamiltonian is not None or not (_one_step_closes(functions, closing) or hopeless(closing)):
                 _find_central(functions, closing, span, hamiltonian, computed)
         except tw.ProofStopped as stop:
             closing.stopped = f"the search for a central function ended early: {stop}"

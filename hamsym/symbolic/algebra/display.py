@@ -13,6 +13,8 @@ from hamsym.symbolic.formula.text import shorten, to_text
 
 #: Dimension up to which the bracket table is written out.
 MAX_TABLE = 12
+#: Seconds that a representation may spend on polynomials.
+POLYNOMIAL_SECONDS = 2.0
 
 
 class Display(Invariants):
@@ -34,8 +36,18 @@ class Display(Invariants):
     critical: Any
     level: Any
 
-    def _prepare_display(self) -> None:
-        """Compute what the facts need, or raise within seconds."""
+    kind: Any
+
+    def _prepare_display(self, known: bool) -> None:
+        """Compute what the facts need, or raise within seconds; fewer if it is known that brackets are products."""
+
+    def _polynomial_facts(self, seconds: float) -> dict[str, Any]:
+        """Return which generators and brackets are polynomials in generators, if the brackets leave their span."""
+        return {}
+
+    def _polynomial_lines(self) -> Iterator[str]:
+        """Write these facts."""
+        return iter(())
 
     def facts(self) -> dict[str, Any]:
         """Return the invariants by name; where the generators do not close to a finite algebra, why not.
@@ -52,8 +64,9 @@ class Display(Invariants):
         return dict(known)
 
     def _find_facts(self) -> dict[str, Any]:
+        products = self._polynomial_facts(POLYNOMIAL_SECONDS)
         try:
-            self._prepare_display()
+            self._prepare_display(any(products.values()))
             described = self.describes
             found: dict[str, Any] = {"describes": described, "name": self.name}
             found["center_dimension"] = self.center_dimension
@@ -64,7 +77,7 @@ class Display(Invariants):
             found["levi_factor"] = self.levi_name
         except HamsymError as error:
             reasons = [str(error), *([self.stopped] if self.stopped else [])]
-            return {"describes": None, "reason": "; ".join(reasons)}
+            return {"describes": None, "reason": "; ".join(reasons), **products}
         try:
             found["killing_signature"] = list(self.killing_signature)
         except HamsymError as error:
@@ -110,6 +123,7 @@ class Display(Invariants):
     def _lines(self) -> Iterator[str]:
         facts = self.facts()
         if facts["describes"] is None:
+            yield from self._polynomial_lines()
             yield facts["reason"]
             return
         if not self.closes:
@@ -135,7 +149,7 @@ class Display(Invariants):
         if self.closes:
             closes = "closes"
         elif facts["describes"] is None:
-            closes = "does not close"
+            closes, named = "does not close", self.kind or named
         elif self.coefficients_depend_on is not None:
             closes, named = "closes over functions of h", f"{named} at h = {self.level}"
         elif self.adjoined == (1,):

@@ -131,7 +131,9 @@ class LieAlgebra(Closed):
         self.dependences = {
             i: {self.given[j]: number(c) for j, c in combination.items()} for i, combination in found.items()
         }
-        closing = close(functions, [elements[i] for i in independent], self._hamiltonian)
+        closing = close(
+            functions, [elements[i] for i in independent], self._hamiltonian, hopeless=self._is_product
+        )
         self._closing = closing
         found_critical = map(functions.expression, functions.critical.values())
         self._critical = tuple(e for e in found_critical if not e.is_nonzero)
@@ -159,6 +161,9 @@ class LieAlgebra(Closed):
         """
         space = space_of(constants)
         return cls(space.coordinates, space)
+
+    def _of(self, given: tuple[sp.Expr, ...]) -> LieAlgebra:
+        return self._again(self.space, given, self._hamiltonian, self._positive, self.budget)
 
     @classmethod
     def _abstract(
