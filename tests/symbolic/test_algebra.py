@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from fractions import Fraction
 from itertools import combinations_with_replacement
 from pathlib import Path
@@ -531,6 +532,28 @@ def test_a_representation_has_a_budget_of_its_own(monkeypatch):
     assert A.to_dict()["describes"] is None and "0.25 s" in A.to_dict()["reason"] and "<b>" in A._repr_html_()
 
 
+def test_parameters_at_which_the_class_changes_are_critical():
+    """Rotations, shears and boosts of the plane: e(2), the Heisenberg algebra and e(1,1) by the sign of a."""
+    plane = hs.PhaseSpace("x y", "px py", parameters={"a": "real", "w": "positive"})
+    a = plane.parameters["a"]
+    A = hs.LieAlgebra(["x*py - a*y*px", "px", "py"], plane)
+    assert A.critical == (a,) and "a" in str(A).splitlines()[-1]
+    with pytest.raises(UndecidedError, match="depends on the parameters"):
+        A.killing_signature
+    names = {v: A.at({"a": v}).name for v in (-2, -0.5, 0, Fraction(1, 3), 5)}
+    assert list(names.values()) == ["iso(1,1)", "iso(1,1)", "h_3", "e(2)", "e(2)"]
+    assert A.with_parameters({"a": 0}).derived_dimension == 1 < A.derived_dimension
+    assert hs.LieAlgebra(["x*py - w*y*px", "px", "py"], plane).critical == ()
+    assert hs.LieAlgebra(["px", "(a**2 - 1)*x"], plane).critical == (a - 1, a + 1)
+    for wrong in ({"b": 1}, {"w": -1}, {"a": float("nan")}, {"a": "1"}):
+        with pytest.raises(ParameterError):
+            A.at(wrong)
+    with pytest.raises(ParameterError, match="not finite"):
+        hs.LieAlgebra(["px/a", "x"], plane).at({"a": 0})
+    with pytest.raises(SymmetryError, match="by name"):
+        A.at(-1)
+
+
 def holds(A, space):
     """Whether every bracket is the polynomial that is said, by the general zero test."""
     values = dict(zip(A.generator_symbols, A.generators, strict=True))
@@ -550,7 +573,10 @@ def test_integrals_whose_brackets_are_products_are_a_quadratic_algebra(name, kin
     assert not A.closes and A.products == {} and A.kind == ""  # nothing is claimed before it was computed
     assert holds(A, system.space) and A.kind == f"{kind} algebra" and A.without_products is A
     others = {(i, j) for i in range(4) for j in range(i + 1, 4)} - A.polynomial_brackets.keys()
-    assert all(hs.is_zero(hs.poisson_bracket(A.generators[i], A.generators[j], system.space), system.space) for i, j in others)
+    assert all(
+        hs.is_zero(hs.poisson_bracket(A.generators[i], A.generators[j], system.space), system.space)
+        for i, j in others
+    )
     assert f"a {kind} algebra" in str(A) and f"{kind} algebra" in repr(A) and "larger budget" not in str(A)
     assert len(A.to_dict()["polynomial_brackets"]) == len(A.polynomial_brackets)
 
@@ -591,6 +617,16 @@ def test_the_budget_is_kept():
     powers = [f"(x + p)**{a} * sin(x)**{b}" for a in range(1, 11) for b in range(10)]
     with pytest.raises(UndecidedError, match="budget"):
         hs.LieAlgebra(powers, LINE, budget=0.2)
+
+
+def test_many_generators_are_within_the_budget():
+    """Of 200 fields on the line, 197 brackets leave the span: q**i*p and q**j*p give q**(i+j-1)*p."""
+    started = time.process_time()
+    fields = hs.LieAlgebra([f"q1**{i}*p1" for i in range(200)], hs.PhaseSpace.standard(1), budget=30)
+    assert fields.dimension == 200 and len(fields.missing) == 197
+    with pytest.raises(SymmetryError, match="more than 64"):
+        _ = fields.name
+    assert time.process_time() - started < 8  # of a processor; reducing again what is reduced takes 60
 
 
 def test_what_the_tower_has_no_rule_for_is_an_error_of_ours():

@@ -168,11 +168,5 @@ class Functions:
         self, found: Sequence[Mapping[int, fmpq_mpoly]], count: int
     ) -> dict[int, Vector]:
         rows = [{j: fmpq(entry.leading_coefficient()) for j, entry in row.items()} for row in found]
-        # Counted from the right, the pivots of the kernel are the dependent columns.
-        last = count - 1
-        relations = Echelon({last - j: c for j, c in v.items()} for v in linear.nullspace(rows, count))
-        self.clock.check()
-        return {
-            last - pivot: {last - k: -c for k, c in sorted(v.items(), reverse=True) if k != pivot}
-            for pivot, v in sorted(zip(relations.pivots, relations, strict=True), reverse=True)
-        }
+        vectors = linear.nullspace(rows, count, self.clock.check)
+        return {max(v): {k: -c for k, c in v.items() if k != max(v)} for v in vectors}
