@@ -539,7 +539,7 @@ def test_parameters_at_which_the_class_changes_are_critical():
     A = hs.LieAlgebra(["x*py - a*y*px", "px", "py"], plane)
     assert A.critical == (a,) and "a" in str(A).splitlines()[-1]
     with pytest.raises(UndecidedError, match="depends on the parameters"):
-        A.killing_signature
+        _ = A.killing_signature
     names = {v: A.at({"a": v}).name for v in (-2, -0.5, 0, Fraction(1, 3), 5)}
     assert list(names.values()) == ["iso(1,1)", "iso(1,1)", "h_3", "e(2)", "e(2)"]
     assert A.with_parameters({"a": 0}).derived_dimension == 1 < A.derived_dimension

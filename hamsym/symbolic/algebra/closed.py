@@ -12,6 +12,7 @@ from hamsym.symbolic.algebra.arguments import stops
 from hamsym.symbolic.algebra.closing import Closing, close
 from hamsym.symbolic.algebra.independence import proved_independent
 from hamsym.symbolic.algebra.invariants import rational_number
+from hamsym.symbolic.algebra.parameters import conditions
 from hamsym.symbolic.algebra.quadratic import Quadratic
 from hamsym.symbolic.algebra.scalars import rational
 from hamsym.symbolic.structure import Structure
@@ -33,18 +34,32 @@ class Closed(Quadratic):
         ones = (sp.Integer(1),) if self._closing.adjoined else ()
         return (*ones, *(self._functions.expression(b) for b in self._closing.missing))
 
-    @property
+    @cached_property
     def critical(self) -> tuple[sp.Expr, ...]:
-        """Functions of the parameters such that dimension and closure are as found wherever none of them vanishes.
+        """Functions of the parameters such that what was found holds wherever none of them vanishes.
 
-        The invariants hold for generic values of the parameters and may change at others too.
+        That is: dimension and closure, and where the generators close, with a 1 if need be, also the dimensions of
+        centre and series of ideals and the rank of the Killing form; its signature can change at their zeros only.
+        Other invariants hold for generic values of the parameters.
 
         Example:
             >>> from hamsym import LieAlgebra, PhaseSpace
             >>> LieAlgebra(["q1", "a*q1 + b*p1"], PhaseSpace.standard(1, parameters={"a": "real", "b": "real"})).critical
             (b,)
+            >>> plane = PhaseSpace("x y", "px py", parameters={"a": "real"})
+            >>> A = LieAlgebra(["x*py - a*y*px", "px", "py"], plane)
+            >>> A.critical, [A.at({"a": a}).name for a in (-1, 0, 1)]
+            ((a,), ['iso(1,1)', 'h_3', 'e(2)'])
         """
-        return self._critical
+        if not self.given or self._closing.missing:
+            return self._critical
+        tower, found = self._functions.tower, dict.fromkeys(self._critical)
+        for c in conditions(self.reference):
+            for factor, _ in tower.factored(c.element)[1]:
+                written = self._functions.expression(self._functions.monic(factor))
+                if not written.is_nonzero and -written not in found:
+                    found[written] = None
+        return tuple(found)
 
     @property
     def stopped(self) -> str:

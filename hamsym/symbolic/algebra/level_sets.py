@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -33,6 +34,10 @@ class LevelSets(Display):
     ) -> Any:
         """Return the algebra with given structure constants, on the level set of another one."""
 
+    @abstractmethod
+    def with_parameters(self, values: Mapping[Any, Any]) -> Any:
+        """Return the algebra at values of parameters."""
+
     @cached_property
     def level(self) -> sp.Rational | None:
         """The value of the central function at which the invariants are given, or None."""
@@ -43,10 +48,11 @@ class LevelSets(Display):
         return value if value not in borders else next(c.value for c in self.cases if not c.is_border)
 
     def at(self, value: Any) -> LevelSets:
-        """Return the algebra on the level set h = value of the central function.
+        """Return the algebra on the level set h = value of the central function, or at values of parameters.
 
         Arguments:
-            value: an exact number (integer, fraction, sympy rational) or a float, taken as a decimal.
+            value: an exact number (integer, fraction, sympy rational) or a float, taken as a decimal; or a mapping
+                of names of parameters to such numbers, as for :meth:`with_parameters`.
 
         Raises:
             SymmetryError: if the coefficients depend on no central function.
@@ -59,8 +65,13 @@ class LevelSets(Display):
             >>> A.at(-0.5).name, A.at(1).name
             ('so(3)', 'sl(2,R)')
         """
+        if isinstance(value, Mapping):
+            return self.with_parameters(value)
         if self.coefficients_depend_on is None:
-            raise SymmetryError("the structure constants are numbers; there is no level to choose")
+            raise SymmetryError(
+                "no coefficient depends on a central function, so there is no level to choose; "
+                "values of parameters are given by name, as .at({'a': 1})"
+            )
         exact = level_value(value)
         basis = (*self.generators, *self.adjoined)
         return self._abstract(self._closing.at(rational_number(exact)), basis, self, exact)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ from hamsym.symbolic.algebra.functions import Functions
 from hamsym.symbolic.algebra.independence import proved_independent
 from hamsym.symbolic.algebra.invariants import number
 from hamsym.symbolic.algebra.level_sets import LevelSets
+from hamsym.symbolic.algebra.parameters import put_in, values_of
 from hamsym.symbolic.bracket import Formula, budget_seconds
 from hamsym.symbolic.space import Space
 from hamsym.symbolic.structure import Structure
@@ -197,6 +198,29 @@ class LieAlgebra(Closed):
                 f"h = {self.coefficients_depend_on}; use .at(value) or .cases"
             )
         return LieAlgebra(self.basis, self.space, budget=self.budget)
+
+    def with_parameters(self, values: Mapping[Any, Any]) -> LieAlgebra:
+        """Return the algebra of the same generators at values of some parameters.
+
+        Arguments:
+            values: names of parameters to exact numbers, or floats, taken as decimals.
+
+        Raises:
+            ParameterError: for unknown names, values that were excluded, and generators that are not finite there.
+
+        Example:
+            >>> from hamsym import PhaseSpace
+            >>> A = LieAlgebra(["x*py - a*y*px", "px", "py"], PhaseSpace("x y", "px py", parameters={"a": "real"}))
+            >>> A.with_parameters({"a": 4}).name, A.with_parameters({"a": -4}).name
+            ('e(2)', 'iso(1,1)')
+        """
+        exact = values_of(self.space, values)
+        h = None if self._hamiltonian is None else put_in(self._hamiltonian, exact)
+        given = tuple(put_in(e, exact) for e in self.given)
+        positive = tuple(e for e in (put_in(p, exact) for p in self._positive) if not e.is_number)
+        if not given:
+            raise SymmetryError("this algebra is given by numbers; choose the parameters before the level")
+        return self._again(self.space, given, h, positive, self.budget)
 
     # -- back to functions -----------------------------------------------------------------------------
 

@@ -96,7 +96,7 @@ class Scalar:
                 if found is None:
                     raise UndecidedError(
                         f"the sign of {self!r} depends on the parameters; declare them positive where they are, "
-                        "or put in numbers"
+                        "or put in numbers, as .at({'a': 1}) does for a parameter a"
                     )
                 total *= found
         return total

@@ -68,6 +68,9 @@ class Echelon:
     Arguments:
         vectors: what spans it.
 
+    Attributes:
+        heads: what was divided by: where none of these vanishes, the dimension is as found.
+
     Example:
         >>> plane = Echelon([{0: fmpq(2), 1: fmpq(2)}, {1: fmpq(3)}, {0: fmpq(1)}])
         >>> plane.basis, {0: fmpq(5)} in plane, {2: fmpq(1)} in plane
@@ -76,6 +79,7 @@ class Echelon:
 
     def __init__(self, vectors: Iterable[Vector] = ()) -> None:
         self._rows: dict[int, Vector] = {}
+        self.heads: list[Any] = []
         for v in vectors:
             self.add(v)
 
@@ -92,6 +96,7 @@ class Echelon:
         if not rest:
             return False
         pivot = min(rest)
+        self.heads.append(rest[pivot])
         row = scaled(rest, 1 / rest[pivot])
         for other, old in self._rows.items():
             if pivot in old:
