@@ -7,6 +7,7 @@ import sympy as sp
 from expressions import SPACE, formulas
 from hypothesis import HealthCheck, given, settings
 
+from hamsym.symbolic.bracket import is_zero
 from hamsym.symbolic.space import PhaseSpace
 from hamsym.symbolic.tower import Clock, Converter, NotCovered, Overrun, Tower, derivative, vanishes
 from hamsym.symbolic.tower.certificate import Reader, relations
@@ -265,3 +266,17 @@ def test_partial_derivatives_at_equal_arguments_are_told_apart():
     element = Converter(tower).convert(w(q1, q1))
     slope = Reader(tower, SPACE.functions).expand(derivative(tower, element, tower.number(q1)))
     assert len(slope.args) == 2 and same_value(slope, sp.diff(w(q1, q1), q1))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sqrt(sqrt(q1**2 + 1) + 2*sqrt(sqrt(q1**2 + 1) + 2) + 3) - 1 - sqrt(sqrt(q1**2 + 1) + 2)",
+        "sqrt(sqrt(sqrt(q1**2+1)+2) + 2*sqrt(sqrt(sqrt(q1**2+1)+2)+2) + 3) - 1 - sqrt(sqrt(sqrt(q1**2+1)+2)+2)",
+        "sqrt(V(1)**2 + 2 + 2*sqrt(V(1)**2 + 1)) - 1 - sqrt(V(1)**2 + 1)",
+    ],
+)
+def test_roots_over_roots_and_over_unknown_numbers_denest(text):
+    """The inner discriminant is a square only in a field with roots; V(1) is no number whose sign is known."""
+    assert is_zero(text, SPACE).status == "proved"
+    assert is_zero(text.replace("- 1", "+ 1"), SPACE).status == "refuted"

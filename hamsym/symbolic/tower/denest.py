@@ -89,7 +89,32 @@ def _square_root_below(tower: Tower, element: fmpq_mpoly) -> fmpq_mpoly | None:
             base = ring.sub(power, root.relation)
             s = polynomial_square_root(ring.mul(ring.mul(element, power), base))
             s = s if s is None else tower.reduce(ring.mul(s, tower.inverse(base)))
-    return s
+    return s or _square_root_over_root(tower, element)
+
+
+def _square_root_over_root(tower: Tower, element: fmpq_mpoly) -> fmpq_mpoly | None:
+    """Return x + y r with square a + b r = element, for a square root r that exists; None if there is none.
+
+    From x**2 + y**2 r**2 = a and 2 x y = b follows x**2 = (a ± d)/2 with d**2 = a**2 - b**2 r**2; x and d do not
+    contain r, so the search goes down the tower.
+    """
+    ring = tower.ring
+    for index in reversed(ring.support(element)):
+        root = tower.extensions[index]
+        coefficients = ring.coefficients(element, index)
+        if root.kind != "root" or root.degree != 2 or set(coefficients) != {0, 1}:
+            continue
+        a, b = coefficients[0], coefficients[1]
+        square = ring.sub(ring.power(tower.gen(root), 2), root.relation)
+        d = _square_root_below(
+            tower, tower.reduce(ring.sub(ring.power(a, 2), ring.mul(ring.power(b, 2), square)))
+        )
+        for sign in (1, -1) if d is not None else ():
+            x = _square_root_below(tower, ring.add(a, sign * d) * fmpq(1, 2))
+            if x is not None and not x.is_zero():
+                y = ring.mul(b, tower.inverse(2 * x))
+                return tower.reduce(ring.add(x, ring.mul(y, tower.gen(root))))
+    return None
 
 
 def _is_square(tower: Tower, element: fmpq_mpoly) -> bool:

@@ -24,7 +24,7 @@ class Extension:
         symbol: the sympy symbol or constant for the kinds ``symbol`` and ``constant``.
         name, orders: for ``function``, its name and how often it is differentiated by each argument.
         base, order: for ``root``, the number of the radicand's entry and the total order: g = base**(1/order).
-        depends: the numbers of the symbols that it depends on.
+        depends: the numbers of the symbols and undefined functions that it depends on; empty for a known constant.
         derivatives: what was computed of its derivatives by those symbols.
         partner: for ``sin`` and ``cos``, the number of the other one.
     """

@@ -65,6 +65,8 @@ class Tower:
             if kind == "symbol"
             else frozenset().union(*map(self.depends, arguments))
         )
+        if kind == "function":  # V(1) is no known number: it varies with V
+            extension.depends |= {extension.index}
         self.extensions.append(extension)
         return extension
 
