@@ -33,8 +33,5 @@ def verify(
     declared = Declared(coordinates, momenta, parameter, function, time, bracket, system, size)
     H, (generator,) = declared.hamiltonian_and_rest(formulas, 1, "GENERATOR")
     verdict = hs.verify(H, generator, budget=budget)
-    if as_json:
-        typer.echo(json.dumps({"hamiltonian": H.text, "generator": generator, **verdict.to_dict()}))
-    else:
-        typer.echo(f"H = {H.text}\ng = {generator}\n{verdict}")
+    typer.echo(json.dumps(verdict.to_dict()) if as_json else str(verdict))
     raise typer.Exit({"proved": 0, "refuted": 1, "undecided": 3}[verdict.status])
