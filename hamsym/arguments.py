@@ -59,6 +59,24 @@ def real(name: str, value: Any, *, above: float = -math.inf, maximum: float = ma
     return number
 
 
+def flag(name: str, value: Any) -> bool:
+    """Return ``value`` as True or False, or refuse it by name.
+
+    Raises:
+        ParameterError: if it is neither (numpy's truth values are, numbers and texts are not).
+
+    Example:
+        >>> flag("progress", True)
+        True
+        >>> flag("progress", "no")
+        Traceback (most recent call last):
+        hamsym.errors.ParameterError: progress is True or False, not 'no'
+    """
+    if not _is_truth_value(value):
+        raise ParameterError(f"{name} is True or False, not {shown(value)}")
+    return bool(value)
+
+
 def shown(value: Any) -> str:
     """Return ``repr(value)``, cut to a length that a message can hold.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from hamsym.arguments import flag
+
 
 class Bar:
     """A tqdm bar that counts; silent when not wanted, and wherever the output is no terminal.
@@ -14,6 +16,9 @@ class Bar:
         total: how much there is, if that is known from the start.
         desc: text before the bar.
 
+    Raises:
+        ParameterError: if ``shown`` is neither True nor False.
+
     Example:
         >>> with Bar(False, unit="step") as bar:
         ...     bar.update(3)
@@ -21,7 +26,7 @@ class Bar:
 
     def __init__(self, shown: bool, *, unit: str, total: int | None = None, desc: str | None = None) -> None:
         self._bar: Any = None
-        if shown:
+        if flag("progress", shown):
             from tqdm import tqdm
 
             self._bar = tqdm(total=total, unit=unit, desc=desc, disable=None)

@@ -516,6 +516,13 @@ def test_bad_arguments():
             A.casimirs(degree)
     with pytest.raises(ParameterError, match="monomials"):
         A.casimirs(400)
+    for other in (None, 3, "so(3)", np.array([1, 2])):
+        with pytest.raises(SymmetryError, match="another LieAlgebra"):
+            A.is_isomorphic_to(other)
+    for polynomial in (None, np.array([1, 2]), "X4", "x", SPACE.parse("x"), True, "X1 +"):
+        with pytest.raises(FormulaError):
+            A.function(polynomial)
+    assert A.function("X1**2 - 2") == A.basis[0] ** 2 - 2 and A.function(3) == 3
     with pytest.raises(SymmetryError, match="no level"):
         A.at(1)
     for value in (float("nan"), "1", None, True):

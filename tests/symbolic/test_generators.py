@@ -146,3 +146,6 @@ def test_bad_input():
         hs.Generator("q1", "q1 p1")
     with pytest.raises(ParameterError, match="budget"):
         hs.Generator("p1", SPACE).flow(0.1, budget=-1)
+    for log in (np.array([1, 2]), "no", 1, None):
+        with pytest.raises(ParameterError, match="log is True or False"):
+            hs.Generator("p1", SPACE).preserves("exp(-q1**2)", log=log)

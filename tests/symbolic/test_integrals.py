@@ -8,6 +8,7 @@ from pathlib import Path
 
 import flint
 import mpmath
+import numpy as np
 import pytest
 import sympy as sp
 from hypothesis import given, settings
@@ -574,6 +575,8 @@ BAD = {
         lambda: hs.find_integrals(hs.Hamiltonian("L1", hs.LiePoissonSpace(*ROTOR)), 2, momentum_degree=1),
     ),
     "no budget": (hs.errors.ParameterError, lambda: hs.find_integrals(H2, 2, budget=0)),
+    "progress an array": (hs.errors.ParameterError, lambda: hs.find_integrals(H2, 2, progress=np.array([1, 2]))),
+    "progress a text": (hs.errors.ParameterError, lambda: hs.find_integrals(H2, 2, progress="no")),
     "budget not finite": (hs.errors.ParameterError, lambda: hs.find_integrals(H2, 2, budget=float("nan"))),
 }  # fmt: skip
 

@@ -103,6 +103,8 @@ def test_parameters_stay_symbols():
         ([hs.angular_momentum(PLANE, 0, 1)], ["q1**2"]),
         ([hs.angular_momentum(PLANE, 0, 1)], []),
         (3, PLANE.coordinates),
+        ([hs.angular_momentum(PLANE, 0, 1)], None),
+        ([hs.angular_momentum(PLANE, 0, 1)], 5),
     ],
 )
 def test_bad_input_is_refused(generators, variables):

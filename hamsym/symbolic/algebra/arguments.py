@@ -8,9 +8,11 @@ from collections.abc import Sequence, Sized
 import sympy as sp
 
 from hamsym.arguments import real, shown
-from hamsym.errors import SpaceError, SymmetryError, UndecidedError
+from hamsym.errors import FormulaError, SpaceError, SymmetryError, UndecidedError
 from hamsym.symbolic import tower as tw
+from hamsym.symbolic.formula.admission import admitted
 from hamsym.symbolic.formula.names import exact_number
+from hamsym.symbolic.formula.parser import parse
 from hamsym.symbolic.lie_poisson import LiePoissonSpace
 from hamsym.symbolic.space import Space
 
@@ -84,3 +86,24 @@ def space_of(constants: Sequence[Sequence[Sequence[object]]]) -> LiePoissonSpace
     if size > MAX_GENERATORS:
         raise SymmetryError(f"{size} basis elements are more than {MAX_GENERATORS}")
     return LiePoissonSpace([f"X{i + 1}" for i in range(max(size, 1))], constants)
+
+
+def in_symbols(given: object, symbols: Sequence[sp.Symbol], space: Space) -> sp.Expr:
+    """Return text or an expression in the symbols of a basis and the parameters of a space.
+
+    Raises:
+        FormulaError: for other names, and for anything that is no formula.
+
+    Example:
+        >>> from hamsym import PhaseSpace
+        >>> in_symbols("X1**2 + k", sp.symbols("X1 X2", real=True), PhaseSpace.standard(1, parameters={"k": "real"}))
+        X1**2 + k
+    """
+    names = {**space.parameters, **{s.name: s for s in symbols}}
+    if isinstance(given, str):
+        return parse(given, names)
+    if isinstance(given, sp.Expr):
+        return admitted(given, names, space.functions, space.function_arity)
+    if isinstance(given, numbers.Real) and not isinstance(given, bool):
+        return exact_number(given)
+    raise FormulaError(f"a polynomial in X1, X2, … is text or a sympy expression, not {shown(given)}")

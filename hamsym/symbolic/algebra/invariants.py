@@ -9,8 +9,8 @@ from typing import Any
 import sympy as sp
 from flint import fmpq
 
-from hamsym.arguments import integer
-from hamsym.errors import ParameterError
+from hamsym.arguments import integer, shown
+from hamsym.errors import ParameterError, SymmetryError
 from hamsym.symbolic.algebra.scalars import Scalar
 from hamsym.symbolic.lie_names import name_of
 from hamsym.symbolic.structure import (
@@ -157,6 +157,9 @@ class Invariants(ABC):
         Arguments:
             other: another algebra.
 
+        Raises:
+            SymmetryError: for anything else.
+
         Example:
             >>> from hamsym import LieAlgebra, LiePoissonSpace, PhaseSpace
             >>> rotor = LieAlgebra(["L1", "L2", "L3"], LiePoissonSpace("L1 L2 L3", "so3"))
@@ -166,6 +169,8 @@ class Invariants(ABC):
             >>> rotor.is_isomorphic_to(rotor.closure)
             True
         """
+        if not isinstance(other, Invariants):
+            raise SymmetryError(f"a Lie algebra is compared with another LieAlgebra, not with {shown(other)}")
         if self._fingerprint() != other._fingerprint():
             return False
         if self.structure.dimension == other.structure.dimension and self.name == other.name is not None:

@@ -10,7 +10,7 @@ import sympy as sp
 
 from hamsym.errors import SymmetryError
 from hamsym.symbolic import tower as tw
-from hamsym.symbolic.algebra.arguments import require, space_of, stops
+from hamsym.symbolic.algebra.arguments import in_symbols, require, space_of, stops
 from hamsym.symbolic.algebra.closed import Closed
 from hamsym.symbolic.algebra.closing import close
 from hamsym.symbolic.algebra.functions import Functions
@@ -19,6 +19,7 @@ from hamsym.symbolic.algebra.invariants import number
 from hamsym.symbolic.algebra.level_sets import LevelSets
 from hamsym.symbolic.algebra.parameters import put_in, values_of
 from hamsym.symbolic.bracket import Formula, budget_seconds
+from hamsym.symbolic.formula.text import shorten, to_text
 from hamsym.symbolic.space import Space
 from hamsym.symbolic.structure import Structure
 
@@ -195,7 +196,7 @@ class LieAlgebra(Closed):
         if self.coefficients_depend_on is not None:
             raise SymmetryError(
                 "over the numbers the closure is infinite: the coefficients depend on "
-                f"h = {self.coefficients_depend_on}; use .at(value) or .cases"
+                f"h = {shorten(to_text(self.coefficients_depend_on), 80)}; use .at(value) or .cases"
             )
         return LieAlgebra(self.basis, self.space, budget=self.budget)
 
@@ -224,11 +225,14 @@ class LieAlgebra(Closed):
 
     # -- back to functions -----------------------------------------------------------------------------
 
-    def function(self, polynomial: sp.Expr) -> sp.Expr:
+    def function(self, polynomial: Formula) -> sp.Expr:
         """Return a polynomial in :attr:`symbols`, for example a Casimir invariant, as a function on the space.
 
         Arguments:
-            polynomial: an expression in the symbols X1, X2, … of the basis.
+            polynomial: text or expression in the symbols X1, X2, … of the basis and in parameters.
+
+        Raises:
+            FormulaError: for anything else.
 
         Example:
             >>> from hamsym import PhaseSpace
@@ -236,4 +240,5 @@ class LieAlgebra(Closed):
             >>> A.casimirs(2), A.function(A.casimirs(2)[0])
             ([X1*X3 - X2**2], 0)
         """
-        return polynomial.xreplace(dict(zip(self.symbols, self.basis, strict=True)))
+        written = in_symbols(polynomial, self.symbols, self.space)
+        return written.xreplace(dict(zip(self.symbols, self.basis, strict=True)))

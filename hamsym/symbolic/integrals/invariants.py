@@ -55,6 +55,10 @@ def invariants(
         raise SpaceError("the generators live on different spaces; build all of them on one space")
     if isinstance(variables, (str, sp.Basic)):
         variables = variables.replace(",", " ").split() if isinstance(variables, str) else [variables]
+    if not isinstance(variables, Iterable):
+        raise SpaceError(
+            f"variables are coordinates or momenta, for example space.coordinates, not {shown(variables)}"
+        )
     chosen = [space.express(v) for v in variables]
     for v in chosen:
         if v not in space.variables:

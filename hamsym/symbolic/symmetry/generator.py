@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import sympy as sp
 
+from hamsym.arguments import flag
 from hamsym.errors import FormulaError, ParameterError, SpaceError, SymmetryError
 from hamsym.symbolic.bracket import (
     Formula,
@@ -158,6 +159,7 @@ class Generator(SpaceFunction):
 
         Raises:
             FormulaError: if the density is refused.
+            ParameterError: if ``log`` is neither True nor False.
 
         Source: Arnold, Mathematical Methods of Classical Mechanics, section 16 (Liouville's theorem).
 
@@ -170,13 +172,14 @@ class Generator(SpaceFunction):
             >>> translation(space, 0).preserves(normal).status
             'refuted'
         """
+        is_log = flag("log", log)
         (rho, of_rho), (_, of_g) = with_roots(density, self.space), with_roots(self, self.space)
         domain = Domain(of_rho.positive + of_g.positive, of_rho.nonzero + of_g.nonzero)
         change = poisson_bracket(rho, self, self.space)
-        change += self._divergence() * (1 if log else rho)
+        change += self._divergence() * (1 if is_log else rho)
         verdict = decide(Claim(self.space, change, domain=domain), budget_seconds(budget))
-        question = "{log rho, g} + div X_g = 0" if log else "{rho, g} + rho div X_g = 0"
-        subject = {"log density" if log else "density": rho, "generator": self.expr}
+        question = "{log rho, g} + div X_g = 0" if is_log else "{rho, g} + rho div X_g = 0"
+        subject = {"log density" if is_log else "density": rho, "generator": self.expr}
         return replace(verdict, question=question, subject=subject)
 
     def __repr__(self) -> str:
