@@ -20,6 +20,8 @@ from hamsym.symbolic.structure.elimination import plus
 MAX_POWER = 3
 #: Share of the remaining time that the search for a central function may take.
 SEARCH_SHARE = 0.4
+#: Seconds of the first search for a central function; most end well before.
+AT_ONCE = 0.5
 
 
 @dataclass
@@ -118,15 +120,33 @@ def close(
         if column in found
     }
     if search:
-        left = functions.clock.remaining
-        functions.restart(SEARCH_SHARE * left)
+        _search(functions, closing, span, hamiltonian, computed, hopeless)
+    return closing
+
+
+def _search(
+    functions: Functions,
+    closing: Closing,
+    span: Sequence[fmpq_mpoly],
+    hamiltonian: sp.Expr | None,
+    computed: dict[tuple[int, int], fmpq_mpoly],
+    hopeless: Callable[[Closing], bool],
+) -> None:
+    """Look for a central function: for a moment, and only if that did not end and there is hope, for long."""
+    left = functions.clock.remaining
+    for seconds in (min(AT_ONCE, SEARCH_SHARE * left), SEARCH_SHARE * left):
+        functions.restart(seconds)
         try:
-            if hamiltonian is not None or not (_one_step_closes(functions, closing) or hopeless(closing)):
+            if closing.stopped and hamiltonian is None and hopeless(closing):
+                closing.stopped = ""
+                break
+            closing.stopped = ""
+            if hamiltonian is not None or not _one_step_closes(functions, closing):
                 _find_central(functions, closing, span, hamiltonian, computed)
+            break
         except tw.ProofStopped as stop:
             closing.stopped = f"the search for a central function ended early: {stop}"
-        functions.restart((1 - SEARCH_SHARE) * left)
-    return closing
+    functions.restart((1 - SEARCH_SHARE) * left)
 
 
 def _expanded(
