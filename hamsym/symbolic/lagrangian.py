@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import sympy as sp
 
+from hamsym.arguments import plural
 from hamsym.errors import FormulaError, SpaceError
 from hamsym.symbolic.formula.derivative import derivative
 from hamsym.symbolic.formula.names import Name, name_list
@@ -57,7 +58,7 @@ class Lagrangian(SpaceFunction):
         names = [f"{q.name}dot" for q in space.coordinates] if velocities is None else name_list(velocities)
         if len(names) != space.dof or len(set(names)) < space.dof:
             raise SpaceError(
-                f"{space.dof} coordinate(s) but {len(names)} velocities ({', '.join(names)}); give one name for each"
+                f"{plural(space.dof, 'coordinate')} but {len(names)} velocities ({', '.join(names)}); give one name for each"
             )
         super().__init__(expression, space.with_parameters(dict.fromkeys(names, "real")))
         self.velocities = tuple(self.space.symbols[n] for n in names)

@@ -15,6 +15,7 @@ from functools import cached_property
 
 import sympy as sp
 
+from hamsym.arguments import plural
 from hamsym.errors import FormulaError, SpaceError, did_you_mean
 from hamsym.symbolic.formula.names import Name, exact_number, shown_names
 from hamsym.symbolic.known_algebras import ALGEBRAS, ALIASES, Constants, casimirs
@@ -212,7 +213,7 @@ def _algebra_name(text: str) -> str:
 
 
 def _read_constants(given: object, size: int) -> Constants:
-    shape = f"structure constants c[i][j][k] for {size} coordinate(s) have the shape ({size}, {size}, {size})"
+    shape = f"structure constants c[i][j][k] for {plural(size, 'coordinate')} have the shape ({size}, {size}, {size})"
     constants: Constants = {}
     for i, plane in enumerate(_sequence(given, size, shape, "")):
         for j, row in enumerate(_sequence(plane, size, shape, f"[{i}]")):

@@ -14,6 +14,7 @@ from typing import Self
 
 import sympy as sp
 
+from hamsym.arguments import plural
 from hamsym.errors import FormulaError, SpaceError
 from hamsym.symbolic.formula.admission import admitted, require_formula
 from hamsym.symbolic.formula.domain import Domain
@@ -273,7 +274,7 @@ class PhaseSpace(Space):
             )
         if len(self.coordinates) != len(self.momenta):
             raise SpaceError(
-                f"{len(self.coordinates)} coordinate(s) but {len(self.momenta)} momenta; give one momentum each"
+                f"{plural(len(self.coordinates), 'coordinate')} but {len(self.momenta)} momenta; give one momentum each"
             )
 
     @classmethod

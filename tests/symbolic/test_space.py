@@ -63,3 +63,10 @@ def test_a_budget_is_a_positive_number_of_seconds(budget):
 @pytest.mark.parametrize("budget", [2, 2.5, np.float32(2), np.int64(2)], ids=repr)
 def test_a_budget_may_be_any_kind_of_number(budget):
     assert hs.is_zero("q - q", hs.PhaseSpace("q", "p"), budget=budget)
+
+
+def test_counts_are_written_in_words():
+    with pytest.raises(SpaceError, match=r"^1 coordinate but 2 momenta; "):
+        hs.PhaseSpace("q", "p1 p2")
+    with pytest.raises(SpaceError, match=r"for 2 coordinates have the shape \(2, 2, 2\)"):
+        hs.LiePoissonSpace("x y", [[1]])

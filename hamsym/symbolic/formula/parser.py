@@ -3,7 +3,7 @@
 The grammar is Python's arithmetic::
 
     sum     = product (("+" | "-") product)*
-    product = signed (("*" | "/") signed)*
+    product = ["-"] signed (("*" | "/") signed)*
     signed  = ("+" | "-") signed | power
     power   = atom ["**" signed]
     atom    = number | name | name [order] "(" sum ("," sum)* ")" | "(" sum ")"
@@ -156,6 +156,10 @@ class _Parser(Bounds):
         return self._bounded(Value(sp.Add(*(v.expr for v in values)), terms, size), 0)
 
     def _product(self) -> Value:
+        """Read factors; a minus sign before the first negates their product, lest it be distributed over a sum."""
+        return -self._factors() if self._take("-") else self._factors()
+
+    def _factors(self) -> Value:
         start = self.tokens[self.at].position
         values = [self._signed()]
         while token := self._take("*", "/"):

@@ -60,15 +60,11 @@ class _FormulaPrinter(_Prose):
         coefficient, factors = expr.as_coeff_mul()
         size = abs(coefficient)
         top, bottom = ([str(n)] if n != 1 else [] for n in (size.p, size.q))
-        below = [f for f in factors if _divides(f)]
-        above = [self.parenthesize(f, PRECEDENCE["Mul"]) for f in factors if not _divides(f)]
-        sign = "-" if coefficient.is_negative else ""
-        if sign and not top and above and above[0].startswith("("):
-            top = ["1"]  # a minus sign would be distributed over the sum
-        top += above
-        distributes = len(below) == 1 and (1 / below[0]).is_Add
-        bottom += [self.parenthesize(1 / f, PRECEDENCE["Mul"]) for f in below]
-        quotient = "*".join(top) or "1"
+        below = [1 / f for f in factors if _divides(f)]
+        top += [self.parenthesize(f, PRECEDENCE["Mul"]) for f in factors if not _divides(f)]
+        bottom += [self.parenthesize(f, PRECEDENCE["Mul"]) for f in below]
+        distributes = len(below) == 1 and below[0].is_Add
+        sign, quotient = "-" if coefficient.is_negative else "", "*".join(top) or "1"
         if len(bottom) > 1 and not (distributes and size.q != 1):
             return f"{sign}{quotient}/({'*'.join(bottom)})"
         return sign + "/".join([quotient, *bottom])
