@@ -60,6 +60,8 @@ def test_algebra_says_what_closes():
     assert heisenberg.returncode == 0 and "h_3" in heisenberg.stdout and "{X1, X2} = X3" in heisenberg.stdout
     kepler = run("algebra", "--system", "kepler")
     assert kepler.returncode == 0 and "h < 0: so(3)" in kepler.stdout and "= -2*X1*h" in kepler.stdout
+    in_space = run("algebra", "--system", "kepler_3d")  # its square of L is left out
+    assert in_space.returncode == 0 and "h < 0: so(4)" in in_space.stdout
     projective = run("algebra", "p1", "q1**3*p1")
     assert projective.returncode == 1
 

@@ -67,6 +67,8 @@ def algebra(
                 f"the energy is the only known integral of {named.name}; name functions instead"
             )
     found = hs.LieAlgebra(given, space, hamiltonian=central, budget=budget)
+    if named is not None and not generators:  # the catalogue lists squares such as L² too
+        found = found.without_products
     told = found.to_dict()
     if as_json:
         typer.echo(json.dumps(told))
