@@ -365,6 +365,30 @@ def test_coefficients_may_be_of_higher_degree_and_have_several_zeros():
     assert all(c.holds_throughout for c in A.cases) and A.level == sp.Rational(-1, 2)
 
 
+@pytest.mark.parametrize(
+    "polynomial, values",
+    [("h**2 - 2", ["-sqrt(2)", "sqrt(2)"]), ("h**3 - 2", ["2**(1/3)"]), ("h**2 - h - 1", ["1/2 - sqrt(5)/2", "1/2 + sqrt(5)/2"])],
+)  # fmt: skip
+def test_borders_may_be_irrational(polynomial, values):
+    """{q1*p1, ·} scales p1**2 and q1**2*f(h) by -2 and 2; their bracket is 4 f(h) q1*p1, zero at the roots of f."""
+    squares = ["p1**2", f"q1**2*({polynomial.replace('h', 'p2')})", "q1*p1"]
+    A = hs.LieAlgebra(squares, hs.PhaseSpace.standard(2), hamiltonian="p2")
+    borders = [c for c in A.cases if c.is_border]
+    assert [str(c.value) for c in borders] == values and len(A.cases) == 2 * len(values) + 1
+    assert {c.name for c in borders} == {"iso(1,1)"} and {c.killing_signature for c in borders} == {(1, 0, 2)}
+    assert all(c.name == "sl(2,R)" for c in A.cases if not c.is_border)
+
+
+def test_a_border_that_no_root_expresses_is_listed_without_a_name():
+    A = hs.LieAlgebra(
+        ["p1**2", "q1**2*(p2**5 - p2 - 1)", "q1*p1"], hs.PhaseSpace.standard(2), hamiltonian="p2"
+    )
+    below, border, above = A.cases
+    assert below.name == above.name == "sl(2,R)" and border.is_border
+    assert border.name is None and border.killing_signature is None and "not computed" in str(border)
+    assert str(border) in str(A) and {"where": border.where, "name": None} in A.to_dict()["cases"]
+
+
 def test_an_algebra_that_is_abelian_on_one_level():
     square = "(px**2 + py**2 + pz**2)"
     A = hs.LieAlgebra([f"{square}*({g})" for g in L], SPACE)
@@ -537,6 +561,17 @@ def test_a_representation_has_a_budget_of_its_own(monkeypatch):
     A = hs.LieAlgebra(system.integrals, system.hamiltonian.space, hamiltonian=system.hamiltonian, budget=1e6)
     assert not A.closes and A.missing and "does not close" in repr(A)
     assert A.to_dict()["describes"] is None and "0.25 s" in A.to_dict()["reason"] and "<b>" in A._repr_html_()
+
+
+def test_the_energy_of_a_charge_and_a_monopole_is_found_in_short():
+    """Source: McIntosh and Cisneros (1970), Journal of Mathematical Physics 11, 896."""
+    system = hs.systems["mic_kepler"]
+    A = hs.LieAlgebra([*system.integrals[1:4], *system.integrals[5:8]], system.space)
+    h = A.coefficients_depend_on
+    assert len(str(h)) < 400 and h.coeff(system.space.momenta[0], 2) == sp.Rational(1, 2)
+    assert hs.is_zero(h - system.hamiltonian.expr, system.space)
+    assert [c.name for c in A.cases] == ["so(4) = so(3) ⊕ so(3)", "e(3)", "so(3,1) = sl(2,C)"]
+    assert max(map(len, str(A).splitlines())) < 160
 
 
 def test_parameters_at_which_the_class_changes_are_critical():

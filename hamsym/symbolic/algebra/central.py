@@ -59,7 +59,11 @@ def _quotient(functions: Functions, a: fmpq_mpoly, b: fmpq_mpoly) -> fmpq_mpoly:
     (top, over), (bottom, under) = tower.cleared(a), tower.cleared(b)
     quotient, rest = divmod(ring.lift(top), ring.lift(bottom))
     if not rest.is_zero():
-        return tower.reduce(ring.mul(a, tower.inverse(b)))
+        for index, m in under.items():
+            top = ring.mul(top, ring.power(tower.extensions[index].arguments[0], m))
+        for index, m in over.items():
+            bottom = ring.mul(bottom, ring.power(tower.extensions[index].arguments[0], m))
+        return _rationalised(functions, top, bottom)
     for index, m in over.items():
         quotient = ring.mul(quotient, ring.power(tower.gen(index), m))
     for index, m in under.items():
@@ -69,6 +73,39 @@ def _quotient(functions: Functions, a: fmpq_mpoly, b: fmpq_mpoly) -> fmpq_mpoly:
         ring.mul(lowest_terms(tower, part), _monomial(functions, exponents, outer))
         for exponents, part in ring.split(quotient, outer).items()
     )
+
+
+def _rationalised(functions: Functions, top: fmpq_mpoly, bottom: fmpq_mpoly) -> fmpq_mpoly:
+    """Return top/bottom with square roots in numerators only, each term in the momenta in lowest terms.
+
+    A field of fractions with one square root has one such form of each element, so that what cancels does.
+    """
+    tower, ring = functions.tower, functions.tower.ring
+    top, bottom = tower.reduce(top), tower.reduce(bottom)
+    roots = [e for e in tower.extensions if e.kind == "root"]
+    for root in reversed(roots):
+        parts = ring.coefficients(ring.lift(bottom), root.index)
+        relation = root.relation
+        if relation is None or set(parts) <= {0} or ring.degrees(relation)[root.index] != 2:
+            continue
+        conjugate = ring.sub(parts.get(0, ring.zero), ring.mul(parts[1], ring.gen(root.index)))
+        top = tower.reduce(ring.mul(top, conjugate))
+        bottom = tower.reduce(ring.mul(bottom, conjugate))
+    outer = [tower.number(p) for p in functions.space.momenta if p in functions.used]
+    outer += [*(root.index for root in roots), *sorted(functions.parameters)]
+    top, bottom, terms = ring.lift(top), ring.lift(bottom), []
+    common = bottom
+    for part in ring.split(top, [root.index for root in roots]).values():
+        common = common.gcd(ring.lift(part))
+    bottom = divmod(bottom, common)[0]
+    for exponents, part in ring.split(divmod(top, common)[0], outer).items():
+        own = bottom.gcd(part)
+        term = ring.mul(_monomial(functions, exponents, outer), divmod(part, own)[0])
+        scale, factors = ring.factors(divmod(bottom, own)[0])
+        for factor, m in factors:
+            term = ring.mul(term, ring.power(tower.inverse(factor), m))
+        terms.append(ring.mul(ring.constant(1 / scale), term))
+    return ring.sum(terms)
 
 
 def _monomial(functions: Functions, exponents: Sequence[int], indices: Sequence[int]) -> fmpq_mpoly:

@@ -15,6 +15,7 @@ from hamsym.symbolic.algebra.invariants import rational_number
 from hamsym.symbolic.algebra.parameters import conditions
 from hamsym.symbolic.algebra.quadratic import Quadratic
 from hamsym.symbolic.algebra.scalars import rational
+from hamsym.symbolic.formula.text import shorten, to_text
 from hamsym.symbolic.structure import Structure
 
 #: The dimension up to which a closure is followed.
@@ -162,7 +163,9 @@ class Closed(Quadratic):
         if self.closes:
             return "the span of the generators"
         if self.coefficients_depend_on is not None:
-            return f"the level set h = {self.level} of h = {self.coefficients_depend_on}"
+            return (
+                f"the level set h = {self.level} of h = {shorten(to_text(self.coefficients_depend_on), 80)}"
+            )
         if not self._closing.missing:
             return "the generators with the constant 1 adjoined"
         return f"the closure under repeated brackets, of dimension {self._closed.size}"
