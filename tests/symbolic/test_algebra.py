@@ -381,7 +381,7 @@ def test_borders_may_be_irrational(polynomial, values):
 
 def test_a_border_that_no_root_expresses_is_listed_without_a_name():
     A = hs.LieAlgebra(
-        ["p1**2", "q1**2*(p2**5 - p2 - 1)", "q1*p1"], hs.PhaseSpace.standard(2), hamiltonian="p2"
+        ["p1**2", "q1**2*(p2**3 - p2 - 1)", "q1*p1"], hs.PhaseSpace.standard(2), hamiltonian="p2"
     )
     below, border, above = A.cases
     assert below.name == above.name == "sl(2,R)" and border.is_border

@@ -9,6 +9,7 @@ from typing import Any
 
 import sympy as sp
 
+from hamsym.errors import UndecidedError
 from hamsym.symbolic.algebra.closing import Closing
 from hamsym.symbolic.algebra.functions import Functions
 from hamsym.symbolic.algebra.invariants import rational_number
@@ -17,7 +18,7 @@ from hamsym.symbolic.lie_names import name_of
 from hamsym.symbolic.structure import Structure, killing_form, signature
 from hamsym.symbolic.structure.elimination import intersection
 from hamsym.symbolic.structure.quadratic import diagonal
-from hamsym.symbolic.tower import Tower
+from hamsym.symbolic.tower import ProofStopped, Tower
 
 #: Stands for the central function where its values are solved for.
 _H = sp.Dummy("h", real=True)
@@ -31,19 +32,22 @@ class Case:
         where: the values, in words: ``"h < 0"``, ``"h = 0"``.
         value: the value at which the algebra was computed.
         name: its name, or None.
-        killing_signature: of the Killing form there.
+        killing_signature: of the Killing form there; None where ``value`` is an irrational number with which nothing
+            could be computed.
         holds_throughout: whether the isomorphism class was shown to be the same for all values in ``where``.
         is_border: whether ``where`` is a single value between two regions.
     """
 
     where: str
-    value: sp.Rational
+    value: sp.Expr
     name: str | None
-    killing_signature: tuple[int, int, int]
+    killing_signature: tuple[int, int, int] | None
     holds_throughout: bool
     is_border: bool
 
     def __str__(self) -> str:
+        if self.killing_signature is None:
+            return f"{self.where}: not computed"
         name = self.name or f"Killing signature {self.killing_signature}"
         return f"{self.where}: {name}" + ("" if self.holds_throughout else f" (computed at h = {self.value})")
 
@@ -67,14 +71,14 @@ def cases(closing: Closing, functions: Functions) -> tuple[Case, ...]:
         values = [
             (f"h = {v}", v, True, False) for v in (sp.Rational(-1, 2), sp.Integer(0), sp.Rational(1, 2))
         ]
-        return tuple(_case(closing, *entry) for entry in values)
+        return tuple(_case(closing, functions, *entry) for entry in values)
     found = []
     for k in range(len(borders) + 1):
         low = borders[k - 1] if k else None
         high = borders[k] if k < len(borders) else None
-        found.append(_case(closing, _words(low, high), _between(low, high), True, False))
-        if high is not None and high.is_Rational:
-            found.append(_case(closing, f"h = {high}", high, True, True))
+        found.append(_case(closing, functions, _words(low, high), _between(low, high), True, False))
+        if high is not None:
+            found.append(_case(closing, functions, f"h = {high}", high, True, True))
     return tuple(found)
 
 
@@ -112,9 +116,19 @@ def _product(squares: Sequence[Any], tower: Tower) -> Scalar:
     return total
 
 
-def _case(closing: Closing, where: str, value: sp.Rational, throughout: bool, border: bool) -> Case:
-    algebra = closing.at(rational_number(value))
-    return Case(where, value, name_of(algebra), signature(killing_form(algebra)), throughout, border)
+def _case(
+    closing: Closing, functions: Functions, where: str, value: sp.Expr, throughout: bool, border: bool
+) -> Case:
+    if value.is_Rational:
+        algebra = closing.at(rational_number(value))
+        return Case(where, value, name_of(algebra), signature(killing_form(algebra)), throughout, border)
+    try:
+        functions.converter.prepare(value)
+        algebra = closing.at(Scalar(functions.tower, functions.converter.convert(value)))
+        squares = signature(killing_form(algebra))
+    except (ProofStopped, UndecidedError):  # a root that no formula can say, a sign that is not seen
+        return Case(where, value, None, None, throughout, border)
+    return Case(where, value, name_of(algebra), squares, throughout, border)
 
 
 def _words(low: sp.Expr | None, high: sp.Expr | None) -> str:
