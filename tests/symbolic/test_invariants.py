@@ -115,3 +115,23 @@ def test_bad_input_is_refused(generators, variables):
 def test_too_little_time_is_said():
     with pytest.raises(hs.errors.UndecidedError, match="budget"):
         hs.invariants(rotations(ROOM), ROOM.variables, 8, budget=1e-6)
+
+
+def test_texts_are_read_on_a_space():
+    turn, names = "q1*p2 - q2*p1", ["q1", "q2", "p1", "p2"]
+    wanted = hs.invariants([hs.angular_momentum(PLANE, 0, 1)], PLANE.variables, 2)
+    for given in (
+        turn,
+        [turn],
+        [PLANE.parse(turn)],
+        [hs.Generator(turn, PLANE), "2*" + turn.replace(" - ", " - 2*")],
+    ):
+        found = hs.invariants(given, names, 2, space=PLANE)
+        assert set(found) == set(wanted) and len(found) == len(wanted)
+    assert hs.invariants([hs.angular_momentum(PLANE, 0, 1), turn], names, 2) == wanted
+    with pytest.raises(hs.errors.SpaceError, match="space="):
+        hs.invariants([turn], names, 2)
+    with pytest.raises(hs.errors.SpaceError, match="different spaces"):
+        hs.invariants([hs.angular_momentum(ROOM, 0, 1)], names, 2, space=PLANE)
+    with pytest.raises(hs.errors.SpaceError, match="phase space"):
+        hs.invariants([turn], names, 2, space="plane")
