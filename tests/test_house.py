@@ -53,7 +53,7 @@ ORDER = [
     ["hamsym.symbolic.lagrangian", "hamsym.symbolic.inversion", "hamsym.symbolic.everywhere"],
     ["hamsym.symbolic.legendre"],
     ["hamsym.symbolic.hamiltonian"],
-    ["hamsym.symbolic.symmetry.flows"],
+    ["hamsym.symbolic.symmetry.flows", "hamsym.symbolic.symmetry.exponential"],
     ["hamsym.symbolic.symmetry.lie_series", "hamsym.symbolic.canonical"],
     ["hamsym.symbolic.symmetry.generator", "hamsym.symbolic.transforms"],
     ["hamsym.symbolic.symmetry.standard", "hamsym.symbolic.symmetry.runge_lenz"],

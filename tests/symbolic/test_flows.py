@@ -8,6 +8,7 @@ import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
+from scipy.linalg import expm
 
 import hamsym as hs
 from hamsym.errors import FormulaError, HamsymError, NonFiniteError, ParameterError, ShapeError, SymmetryError
@@ -246,3 +247,98 @@ def test_turns_about_a_diagonal_are_written_in_plain_sines_and_cosines():
     assert hs.is_canonical(flow).status == "proved"
     third = flow([1.0, 2.0, 3.0], parameters={"a": 2 * np.pi / 3 / np.sqrt(3)})
     assert third == pytest.approx([3, 1, 2]) or third == pytest.approx([2, 3, 1])
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.integers(-2, 2), min_size=10, max_size=10),
+    st.lists(st.integers(-1, 1), min_size=4, max_size=4),
+)
+def test_affine_flows_are_matrix_exponentials(quadratic, linear):
+    """Any quadratic form in two degrees of freedom, against scipy's expm."""
+    space = hs.PhaseSpace.standard(2)
+    z = space.variables
+    pairs = [(i, j) for i in range(4) for j in range(i + 1)]
+    form = sum(c * z[i] * z[j] for c, (i, j) in zip(quadratic, pairs, strict=True))
+    g = hs.Generator(form + sum(c * x for c, x in zip(linear, z, strict=True)), space)
+    try:
+        flow = g.flow("a")
+    except SymmetryError as refusal:
+        assert "eigenvalues" in str(refusal)
+        return
+    rates = [g.vector_field()[x] for x in z]
+    field = np.zeros((5, 5))
+    field[:4, :4] = [[float(sp.diff(r, x)) for x in z] for r in rates]
+    field[:4, 4] = [float(r.subs(dict.fromkeys(z, 0))) for r in rates]
+    exact = expm(0.3 * field)
+    matrix, offset = flow.arrays({"a": 0.3})
+    assert matrix == pytest.approx(exact[:4, :4], abs=1e-11)
+    assert offset == pytest.approx(exact[:4, 4], abs=1e-11)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(p1 + b*q2)**2/2 + (p2 - b*q1)**2/2 + q1**2 + q2**2",
+        "p1**2/2 + p2**2/2 + q1**2 + 2*q2**2 + q1*q2",
+        "p1**2/2 + p2**2/2 + a*q1**2 + 2*q2**2 + b*q1*q2",
+        "p1**2/2 + p2**2/2 + q1**2 - 2*q2**2 + q1*q2",
+        "q1*p2 - q2*p1 + p1**2/2 + p2**2/2 + q2",
+        "q1*p1 + q2*p2 + q1*p2 - 2*q2*p1",
+        "p1**2/2 + a*q1**2/2",
+    ],
+)
+@pytest.mark.parametrize("signs", [(1, 1), (-1, 1), (1, -1)])
+def test_linear_flows_with_parameters_of_any_sign_are_matrix_exponentials(text, signs):
+    g = generator(text)
+    values = {"a": signs[0] * 1.3, "b": signs[1] * 0.7}
+    matrix, offset = g.flow("c").arrays({**values, "c": 0.4})
+    rates = [r.subs({g.space.symbols[n]: v for n, v in values.items()}) for r in g.vector_field().values()]
+    field = np.zeros((5, 5))
+    field[:4, :4] = [[float(sp.diff(r, x)) for x in SPACE.variables] for r in rates]
+    field[:4, 4] = [float(r.subs(dict.fromkeys(SPACE.variables, 0))) for r in rates]
+    exact = expm(0.4 * field)
+    assert matrix == pytest.approx(exact[:4, :4], abs=1e-12)
+    assert offset == pytest.approx(exact[:4, 4], abs=1e-12)
+
+
+def test_a_quartet_of_eigenvalues_turns_and_grows():
+    """q1 p2 - q2 p1 + q1 p1 + q2 p2 with coupling: eigenvalues ±α ± iβ that need roots of roots."""
+    g = generator("p1**2/2 - p2**2/2 + q1*q2")
+    flow = g.flow("c")
+    field = np.array([[0, 0, 1, 0], [0, 0, 0, -1], [0, -1, 0, 0], [-1, 0, 0, 0]])
+    assert flow.arrays({"c": 0.6})[0] == pytest.approx(expm(0.6 * field), abs=1e-12)
+
+
+def test_eigenvalues_that_need_more_than_square_roots_are_refused():
+    space = hs.PhaseSpace.standard(3)
+    with pytest.raises(SymmetryError, match="eigenvalues are roots of"):
+        hs.Generator("p1**2 + p2**2 + p3**2 + q1**2 + 2*q2**2 + 5*q3**2 + q1*q2 + q2*q3", space).flow("a")
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("p1**2/2 + a*q1**2/2", {"a": 0.0}),
+        ("a*q1*p1 + b*q2*p2 + q1*p2", {"a": 1.0, "b": 1.0}),
+        ("(p1 + a*q2)**2/2 + (p2 - a*q1)**2/2", {"a": 0.0}),
+        ("(p1 + a*q2)**2/2 + (p2 - a*q1)**2/2 + b*q1", {"a": 0.0, "b": 2.0}),
+    ],
+)
+def test_closed_forms_go_on_through_removable_singularities(text, values):
+    """The map at the parameters, against the map close by; its inverse and its square too."""
+    flow = generator(text).flow("c")
+    near = {**{n: v + 1e-4 for n, v in values.items()}, "c": 0.5}
+    if "b" in values and values["a"] == values["b"]:
+        near["b"] += 1e-4
+    at, state = {**values, "c": 0.5}, ([0.3, -0.4], [0.5, 0.2])
+    for move in (flow, flow.inverse, flow @ flow):
+        assert np.ravel(move(*state, at)) == pytest.approx(np.ravel(move(*state, near)), abs=2e-3)
+    there = flow(*state, at)
+    assert np.ravel(flow.inverse(*there, at)) == pytest.approx(np.ravel(state))
+
+
+def test_states_outside_the_domain_are_told_from_singular_closed_forms():
+    flow = hs.Generator("p1*q1**2", hs.PhaseSpace.standard(1)).flow("a")
+    with pytest.raises(NonFiniteError, match=r"outside the domain of this map$"):
+        flow([1.0], [1.0], {"a": 1.0})

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 #: Each variable to its image, an expression in the old variables.
 Images: TypeAlias = dict[sp.Symbol, sp.Expr]
+#: Parameters to numbers.
+Values: TypeAlias = dict[sp.Symbol, sp.Rational]
+#: What finds a map again for given parameters, if it can.
+Special: TypeAlias = "Callable[[Values], Flow | None]"
 
 
 class Flow:
@@ -40,8 +44,10 @@ class Flow:
         {q1: q1, p1: p1}
     """
 
-    def __init__(self, images: Images, space: Space, *, inverse: Callable[[], Flow]) -> None:
-        self.images, self.space, self._inverse = images, space, inverse
+    def __init__(
+        self, images: Images, space: Space, *, inverse: Callable[[], Flow], at: Special | None = None
+    ) -> None:
+        self.images, self.space, self._inverse, self._at = images, space, inverse, at
 
     @cached_property
     def inverse(self) -> Flow:
@@ -59,7 +65,9 @@ class Flow:
         images = {
             s: sp.expand(image.subs(other.images, simultaneous=True)) for s, image in self.images.items()
         }
-        return Flow(images, space, inverse=partial(_inverse_of_both, self, other))
+        return Flow(
+            images, space, inverse=partial(_inverse_of_both, self, other), at=partial(_both_at, self, other)
+        )
 
     def __call__(
         self, q: ArrayLike, p: ArrayLike | None = None, parameters: Mapping[str, float] | None = None
@@ -79,13 +87,15 @@ class Flow:
             ParameterError: for parameters without a value.
             FormulaError: if the map contains functions without a formula.
             NonFiniteError: if a state is or becomes NaN or infinite.
+
+        Where the closed form is 0/0 at these parameters, as ``sin(w*a)/w`` at w = 0, the map is found anew for them.
         """
         import numpy as np
 
         state = self._state(q, p)
         moved = self._moved(state, parameters)
         if not np.isfinite(moved).all():
-            raise NonFiniteError("a state left the finite numbers: it is outside the domain of this map")
+            moved = self._moved_at(state, moved, parameters)
         size = len(self.space.coordinates)
         return (moved[..., :size], moved[..., size:]) if self.space.momenta else moved
 
@@ -126,8 +136,32 @@ class Flow:
         names = [*self.space.variables, *values]
         function = sp.lambdify(names, expressions, modules="numpy", cse=True)
         with np.errstate(all="ignore"):
-            columns = function(*np.moveaxis(state, -1, 0), *values.values())
+            columns = function(*np.moveaxis(state, -1, 0), *map(np.float64, values.values()))
         return np.stack([np.broadcast_to(c, state.shape[:-1]) for c in columns], axis=-1).astype(float)
+
+    def _moved_at(
+        self, state: np.ndarray, moved: np.ndarray, parameters: Mapping[str, float] | None
+    ) -> np.ndarray:
+        """Move states by the map found for these parameters, where the closed form has no value."""
+        import numpy as np
+
+        special, reason = self._special(parameters), "it is outside the domain of this map"
+        if special is not None:
+            finite = np.isfinite(moved).all(axis=-1, keepdims=True)
+            moved = np.where(finite, moved, special._moved(state, {}))
+        elif parameters:
+            reason += f", or the closed form is singular at {_listed(parameters)}"
+        if not np.isfinite(moved).all():
+            raise NonFiniteError(f"a state left the finite numbers: {reason}")
+        return moved
+
+    def _special(self, parameters: Mapping[str, float] | None) -> Flow | None:
+        """The same map found for these values of all parameters, or None."""
+        if self._at is None or not parameters:
+            return None
+        symbols = set().union(*(e.free_symbols for e in self.images.values())) - set(self.space.variables)
+        exact = {s: sp.Rational(str(value)) for s, value in _values(symbols, parameters).items()}
+        return self._at(exact) if exact else None
 
     def arrays(self, parameters: Mapping[str, float] | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return (matrix, offset) of a linear flow; see :meth:`LinearFlow.arrays`.
@@ -167,11 +201,17 @@ class LinearFlow(Flow):
     """
 
     def __init__(
-        self, matrix: sp.Matrix, offset: sp.Matrix, space: Space, *, inverse: Callable[[], Flow]
+        self,
+        matrix: sp.Matrix,
+        offset: sp.Matrix,
+        space: Space,
+        *,
+        inverse: Callable[[], Flow],
+        at: Special | None = None,
     ) -> None:
         self.matrix, self.offset = matrix, offset
         moved = matrix * sp.Matrix(space.variables) + offset
-        super().__init__(dict(zip(space.variables, moved, strict=True)), space, inverse=inverse)
+        super().__init__(dict(zip(space.variables, moved, strict=True)), space, inverse=inverse, at=at)
 
     def arrays(self, parameters: Mapping[str, float] | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return (matrix, offset) as float64 arrays of shapes (2n, 2n) and (2n,).
@@ -182,9 +222,13 @@ class LinearFlow(Flow):
         import numpy as np
 
         values = _values(self.matrix.free_symbols | self.offset.free_symbols, parameters)
-        numbers = [
-            np.array(part.subs(values).evalf(20).tolist(), dtype=float) for part in (self.matrix, self.offset)
-        ]
+        parts = [part.subs(values) for part in (self.matrix, self.offset)]
+        if any(part.has(sp.nan, sp.zoo, sp.oo, -sp.oo) for part in parts):
+            special = self._special(parameters)
+            if special is None:
+                raise NonFiniteError(f"the closed form of this map is singular at {_listed(parameters)}")
+            return special.arrays()
+        numbers = [np.array(part.evalf(20).tolist(), dtype=float) for part in parts]
         return numbers[0], numbers[1].reshape(-1)
 
     def _moved(self, state: np.ndarray, parameters: Mapping[str, float] | None) -> np.ndarray:
@@ -194,6 +238,15 @@ class LinearFlow(Flow):
 
 def _inverse_of_both(last: Flow, first: Flow) -> Flow:
     return first.inverse @ last.inverse
+
+
+def _both_at(last: Flow, first: Flow, values: Values) -> Flow | None:
+    parts = [flow if flow._at is None else flow._at(values) for flow in (last, first)]
+    return None if parts[0] is None or parts[1] is None else parts[0] @ parts[1]
+
+
+def _listed(parameters: Mapping[str, float] | None) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in (parameters or {}).items())
 
 
 def _values(symbols: set[sp.Symbol], parameters: Mapping[str, float] | None) -> dict[sp.Symbol, float]:

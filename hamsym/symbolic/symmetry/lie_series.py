@@ -26,7 +26,8 @@ from hamsym.symbolic.bracket import is_zero, vector_field
 from hamsym.symbolic.formula.derivative import derivative
 from hamsym.symbolic.linear import nullspace
 from hamsym.symbolic.space import Space
-from hamsym.symbolic.symmetry.flows import Flow, Images, LinearFlow
+from hamsym.symbolic.symmetry.exponential import exponential, square_root
+from hamsym.symbolic.symmetry.flows import Flow, Images, LinearFlow, Values
 from hamsym.symbolic.zero_test.decide import formal_bracket
 
 #: Brackets that are computed before a series is said not to close, and when their linear dependence is looked at.
@@ -56,7 +57,7 @@ def closed_flow(g: sp.Expr, space: Space, eps: sp.Expr, budget: float) -> Flow |
     field = {s: _tidy(rate) for s, rate in vector_field(g, space).items()}
     affine = _affine(field, space)
     if affine is not None:
-        return _linear_flow(*affine, space, eps)
+        return _linear_flow(g, *affine, space, eps, budget)
     time = sp.Dummy("eps", real=True)
 
     def moved(f: sp.Expr) -> sp.Expr | None:
@@ -75,7 +76,7 @@ def closed_flow(g: sp.Expr, space: Space, eps: sp.Expr, budget: float) -> Flow |
     except tw.ProofStopped:
         return None
     forward, backward = ({s: e.xreplace({time: t}) for s, e in sums.items()} for t in (eps, -eps))
-    return _pair(forward, backward, space)
+    return _pair(g, forward, backward, space, eps, budget)
 
 
 def _inverted(
@@ -111,20 +112,36 @@ def _quotient(top: sp.Expr, bottom: sp.Expr, eps: sp.Symbol) -> sp.Expr:
     return -above / -below if below.subs(eps, 0).is_negative else above / below
 
 
-def _pair(forward: Images, backward: Images, space: Space) -> Flow:
-    return Flow(forward, space, inverse=partial(_pair, backward, forward, space))
+def _pair(g: sp.Expr, forward: Images, backward: Images, space: Space, eps: sp.Expr, budget: float) -> Flow:
+    return Flow(
+        forward,
+        space,
+        inverse=partial(_pair, g, backward, forward, space, -eps, budget),
+        at=partial(_flow_at, g, space, eps, budget),
+    )
 
 
-def _linear_flow(matrix: sp.Matrix, constant: sp.Matrix, space: Space, eps: sp.Expr) -> LinearFlow:
+def _flow_at(g: sp.Expr, space: Space, eps: sp.Expr, budget: float, values: Values) -> Flow | None:
+    """The flow found again with these values of parameters in place."""
+    try:
+        return closed_flow(g.subs(values), space, eps.subs(values), budget)
+    except SymmetryError:
+        return None
+
+
+def _linear_flow(
+    g: sp.Expr, matrix: sp.Matrix, constant: sp.Matrix, space: Space, eps: sp.Expr, budget: float
+) -> LinearFlow:
     size = matrix.rows
     augmented = sp.zeros(size + 1, size + 1)  # exp of the affine field acts on (state, 1)
     augmented[:size, :size], augmented[:size, size] = matrix, constant
-    exact = exponential(augmented, eps)
+    exact = exponential(augmented, eps, tw.Clock(budget))
     return LinearFlow(
         exact[:size, :size],
         exact[:size, size],
         space,
-        inverse=partial(_linear_flow, matrix, constant, space, -eps),
+        inverse=partial(_linear_flow, g, matrix, constant, space, -eps, budget),
+        at=partial(_flow_at, g, space, eps, budget),
     )
 
 
@@ -206,7 +223,11 @@ class _Orbit:
         for j in range(order):
             companion[order - 1, j] = -relation.get(j, sp.S.Zero) / relation[order]
         basis = sp.Matrix(self.terms[:order])
-        return _without_hyperbolic((exponential(companion, eps)[0, :] * basis)[0])
+        try:
+            exact = exponential(companion, eps, self.clock)
+        except SymmetryError:
+            return None
+        return _without_hyperbolic((exact[0, :] * basis)[0])
 
 
 def _summed(terms: list[sp.Expr], ratio: sp.Expr, eps: sp.Symbol) -> tuple[sp.Expr, sp.Expr] | None:
@@ -216,26 +237,11 @@ def _summed(terms: list[sp.Expr], ratio: sp.Expr, eps: sp.Symbol) -> tuple[sp.Ex
         return terms[0] * growth, terms[0] * (growth - 1) / ratio
     f, slope = terms
     for sign, even, odd in ((1, sp.cosh, sp.sinh), (-1, sp.cos, sp.sin)):
-        root = _square_root(sign * ratio)
+        root = square_root(sign * ratio)
         if root is not None:
             c, s = even(root * eps), odd(root * eps)
             return f * c + sp.cancel(slope / root) * s, f * s / root + slope * (c - 1) / ratio
     return None
-
-
-def _square_root(square: sp.Expr) -> sp.Expr | None:
-    """A real root, of either sign, since cos(rε) and sin(rε)/r are even in r; None where the sign is not certain."""
-    root = sp.Integer(1)
-    for side, part in zip((1, -1), sp.fraction(sp.together(square)), strict=True):
-        try:
-            coefficient, factors = sp.factor_list(part)
-        except sp.PolynomialError:
-            return None
-        if not coefficient.is_nonnegative or any(e % 2 and not f.is_nonnegative for f, e in factors):
-            return None
-        root *= sp.sqrt(coefficient) ** side
-        root *= sp.Mul(*(f ** sp.Rational(side * e, 2) for f, e in factors))
-    return root
 
 
 def _without_hyperbolic(expression: sp.Expr) -> sp.Expr:
@@ -256,56 +262,3 @@ def _tidy(expression: sp.Expr) -> sp.Expr:
     ):
         return expanded
     return sp.cancel(expanded)
-
-
-def exponential(matrix: sp.Matrix, eps: sp.Expr) -> sp.Matrix:
-    """Return exp(eps·M), block by block, in real form.
-
-    Raises:
-        SymmetryError: if sympy finds no closed form.
-
-    Example:
-        >>> exponential(sp.Matrix([[0, 1], [-1, 0]]), sp.Symbol("a", real=True))
-        Matrix([
-        [ cos(a), sin(a)],
-        [-sin(a), cos(a)]])
-    """
-    result = sp.eye(matrix.rows)
-    for block in matrix.connected_components():
-        part = matrix.extract(block, block)
-        exact = _block_exponential(part, eps)
-        for a, row in enumerate(block):
-            for b, column in enumerate(block):
-                result[row, column] = exact[a, b]
-    return result
-
-
-def _block_exponential(matrix: sp.Matrix, eps: sp.Expr) -> sp.Matrix:
-    size = matrix.rows
-    identity, power, total = sp.eye(size), sp.eye(size), sp.eye(size)
-    for k in range(1, size + 1):  # nilpotent: the series ends
-        power = (power * matrix).expand()
-        if power.is_zero_matrix:
-            return total
-        total += power * eps**k / sp.factorial(k)
-    if matrix.is_diagonal():
-        return sp.diag(*(sp.exp(eps * matrix[k, k]) for k in range(size)))
-    square = (matrix * matrix).expand()
-    scale = square[0, 0]
-    if square == scale * identity and (scale.is_negative or scale.is_positive):
-        turns = bool(scale.is_negative)  # a rotation; otherwise a boost
-        rate = sp.sqrt(-scale if turns else scale)
-        even, odd = (sp.cos, sp.sin) if turns else (sp.cosh, sp.sinh)
-        return even(rate * eps) * identity + odd(rate * eps) / rate * matrix
-    try:
-        return (matrix * eps).exp().applyfunc(_real_form)
-    except (NotImplementedError, ValueError) as error:
-        raise SymmetryError("sympy finds no closed form for the exponential of this linear field") from error
-
-
-def _real_form(entry: sp.Expr) -> sp.Expr:
-    """Return a real combination of complex exponentials in sines and cosines."""
-    written_out = entry.replace(
-        lambda e: isinstance(e, sp.exp) and e.has(sp.I), lambda e: e.expand(complex=True)
-    )
-    return sp.re(written_out.expand()).expand()
