@@ -76,6 +76,9 @@ NAMES = {
     "sim(2,1)": structure_of(affine([*so(2, 1), np.eye(3, dtype=int)])),
     "Bianchi V": acting([[1, 0], [0, 1]]),
     "Bianchi IV": acting([[1, 1], [0, 1]]),
+    "Bianchi VI_h (h = -9)": acting([[1, 0], [0, 2]]),
+    "Bianchi VI_h (h = -1/9)": acting([[2, 0], [0, -1]]),  # eigenvalues a ± b have h = -a²/b²
+    "Bianchi VII_h (h = 1/4)": acting([[1, 2], [-2, 1]]),  # eigenvalues a ± ib have h = a²/b²
     "oscillator algebra (Nappi–Witten)": acting([[0, 1], [-1, 0]], on_heisenberg=True),
     "split oscillator algebra": acting([[1, 0], [0, -1]], on_heisenberg=True),
     "isotropic oscillator algebra in 2 dimensions": quadratic(2, [1, 1]),
@@ -126,8 +129,6 @@ def test_a_rational_form_of_so4_that_does_not_split_over_q():
 @pytest.mark.parametrize(
     "algebra",
     [
-        acting([[1, 0], [0, 2]]),  # one of a continuous family
-        acting([[1, 2], [-2, 1]]),
         quadratic(2, [1, 2]),  # the ratio of the frequencies is an invariant
         quadratic(2, [1, -1]),
         Structure({(0, 1): {2: one}, (0, 3): {4: one}}, 5),

@@ -38,7 +38,11 @@ def solvable_name(algebra: Structure) -> str | None:
 
 
 def _three(module: Module) -> str | None:
-    """R acting on the plane R² by a matrix M: the class is that of M up to a factor and conjugation."""
+    """R acting on the plane R² by a matrix M: the class is that of M up to a factor and conjugation.
+
+    Source of the parameter h: Ellis and MacCallum, Commun. Math. Phys. 12 (1969) 108; with M = a + N and N traceless
+    it is a²/det N.
+    """
     (columns,) = module.matrices
     a, d = (columns[i].get(i, fmpq(0)) for i in range(2))
     b, c = columns[1].get(0, fmpq(0)), columns[0].get(1, fmpq(0))
@@ -49,7 +53,12 @@ def _three(module: Module) -> str | None:
         return "e(2)" if sign(determinant) > 0 else "iso(1,1)"  # rotations or boosts of the plane
     if not b and not c and not (a - d):
         return "Bianchi V"  # dilations of the plane
-    return "Bianchi IV" if not (trace * trace - 4 * determinant) else None  # one Jordan block
+    gap = 4 * determinant - trace * trace
+    if not gap:
+        return "Bianchi IV"  # one Jordan block
+    # Two different eigenvalues: trace and determinant determine M up to conjugation, and this ratio up to a factor.
+    h = trace * trace / gap
+    return f"Bianchi VII_h (h = {h})" if sign(h) > 0 else f"Bianchi VI_h (h = {h})"
 
 
 def _oscillator(algebra: Structure, outside: list[Vector], nil: Echelon) -> str | None:
