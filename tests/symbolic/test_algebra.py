@@ -406,6 +406,13 @@ def test_a_finite_closure_comes_before_coefficients_that_depend_on_a_generator()
     assert A.adjoined == (PLANE.parse("py**2"),)
 
 
+def test_dependence_over_polynomials_in_a_central_function_makes_no_algebra():
+    """p2*p1**2 is p2 times p1**2: brackets expanded in both, each in a way of its own, violate Jacobi's identity."""
+    squares = ["p1**2", "q1**2", "q1*p1", "p2*p1**2"]
+    A = hs.LieAlgebra(squares, hs.PhaseSpace.standard(2), hamiltonian="p2")
+    assert A.dimension == 4 and not A.closes and A.coefficients_depend_on is None and A.cases == ()
+
+
 def test_a_function_that_does_not_commute_is_no_coefficient():
     """{x², p²} = 4 x p is 4 (p/x) x², but p/x is no constant on orbits of x²."""
     A = hs.LieAlgebra(["x**2", "p**2"], LINE, hamiltonian="p/x")

@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import random
+from fractions import Fraction
 from pathlib import Path
 
 import flint
@@ -15,8 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hamsym as hs
+from hamsym.symbolic import tower as tw
 from hamsym.symbolic.integrals import independence
 from hamsym.symbolic.integrals.ansatz import monomials
+from hamsym.symbolic.integrals.completeness import doubt
 from hamsym.symbolic.integrals.search import solve
 
 CASES = json.loads((Path(__file__).parent / "data" / "discovery.json").read_text())["discovery"]
@@ -314,6 +317,17 @@ def test_basis_is_written_with_coprime_integers_and_low_degrees_first():
         assert all(c.is_Integer for c in numbers) and math.gcd(*map(int, numbers)) == 1
 
 
+def test_rank_is_exact_without_generators_where_the_flow_bounds_it(monkeypatch):
+    """Integrals are constant on orbits, so that of functions on a space of 2n dimensions at most 2n - 1 are independent."""
+
+    def stop(*_):
+        raise hs.errors.UndecidedError("no time")
+
+    basis = found(PLANE, FREE + " + (x**2 + y**2)/2", 2)
+    monkeypatch.setattr(type(basis), "_find_generators", stop)
+    assert basis.rank == 3 and basis.rank_is_exact
+
+
 # -- special parameters --------------------------------------------------------------------------------------------
 
 
@@ -479,6 +493,15 @@ def test_values_that_are_no_real_numbers_are_no_special_values():
         )
 
 
+def test_conditions_that_no_real_numbers_meet_are_no_special_values():
+    """-(b - 1)**2 - 1 is negative, so that no positive a is equal to it; the terms alone do not say so."""
+    H = FREE + " + (a + b**2 - 2*b + 2)*x**3"
+    basis = found(PLANE, H, 2, parameters={"a": "positive", "b": "real"})
+    assert basis.jumps == [] and "no real parameters were found" in basis.jumps_reason
+    (case,) = found(PLANE, H, 2, parameters={"a": "real", "b": "real"}).jumps
+    assert case.where == "a = -b**2 + 2*b - 2"
+
+
 def test_special_values_of_what_is_not_complete_are_not_all():
     """Where a relation between functions may have been overlooked, so may special values."""
     basis = found(LINE, "p**2/2 + q + k*q**3", 2, ["p", "q", "atan(q)"], parameters={"k": "real"})
@@ -497,6 +520,15 @@ def test_relations_that_the_normal_form_cannot_exclude_are_excluded_by_values(mo
     assert not basis.complete and "atan" in basis.reason
     with pytest.raises(hs.errors.UndecidedError, match="atan"):
         basis.contains("q")
+
+
+def test_roots_with_common_factors_may_be_related():
+    """sqrt(x*y) = sqrt(x) sqrt(y) where all are real, and the normal form of the difference is not zero."""
+    tower = tw.Tower(tw.Clock(5.0))
+    x, y = (tower.symbol(sp.Symbol(name, real=True)) for name in "xy")
+    whole, *parts = (tower.power(f, Fraction(1, 2)) for f in (x * y, x, y))
+    assert not tower.reduce(whole - tower.ring.mul(*parts)).is_zero()
+    assert "common factor" in doubt(tower, [whole, *parts]) and doubt(tower, parts) is None
 
 
 def test_parameters_whose_sign_matters_are_not_called_complete():

@@ -5,11 +5,13 @@ from fractions import Fraction
 import pytest
 import sympy as sp
 from expressions import SPACE, formulas
+from flint import fmpq
 from hypothesis import HealthCheck, given, settings
 
 from hamsym.symbolic.bracket import is_zero
 from hamsym.symbolic.space import PhaseSpace
 from hamsym.symbolic.tower import Clock, Converter, NotCovered, Overrun, Tower, derivative, vanishes
+from hamsym.symbolic.tower.arcs import is_zero_angle
 from hamsym.symbolic.tower.certificate import Reader, relations
 from hamsym.symbolic.tower.fractions import partial_fractions
 from hamsym.symbolic.tower.lattice import Lattice
@@ -280,3 +282,12 @@ def test_roots_over_roots_and_over_unknown_numbers_denest(text):
     """The inner discriminant is a square only in a field with roots; V(1) is no number whose sign is known."""
     assert is_zero(text, SPACE).status == "proved"
     assert is_zero(text.replace("- 1", "+ 1"), SPACE).status == "refuted"
+
+
+def test_angles_whose_bounds_leave_out_no_turn_are_not_zero():
+    """4 atan(x) + 4 atan(1/x) = 2 pi for x > 0: its sine is 0 and its cosine is 1, and it is not zero."""
+    tower = Tower(Clock(5.0))
+    x, ring = tower.symbol(sp.Symbol("x", positive=True)), tower.ring
+    arcs = ring.add(tower.primitive("atan", x), tower.primitive("atan", tower.inverse(x)))
+    turn, half = ring.mul(arcs, ring.constant(4)), ring.mul(tower.symbol(sp.pi), ring.constant(fmpq(1, 2)))
+    assert not is_zero_angle(tower, turn) and is_zero_angle(tower, ring.sub(arcs, half))
