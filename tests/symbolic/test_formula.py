@@ -324,3 +324,53 @@ def test_primes_elsewhere_are_refused(text, message):
 def test_fractions_read_as_people_write_them(text, wanted):
     expression = FUNCTIONS_OF_MANY.parse(text)
     assert to_text(expression) == wanted and FUNCTIONS_OF_MANY.parse(wanted) == expression
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1e400",
+        "1e-400",
+        "1e300*1e300*q1",
+        "7/10**399",
+        "(10**400 - 7)**9*q1/(10**350 + 3)**3",
+        "(1e-300)**2",
+        "(2 - q1)*log(1/2)*1e-400",
+        "**".join(["q1"] * 60),
+    ],
+)
+def test_long_numbers_and_towers_come_back_from_their_own_text(text):
+    space = hs.PhaseSpace.standard(1)
+    g = hs.Generator(text, space)
+    assert space.parse(g.text) == g.expr
+
+
+def test_numbers_are_bounded_alike_in_text_and_expressions():
+    space = hs.PhaseSpace.standard(1)
+    for formula in ("1" * 401, sp.Integer(10) ** 4001, space.symbols["q1"] / sp.Integer(10) ** 4001):
+        with pytest.raises(FormulaError, match="digits"):
+            space.express(formula)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "acos(2*atan(1))",
+        "acos(atan2(a, 0))",
+        "asin(atan2(0, -a))",
+        "acos(atan2(q1**2 + 1, 0))",
+        "asin(sqrt(3) + a - 1e-30)",
+        "acos(-1 - a)",
+    ],
+)
+def test_arcs_that_are_real_nowhere_are_refused(text):
+    space = hs.PhaseSpace.standard(1, parameters={"a": "positive"})
+    with pytest.raises(FormulaError, match="real only between -1 and 1"):
+        space.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["acos(atan2(a, q1))", "acos(atan2(0, a))", "asin(a)", "asin(1 - q1**2)", "acos(atan(1))"]
+)
+def test_arcs_that_are_real_somewhere_are_read(text):
+    hs.PhaseSpace.standard(1, parameters={"a": "positive"}).parse(text)

@@ -15,12 +15,12 @@ from sympy.core.function import AppliedUndef
 from hamsym.arguments import plural
 from hamsym.errors import FormulaError, did_you_mean
 from hamsym.symbolic.formula.applied import application
+from hamsym.symbolic.formula.bounds import MAX_NUMBER_BITS
 from hamsym.symbolic.formula.language import CONSTANTS, DEFINED, FUNCTIONS, NOT_SMOOTH, REMEDIES
 from hamsym.symbolic.formula.parser import parse
 from hamsym.symbolic.formula.text import shorten
+from hamsym.symbolic.formula.tokens import MAX_DECIMAL_EXPONENT
 
-#: Largest decimal exponent of a floating-point number that is made exact.
-MAX_DECIMAL_EXPONENT = 400
 #: Levels of an expression that are looked through; sympy itself gives up at less.
 MAX_DEPTH = 2_000
 
@@ -128,7 +128,11 @@ def _written_out(name: str, argument: sp.Expr) -> sp.Expr:
 
 def _parts(e: sp.Basic, symbols: Mapping[str, sp.Symbol], arity: Mapping[str, int]) -> Iterable[sp.Basic]:
     """Return what is left to look at in an expression whose head belongs to the language."""
-    if isinstance(e, sp.Rational) or e in _CONSTANTS:
+    if isinstance(e, sp.Rational):
+        if max(e.p.bit_length(), e.q.bit_length()) > MAX_NUMBER_BITS:
+            raise FormulaError("a number has too many digits")
+        return ()
+    if e in _CONSTANTS:
         return ()
     if isinstance(e, sp.Symbol):
         _require_declared("symbol", e.name, symbols)

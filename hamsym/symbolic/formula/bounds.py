@@ -9,7 +9,7 @@ from typing import NoReturn
 import sympy as sp
 
 from hamsym.errors import FormulaError
-from hamsym.symbolic.formula.constants import UNKNOWN, combined
+from hamsym.symbolic.formula.constants import UNKNOWN, combined, expression_size
 from hamsym.symbolic.formula.reality import Reality
 
 MAX_EXPONENT = 400
@@ -98,6 +98,17 @@ class Bounds:
             )
         if expr.free_symbols:
             self.positive[expr] = None
+
+    def _require_arc(self, name: str, x: sp.Expr, size: float | None, position: int) -> None:
+        """Refuse an arcsine or arccosine that is real nowhere."""
+        size = expression_size(x) if size is None else size
+        if size is not None and abs(size) > 1 + 1e-9:
+            self._fail(f"{name} is real only between -1 and 1", position)
+        # Linear questions come first: of higher polynomials sympy wants the roots, which takes its time.
+        if x.free_symbols and (
+            (x - 1).is_nonnegative or (x + 1).is_nonpositive or self.reality.never_positive(1 - x**2)
+        ):
+            self._fail(f"{name} is real only between -1 and 1, where this never is", position)
 
     def _require_nonzero(self, expr: sp.Expr, position: int) -> None:
         """Remember that the formula is finite only where the expression is not zero."""

@@ -62,3 +62,24 @@ def function_size(name: str, sizes: Sequence[float | None]) -> float | None:
     if any(size is not None and math.isinf(size) for size in sizes):
         return math.inf
     return combined(lambda s: _FUNCTIONS[name](*s), sizes) if name in _FUNCTIONS else UNKNOWN
+
+
+def expression_size(e: sp.Expr) -> float | None:
+    """Return the size of an expression, unknown where it has symbols.
+
+    Example:
+        >>> expression_size(sp.pi / 2), expression_size(sp.Symbol("x"))
+        (1.5707963267948966, None)
+    """
+    if isinstance(e, sp.Rational):
+        return rational_size(e)
+    if e is sp.pi or e is sp.E:
+        return float(e)
+    if not e.args:
+        return UNKNOWN
+    sizes = [expression_size(a) for a in e.args]
+    if e.is_Add:
+        return combined(sum, sizes)
+    if e.is_Mul:
+        return combined(math.prod, sizes)
+    return combined(lambda s: s[0] ** s[1], sizes) if e.is_Pow else function_size(e.func.__name__, sizes)

@@ -261,14 +261,8 @@ class _Parser(Bounds):
             return self._raise(Value(arguments[0], 1, sizes[0]), _HALF, token.position)
         if name == "log":
             self._require_positive("log", arguments[0], token.position)
-        if name in ("asin", "acos") and sizes[0] is not None and abs(sizes[0]) > 1 + 1e-9:
-            self._fail(f"{name} is real only between -1 and 1", token.position)
-        if (
-            name in ("asin", "acos")
-            and arguments[0].free_symbols
-            and self.reality.never_positive(1 - arguments[0] ** 2)
-        ):
-            self._fail(f"{name} is real only between -1 and 1, where this never is", token.position)
+        if name in ("asin", "acos"):
+            self._require_arc(name, arguments[0], sizes[0], token.position)
         size = function_size(name, sizes)
         self._check_size(size, None, token.position)
         expr = function(*arguments)

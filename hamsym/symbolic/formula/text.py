@@ -7,6 +7,10 @@ from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
 from hamsym.symbolic.formula.applied import application, order_text
+from hamsym.symbolic.formula.tokens import MAX_DIGITS
+
+#: Digits of a block of a long number.
+_BLOCK = MAX_DIGITS - 100
 
 
 def to_text(expression: sp.Expr, *, order: str | None = None) -> str:
@@ -52,6 +56,12 @@ class _FormulaPrinter(_Prose):
     def _print_Exp1(self, expr: sp.Expr) -> str:
         return "exp(1)"
 
+    def _print_Rational(self, expr: sp.Rational) -> str:
+        sign, top = "-" if expr.p < 0 else "", _integer(abs(int(expr.p)))
+        return f"{sign}{top}" if expr.q == 1 else f"{sign}{top}/{_integer(int(expr.q))}"
+
+    _print_Integer = _print_Rational
+
     def _print_Mul(self, expr: sp.Expr) -> str:
         """Write a fraction that is read back as it is.
 
@@ -59,7 +69,7 @@ class _FormulaPrinter(_Prose):
         """
         coefficient, factors = expr.as_coeff_mul()
         size = abs(coefficient)
-        top, bottom = ([str(n)] if n != 1 else [] for n in (size.p, size.q))
+        top, bottom = ([_integer(n)] if n != 1 else [] for n in (size.p, size.q))
         below = [1 / f for f in factors if _divides(f)]
         top += [self.parenthesize(f, PRECEDENCE["Mul"]) for f in factors if not _divides(f)]
         bottom += [self.parenthesize(f, PRECEDENCE["Mul"]) for f in below]
@@ -76,10 +86,22 @@ class _FormulaPrinter(_Prose):
         """Write a power of an absolute value as a power of the square."""
         if isinstance(expr.base, sp.Abs) and expr.exp.is_Rational and expr.exp.is_positive:
             return f"({self._square(expr.base)})**{self.parenthesize(expr.exp / 2, PRECEDENCE['Pow'])}"
+        if expr.exp.is_Pow and not expr.exp.exp.is_Rational:  # a tower, nested less without parentheses
+            base = self.parenthesize(expr.base, PRECEDENCE["Pow"], strict=False)
+            return f"{base}**{self._print(expr.exp)}"
         return str(super()._print_Pow(expr, rational))
 
     def _square(self, absolute: sp.Abs) -> str:
         return f"{self.parenthesize(absolute.args[0], PRECEDENCE['Pow'])}**2"
+
+
+def _integer(n: int) -> str:
+    """Return the text of a natural number, in blocks if it has more digits than are read at once."""
+    digits = str(n)
+    if len(digits) <= MAX_DIGITS:
+        return digits
+    high, low = divmod(n, 10**_BLOCK)
+    return f"({_integer(high)}*10**{_BLOCK} + {_integer(low)})" if low else f"({_integer(high)}*10**{_BLOCK})"
 
 
 def _divides(factor: sp.Expr) -> bool:

@@ -10,6 +10,7 @@ from hamsym.errors import FormulaError
 #: Bounds of what is read at all, before anything is computed.
 MAX_LENGTH = 20_000
 MAX_DEPTH = 100
+MAX_DECIMAL_EXPONENT = 400
 MAX_DIGITS = 400
 
 _TOKEN = re.compile(
@@ -102,5 +103,5 @@ def _check_literal(literal: str, text: str, position: int) -> None:
     mantissa, _, exponent = literal.lower().partition("e")
     if sum(c.isdigit() for c in mantissa) > MAX_DIGITS:
         raise FormulaError(f"a number has more than {MAX_DIGITS} digits", text, position)
-    if len(exponent) > 6 or abs(int(exponent or "0")) > MAX_DIGITS:
-        raise FormulaError(f"a decimal exponent is larger than {MAX_DIGITS}", text, position)
+    if len(exponent) > 6 or abs(int(exponent or "0")) > MAX_DECIMAL_EXPONENT:
+        raise FormulaError(f"a decimal exponent is larger than {MAX_DECIMAL_EXPONENT}", text, position)
