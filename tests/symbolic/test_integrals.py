@@ -461,6 +461,14 @@ BENT = [
     ("0", 2, ["p", "exp(k*t)", "q"], {"k": "real"}, {}),
     ("q*exp(k*t)", 2, None, {"k": "real"}, {"k = 0": 1}),
     ("log(q + a) + log(q + b)", 2, ["p", "log(q)"], {"a": "real", "b": "real", "q": "positive"}, {"a = 0, b = 0": 1}),
+    ("sqrt(a*q)", 2, None, {"a": "real", "q": "positive"}, {"a = 0": 2}),
+    ("sqrt(a - b)*q**3", 2, None, {"a": "real", "b": "real"}, {"a = b": 2}),
+    ("a**(1/3)*q**3", 2, None, {"a": "real"}, {"a = 0": 2}),
+    ("(a + sin(a))*q**3 + log(b)*q**4", 2, None, {"a": "real", "b": "positive"}, {}),
+    ("sin(a)*q**3", 2, None, {"a": "real"}, {"a = 0": 2}),
+    ("log(b)*q**3", 2, None, {"b": "positive"}, {"b = 1": 2}),
+    ("(sin(a) + 2)*q**3", 2, None, {"a": "real"}, {}),
+    ("exp(a)*q**3", 2, None, {"a": "real"}, {}),
     ("1/(k*q**2 + 1)", 3, ["p", "q", "1/(k*q**2 + 1)"], {"k": "real"}, {"k = 0": 3}),
 ]  # fmt: skip
 

@@ -19,6 +19,9 @@ from hamsym.symbolic.integrals.conserved import Conservation
 #: Arguments of one kind of function that are compared in multiples up to this one; random points for signs.
 LARGEST_MULTIPLE, POINTS = 3, 60
 
+#: Functions that are zero where their argument is.
+VANISHING = (sp.sin, sp.tan, sp.asin, sp.atan, sp.sinh, sp.tanh, sp.Abs)
+
 #: Parameter -> its value in the other parameters.
 Rule = tuple[sp.Symbol, sp.Expr]
 
@@ -43,11 +46,24 @@ def conditions(system: Conservation, critical: Iterable[fmpq_mpoly]) -> list[sp.
     read = system.reader.expand
     found: dict[sp.Expr, None] = {}
     for polynomial in (*critical, *_coefficients(system)):
-        top = sp.numer(sp.together(read(polynomial)))
-        for factor, _ in sp.factor_list(top)[1] if top.free_symbols else ():
-            if factor.free_symbols and not factor.is_nonzero:
-                found[-factor if factor.could_extract_minus_sign() else factor] = None
+        for factor in _factors(read(polynomial)):
+            found[-factor if factor.could_extract_minus_sign() else factor] = None
     return sorted(found, key=lambda f: (sp.count_ops(f), str(f)))
+
+
+def _factors(expression: sp.Expr) -> Iterator[sp.Expr]:
+    """Yield the factors of a numerator that contain parameters and can vanish; a function that vanishes where
+    its argument does is replaced by that."""
+    top = sp.numer(sp.together(expression))
+    for factor, _ in sp.factor_list(top)[1] if top.free_symbols else ():
+        if not factor.free_symbols or factor.is_nonzero:
+            continue
+        if factor.is_Pow or isinstance(factor, VANISHING):
+            yield from _factors(factor.args[0])
+        elif isinstance(factor, sp.log):
+            yield from _factors(factor.args[0] - 1)
+        else:
+            yield factor
 
 
 def _coefficients(system: Conservation) -> Iterator[fmpq_mpoly]:
@@ -91,11 +107,11 @@ def rules(condition: sp.Expr) -> list[Rule]:
 
 def _roots(condition: sp.Expr, symbol: sp.Symbol) -> list[sp.Expr]:
     """Return values of a symbol at which an expression vanishes; none where that is not easy."""
-    root = sp.Dummy(symbol.name, positive=True)
+    root = sp.Dummy(symbol.name, nonnegative=True)
     powers = condition.atoms(sp.Pow)
-    if symbol.is_positive and any(p.base == symbol and not p.exp.is_Integer for p in powers):
+    if any(p.base == symbol and not p.exp.is_Integer for p in powers):
         inner = condition.subs(symbol, root**2)
-        return [v**2 for v in _roots(inner, root) if v.is_positive is not False]
+        return [v**2 for v in _roots(inner, root) if v.is_nonnegative is not False]
     try:
         polynomial = sp.Poly(condition, symbol)
     except sp.PolynomialError:

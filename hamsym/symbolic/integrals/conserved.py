@@ -21,6 +21,7 @@ from hamsym.symbolic.integrals.completeness import closure
 from hamsym.symbolic.linear import kernel, nullspace
 from hamsym.symbolic.tower.certificate import Reader
 from hamsym.symbolic.tower.columns import joined, kept_rows, new_marker, rational_rows
+from hamsym.symbolic.tower.extension import Extension
 from hamsym.symbolic.tower.flow import Flow
 
 #: A rational number, or a polynomial in the constants of a tower.
@@ -109,12 +110,20 @@ class Conservation:
     def is_bent(self) -> bool:
         """Whether parameters occur in the entries or inside functions, so that special values change those."""
         extensions = self.tower.extensions
+        if any(self._is_transcendental(e) for e in extensions if e.depends and not e.depends & self.moving):
+            return True
         outer = [e for e in extensions if e.depends & self.moving and e.arguments]
         inside = [a for e in outer for a in e.arguments]
         found = {i for a in (*inside, *self.elements) for i in self.tower.ring.support(a)}
         return any(
             not extensions[i].depends & self.moving and extensions[i].kind != "constant" for i in found
         )
+
+    def _is_transcendental(self, e: Extension) -> bool:
+        """Tell whether a function of parameters is more than a quotient or the root of something positive."""
+        if e.kind == "root":
+            return not self.reader.expand(e.arguments[0]).is_positive
+        return e.kind != "inverse" and bool(e.arguments)
 
     def allow(self, seconds: float) -> None:
         """Start the clock again."""
