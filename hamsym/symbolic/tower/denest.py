@@ -89,7 +89,7 @@ def _square_root_below(tower: Tower, element: fmpq_mpoly) -> fmpq_mpoly | None:
             base = ring.sub(power, root.relation)
             s = polynomial_square_root(ring.mul(ring.mul(element, power), base))
             s = s if s is None else tower.reduce(ring.mul(s, tower.inverse(base)))
-    return s or _square_root_over_root(tower, element)
+    return _square_root_over_root(tower, element) if s is None else s
 
 
 def _square_root_over_root(tower: Tower, element: fmpq_mpoly) -> fmpq_mpoly | None:
@@ -105,12 +105,14 @@ def _square_root_over_root(tower: Tower, element: fmpq_mpoly) -> fmpq_mpoly | No
         if root.kind != "root" or root.degree != 2 or set(coefficients) != {0, 1}:
             continue
         a, b = coefficients[0], coefficients[1]
-        square = ring.sub(ring.power(tower.gen(root), 2), root.relation)
+        square = ring.lift(root.arguments[0])
         d = _square_root_below(
             tower, tower.reduce(ring.sub(ring.power(a, 2), ring.mul(ring.power(b, 2), square)))
         )
-        for sign in (1, -1) if d is not None else ():
-            x = _square_root_below(tower, ring.add(a, sign * d) * fmpq(1, 2))
+        if d is None:
+            continue
+        for sum_of_squares in (ring.add(a, d), ring.sub(a, d)):
+            x = _square_root_below(tower, sum_of_squares * fmpq(1, 2))
             if x is not None and not x.is_zero():
                 y = ring.mul(b, tower.inverse(2 * x))
                 return tower.reduce(ring.add(x, ring.mul(y, tower.gen(root))))
