@@ -21,6 +21,7 @@ from hamsym.symbolic.integrals import independence
 from hamsym.symbolic.integrals.ansatz import monomials
 from hamsym.symbolic.integrals.completeness import doubt
 from hamsym.symbolic.integrals.search import solve
+from hamsym.symbolic.integrals.trials import Trials
 
 CASES = json.loads((Path(__file__).parent / "data" / "discovery.json").read_text())["discovery"]
 LINE, PLANE, ROOM, BODY, ROTOR = (
@@ -490,6 +491,14 @@ def test_special_values_inside_functions_are_tried(potential, degree, ansatz, pa
         assert all(hs.verify(own, g.subs(values)) for g in case.integrals)
         entries = [e.subs(values) for e in basis.ansatz.entries]
         assert hs.find_integrals(own, degree, entries).dimension == case.dimension
+
+
+def test_trials_of_special_values_end_with_the_budget():
+    """What was not tried for lack of time is said."""
+    basis = found(LINE, "p**2/2 + log(q + a)", 2, ["p", "log(q)"], parameters={"a": "real", "q": "positive"})
+    trials = Trials(basis.ansatz, basis.functions, basis._ready(5.0), basis.integrals, 1e-9)
+    trials.run()
+    assert trials.cases == [] and any("budget" in reason for reason in trials.reasons)
 
 
 def test_values_that_are_no_real_numbers_are_no_special_values():
