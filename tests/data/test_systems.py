@@ -1,6 +1,8 @@
 """The catalogue as a collection: look-up, sizes, tables, initial states, motion."""
 
+import copy
 import json
+import pickle
 import subprocess
 import sys
 
@@ -277,3 +279,20 @@ def test_large_sizes_can_be_written_down(name, size):
     assert len(system.integrals) == len(system.labels) >= 1
     assert system.hamiltonian.space.dof == system.dof == system.initial_states(2)[0].shape[1]
     assert len(repr(system)) < 400
+
+
+@pytest.mark.parametrize("name", ["kepler", "toda", "nbody", "henon_heiles"])
+def test_systems_travel_by_name_and_size(name):
+    system = hs.systems[name]
+    assert pickle.loads(pickle.dumps(system)) is system  # noqa: S301
+    assert copy.copy(system) is copy.deepcopy(system) is system
+
+
+def test_a_system_of_another_size_comes_back_from_another_process():
+    toda = hs.systems["toda"](n=4)
+    assert pickle.loads(pickle.dumps(toda)) is toda  # noqa: S301
+    code = "import pickle, sys; s = pickle.load(sys.stdin.buffer); print(s.title, s.hamiltonian.text)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=pickle.dumps(toda), capture_output=True, check=True
+    )
+    assert done.stdout.decode().strip() == f"toda(n=4) {toda.hamiltonian.text}"

@@ -32,6 +32,7 @@ class Family:
 
     def __init__(self, name: str, about: str, write: Callable[..., Facts], sizes: dict[str, Size]) -> None:
         self.name, self.about, self.sizes, self._write = name, about, sizes, write
+        self.__module__ = write.__module__  # where the family stands under its name
         self._built: dict[tuple[int, ...], System] = {}
 
     def __call__(self, **given: int) -> System:
@@ -58,6 +59,10 @@ class Family:
         if key not in self._built:
             self._built[key] = System(self.name, self.about, self._write(**size), size, self)
         return self._built[key]
+
+    def __reduce__(self) -> str:
+        """Travel by name: every process has its own catalogue."""
+        return self.name
 
 
 def entry(about: str, **sizes: Size) -> Callable[[Callable[..., Facts]], Family]:

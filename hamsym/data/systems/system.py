@@ -92,6 +92,10 @@ class System:
         self.rank, self.involution, self.casimirs = facts.rank, facts.involution, facts.casimirs
         self._facts, self._resize = facts, resize
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel by family and size, and be found again in the catalogue."""
+        return _resized, (self._resize, self.size)
+
     def __call__(self, *unnamed: object, **size: int) -> System:
         """Return the same kind of system in another size.
 
@@ -269,6 +273,10 @@ def _first_terms(expr: sp.Expr) -> tuple[sp.Expr, bool]:
     """Return a sum's first terms, and whether any are left out: thousands take seconds to print."""
     terms = sp.Add.make_args(expr)
     return (expr, False) if len(terms) <= _SHOWN_TERMS else (sp.Add(*terms[:_SHOWN_TERMS]), True)
+
+
+def _resized(family: Callable[..., System], size: Mapping[str, int]) -> System:
+    return family(**size)
 
 
 def _shown(expr: sp.Expr, width: int) -> str:
