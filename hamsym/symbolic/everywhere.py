@@ -66,6 +66,10 @@ def require_everywhere(
         ]
     except NoTape:
         return
+    except tw.ProofStopped as stop:
+        raise LegendreError(
+            f"whether the transform holds for all signs was not settled: {stop}; give a larger budget"
+        ) from None
     if failing:
         raise LegendreError(_told([s for s in symbols if s not in old], failing))
 

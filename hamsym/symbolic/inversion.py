@@ -11,6 +11,8 @@ from hamsym.symbolic.space import Space
 
 #: Operations in an equation that is handed to a solver.
 MOST_OPERATIONS = 100
+#: Operations in the claim that a candidate is a solution; longer ones are roots of quartics, which serve nobody.
+MOST_IN_CLAIM = 500
 
 
 def only_solution(f: sp.Expr, x: sp.Symbol, y: sp.Symbol, space: Space, clock: tw.Clock) -> sp.Expr:
@@ -37,7 +39,9 @@ def only_solution(f: sp.Expr, x: sp.Symbol, y: sp.Symbol, space: Space, clock: t
         raise LegendreError("it is too long")
     candidates = _candidates(f, x, y)
     forms = dict.fromkeys(form for c in candidates for form in (*_root_forms(c), _odd_roots(c), c))
-    found = [form for form in forms if _shown(f.subs(x, form) - y, space, clock)]
+    claims = {form: f.subs(x, form) - y for form in forms}
+    short = {form: claim for form, claim in claims.items() if sp.count_ops(claim) <= MOST_IN_CLAIM}
+    found = [form for form, claim in short.items() if _shown(claim, space, clock)]
     others = [form for form in found[1:] if not _shown(form - found[0], space, clock)]
     if not found:
         raise LegendreError("no closed form is known")

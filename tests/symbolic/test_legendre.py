@@ -1,5 +1,6 @@
 """Legendre transforms: twice is the identity, velocities are the slopes, and singular mass matrices are told."""
 
+import contextlib
 import itertools
 
 import numpy as np
@@ -12,6 +13,7 @@ import hamsym as hs
 from hamsym.errors import FormulaError, HamsymError, LegendreError, ParameterError, SpaceError
 from hamsym.symbolic import tower as tw
 from hamsym.symbolic.everywhere import require_everywhere
+from hamsym.symbolic.inversion import only_solution
 
 SPACE = hs.PhaseSpace(
     "x y",
@@ -315,3 +317,19 @@ def test_powers_that_are_real_on_one_side_of_zero():
     space = hs.PhaseSpace("q", "p")
     H = hs.Hamiltonian.from_lagrangian("3*v**(4/3)/4", space, "v")
     assert hs.is_zero(H.expr - space.parse("p**4/4"), space).status == "proved"
+
+
+@pytest.mark.parametrize("formula", ["v**4", "sqrt(1 + v**2)", "(1 + v**2)**(1/3)", "v**2/2"])
+def test_a_budget_that_is_used_up_is_a_refusal(formula):
+    """Whatever it is that has no time left, it is said in one way."""
+    with contextlib.suppress(LegendreError):
+        hs.Hamiltonian.from_lagrangian(formula, hs.PhaseSpace("q", "p"), "v", budget=1e-6)
+
+
+def test_solutions_too_long_to_be_shown_are_not_tried():
+    """Roots of a quartic, with which the zero test was busy for more than its budget."""
+    space = hs.PhaseSpace("q", "p", parameters={"v": "real"})
+    slope, clock = space.parse("v/(1 + v**2)**(2/3)"), tw.Clock(60.0)
+    with pytest.raises(LegendreError, match="no closed form"):
+        only_solution(slope, space.symbols["v"], space.symbols["p"], space, clock)
+    assert clock.remaining > 40
