@@ -470,6 +470,7 @@ BENT = [
     ("log(b)*q**3", 2, None, {"b": "positive"}, {"b = 1": 2}),
     ("(sin(a) + 2)*q**3", 2, None, {"a": "real"}, {}),
     ("exp(a)*q**3", 2, None, {"a": "real"}, {}),
+    ("cos(b*q)/b", 2, None, {"b": "real"}, {}),
     ("1/(k*q**2 + 1)", 3, ["p", "q", "1/(k*q**2 + 1)"], {"k": "real"}, {"k = 0": 3}),
 ]  # fmt: skip
 
@@ -481,7 +482,7 @@ def test_special_values_inside_functions_are_tried(potential, degree, ansatz, pa
     time = "t" if "k*t" in f"{potential}{ansatz}" else None
     basis = found(names, H, degree, ansatz, parameters=parameters, time=time)
     assert {case.where: case.dimension for case in basis.jumps} == expected
-    assert "inside functions" in basis.jumps_reason
+    assert "inside functions" in basis.jumps_reason and "not followed" not in basis.jumps_reason
     assert basis.jumps_reason in str(basis) and basis.jumps_reason in basis._repr_html_()
     told = json.loads(json.dumps(basis.to_dict()))
     assert told["special_reason"] == basis.jumps_reason and len(told["special"]) == len(expected)
@@ -491,6 +492,13 @@ def test_special_values_inside_functions_are_tried(potential, degree, ansatz, pa
         assert all(hs.verify(own, g.subs(values)) for g in case.integrals)
         entries = [e.subs(values) for e in basis.ansatz.entries]
         assert hs.find_integrals(own, degree, entries).dimension == case.dimension
+
+
+def test_overlaps_of_tried_values_that_give_nothing_new_are_not_listed():
+    H, options = FREE + " + exp(a*x) + exp(b*y)", {"parameters": {"a": "real", "b": "real"}}
+    assert {case.where for case in found(PLANE, H, 1, ["px", "py"], **options).jumps} == {"a = 0", "b = 0"}
+    both = found(PLANE, H, 2, ["px", "py"], **options).jumps[-1]
+    assert both.where == "a = 0, b = 0" and "px*py" in map(str, both.integrals)
 
 
 def test_trials_of_special_values_end_with_the_budget():
