@@ -6,7 +6,7 @@ import pytest
 import sympy as sp
 from expressions import SPACE, formulas
 from flint import fmpq
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 
 from hamsym.symbolic.bracket import is_zero
 from hamsym.symbolic.space import PhaseSpace
@@ -46,6 +46,15 @@ def same_value(a, b):
 # -- conversion and derivation against sympy -----------------------------------------------------------------
 
 
+def converted(converter, e):
+    """The element of an expression, unless the tower says that it does not cover it."""
+    try:
+        converter.prepare(e)
+        return converter.convert(e)
+    except NotCovered:
+        reject()
+
+
 @relaxed
 @given(formulas(2))
 def test_an_element_means_the_expression_it_came_from(e):
@@ -60,8 +69,7 @@ def test_an_element_means_the_expression_it_came_from(e):
 def test_the_derivation_agrees_with_sympy(e):
     tower = Tower(Clock(20.0))
     converter = Converter(tower)
-    converter.prepare(e)
-    element, q1 = converter.convert(e), SPACE.coordinates[0]
+    element, q1 = converted(converter, e), SPACE.coordinates[0]
     slope = derivative(tower, element, tower.number(q1))
     assert same_value(Reader(tower, SPACE.functions).expand(slope), sp.diff(e, q1))
 
@@ -71,8 +79,7 @@ def test_the_derivation_agrees_with_sympy(e):
 def test_every_relation_vanishes_on_what_the_generators_mean(e):
     tower = Tower(Clock(20.0))
     converter = Converter(tower)
-    converter.prepare(e)
-    converter.convert(e)
+    converted(converter, e)
     found = relations(tower, SPACE.functions)
     meaning = {sp.Symbol(name): what for name, what, _ in found}
     for _, _, vanishing in found:
