@@ -60,8 +60,8 @@ def converted(converter, e):
 def test_an_element_means_the_expression_it_came_from(e):
     tower = Tower(Clock(20.0))
     converter = Converter(tower)
-    converter.prepare(e)
-    assert same_value(Reader(tower, SPACE.functions).expand(converter.convert(e)), e)
+    element = converted(converter, e)
+    assert same_value(Reader(tower, SPACE.functions).expand(element), e)
 
 
 @relaxed
