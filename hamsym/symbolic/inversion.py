@@ -83,8 +83,8 @@ def _candidates(f: sp.Expr, x: sp.Symbol, y: sp.Symbol) -> list[sp.Expr]:
         unknown = sp.Dummy(x.name, **signs)
         try:
             candidates = sp.solve(f.subs(x, unknown) - y, unknown, check=False)
-        except (NotImplementedError, ValueError, TypeError, AttributeError, ArithmeticError):
-            continue
+        except (RuntimeError, ValueError, TypeError, AttributeError, ArithmeticError):
+            continue  # sympy has no method, or stumbles over what it made itself; then there is no candidate
         if candidates:
             return [c for c in candidates if isinstance(c, sp.Expr) and not c.has(sp.Piecewise, sp.LambertW)]
     return []
