@@ -1,5 +1,6 @@
 from .checkpoint import load as load
 from .constraint import BracketConstraint as BracketConstraint
+from .datasets import TrajectoryDataset as TrajectoryDataset
 from .distance import EnergyDistance as EnergyDistance
 from .distance import energy_distance as energy_distance
 from .equivariance import bracket_residual as bracket_residual

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 EXPERIMENTS = {"ehf": "learn.experiments.ehf"}
 
 TargetName = Annotated[
-    str, typer.Argument(metavar="TARGET", help="A density of hamsym.targets, or a file FILE.npy of points.")
+    str,
+    typer.Argument(
+        metavar="TARGET",
+        help="A density of hamsym.targets, a file FILE.npy of points, or a data set of `hamsym dataset generate`, whose "
+        "stored coordinates are the points.",
+    ),
+]
+SplitName = Annotated[
+    str | None, typer.Option("--split", help="The split of a data set (default: all of it).")
 ]
 ModelPath = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A flow saved by `hamsym train` or flow.save.")
@@ -67,8 +75,14 @@ def train(
     generator: Generators = None,
     tolerance: Annotated[float, typer.Option(help="κ of the penalty, in units of {g,H}².")] = 0.01,
     points: Annotated[
-        int, typer.Option(min=2, max=10**8, help="Training points drawn from a named target.")
-    ] = 10_000,
+        int | None,
+        typer.Option(
+            min=2,
+            max=10**8,
+            help="Training points: drawn from a named target (default 10000), or at most so many of a data set.",
+        ),
+    ] = None,
+    split: SplitName = None,
     steps: Annotated[int, typer.Option(min=1, max=10**8, help="Optimiser steps.")] = 3000,
     batch: Annotated[int, typer.Option(min=1, max=10**7, help="Points per step.")] = 512,
     hamiltonians: Annotated[int, typer.Option(min=1, max=1000, help="Length of the chain.")] = 8,
@@ -77,10 +91,10 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a Hamiltonian flow on a named density or on points from a file."""
+    """Train a Hamiltonian flow on a named density, on points from a file or on the states of a data set."""
     import learn
 
-    data = _points(target, points, seed)
+    data = _points(target, points, seed, split, drawn=10_000)
     if (out / "model.json").exists() and not resume:
         raise ParameterError(
             f"{out} holds a trained flow already; go on with --resume, or give another folder"
@@ -119,8 +133,14 @@ def evaluate(
     target: TargetName,
     generator: Generators = None,
     points: Annotated[
-        int, typer.Option(min=2, max=10**7, help="Held-out points drawn from a named target.")
-    ] = 2000,
+        int | None,
+        typer.Option(
+            min=2,
+            max=10**7,
+            help="Held-out points: drawn from a named target, or at most so many of a data set (default 2000).",
+        ),
+    ] = None,
+    split: SplitName = None,
     samples: Annotated[int, typer.Option(min=1, max=10**6, help="K of the importance-weighted bound.")] = 100,
     seed: Seed = 1,
     as_json: AsJson = False,
@@ -134,7 +154,7 @@ def evaluate(
     if not model.exists():
         raise CheckpointError(f"{model} does not exist; give the folder that `hamsym train --out` wrote")
     flow = learn.load(model)
-    q = _points(target, points, seed)
+    q = _points(target, points, seed, split, drawn=2000, most=2000)
     truth = hamsym.targets.get(target)
     generators = tuple(generator) if generator else flow.generators
     quadrature = 48 if flow.freedom == flow.dim <= 2 else 0
@@ -188,14 +208,28 @@ def sample(
     typer.echo(f"wrote {n} points to {out}")
 
 
-def _points(target: str, n: int, seed: int) -> np.ndarray[Any, Any]:
-    """Points of a named density or of a file, shape (n, dim)."""
+def _points(
+    target: str, n: int | None, seed: int, split: str | None, *, drawn: int, most: int | None = None
+) -> np.ndarray[Any, Any]:
+    """Points of a named density, of a file or of a data set, shape (n, dim).
+
+    Arguments:
+        target: name or path.
+        n: how many, as the user says.
+        seed: of what is drawn.
+        split: of a data set.
+        drawn, most: how many of a density and of a data set, if the user does not say.
+    """
     import numpy as np
 
     import hamsym
 
+    if Path(target).is_dir():
+        return _states(target, n or most, seed, split)
+    if split is not None:
+        raise ParameterError(f"--split is for data sets, which {target} is not")
     if not target.endswith(".npy"):
-        return hamsym.targets[target].sample(n, seed=seed)
+        return hamsym.targets[target].sample(n or drawn, seed=seed)
     try:
         points = np.load(target, allow_pickle=False)
     except (ValueError, EOFError, MemoryError) as error:
@@ -205,3 +239,16 @@ def _points(target: str, n: int, seed: int) -> np.ndarray[Any, Any]:
             f"{target} must hold numbers of shape (n, dim), not {points.dtype} {points.shape}"
         )
     return points
+
+
+def _states(folder: str, n: int | None, seed: int, split: str | None) -> np.ndarray[Any, Any]:
+    """Stored coordinates of a data set, all or n of them, shape (n, dof)."""
+    import numpy as np
+    import torch
+
+    from learn.datasets import TrajectoryDataset
+
+    states = TrajectoryDataset(folder, fields=["q"], split=split, dtype=torch.float64)
+    if n is None or n >= len(states):
+        return states.tensor("q").numpy()
+    return states[np.sort(np.random.default_rng(seed).choice(len(states), n, replace=False))]["q"].numpy()

@@ -42,10 +42,15 @@ def parsed(content: bytes) -> dict[str, Any]:
     return values
 
 
+def damage_of_content(content: bytes, sha256: str) -> str:
+    """Return what is wrong with bytes, in words; nothing if they have the checksum."""
+    return "" if digest(content) == sha256 else "is damaged"
+
+
 def damage_of_file(path: Path, sha256: str) -> str:
     """Return what is wrong with a file, in words; nothing if it has the checksum."""
     try:
-        return "" if digest(path.read_bytes()) == sha256 else "is damaged"
+        return damage_of_content(path.read_bytes(), sha256)
     except FileNotFoundError:
         return "is missing"
     except OSError as error:

@@ -97,6 +97,26 @@ def chunk_file(values: np.ndarray, chunk: tuple[int, ...]) -> bytes:
     return bytes(content)
 
 
+def chunk_values(content: bytes, array: Mapping[str, Any]) -> np.ndarray:
+    """Return the values in the file of one chunk, padded ones included.
+
+    Arguments:
+        content: of the file.
+        array: the metadata of its array, as ``.zarray`` has them.
+
+    Example:
+        >>> zstd = {"id": "zstd", "level": 1}
+        >>> chunk_values(chunk_file(np.ones((2, 3), np.uint8), (2, 3)), {"dtype": "|u1", "chunks": [2, 3], "compressor": zstd})
+        array([[1, 1, 1],
+               [1, 1, 1]], dtype=uint8)
+    """
+    import numcodecs
+
+    for options in [array["compressor"], *reversed(array.get("filters") or [])]:
+        content = numcodecs.get_codec(options).decode(content)
+    return np.frombuffer(content, array["dtype"]).reshape(array["chunks"])
+
+
 def metadata_files(
     spec: DatasetSpec, manifest: Mapping[str, Any], shard_digests: list[str]
 ) -> dict[str, bytes]:
