@@ -1,6 +1,7 @@
 from . import errors as errors
 from .data.dataset import generate_dataset as generate_dataset
 from .data.dataset import open_dataset as open_dataset
+from .data.ephemeris import solar_system as solar_system
 from .data.inspection import check_dataset as check_dataset
 from .data.spec import DatasetSpec as DatasetSpec
 from .data.systems import systems as systems

@@ -112,6 +112,10 @@ class NotCanonicalError(HamsymError, ValueError):
         super().__init__(message)
 
 
+class MissingExtraError(HamsymError, ImportError):
+    """A package that an optional part needs is not installed; the message names the extra that brings it."""
+
+
 class UnknownNameError(HamsymError, KeyError):
     """A name was looked up that the catalogue does not have."""
 

@@ -107,6 +107,7 @@ ORDER = [
         "hamsym.data.checksums",
         "hamsym.data.distributions",
         "hamsym.data.ephemeris",
+        "hamsym.data.ephemeris",
         "hamsym.data.rendering",
         "hamsym.data.shells",
         "hamsym.data.source",
