@@ -1,9 +1,9 @@
 """Generated modules on disk: written once per formula and user, compiled once, then loaded at once.
 
 The key is a digest of the formula *before* differentiation and of every version that shapes the result, so a
-second run neither differentiates nor compiles.  Processes may share the folder: files appear by atomic rename
-and carry a digest of their own text, so a torn or foreign file is replaced, not run.  Where nothing can be
-written, modules live in memory and everything else works as before.
+second run neither differentiates nor compiles: it loads machine code.  Processes may share the folder: files appear by
+atomic rename and carry a digest of their own content, so a torn or foreign file is replaced, not run.  Where nothing can
+be written, everything lives in memory and works as before.
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ import importlib.util
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
-from threading import Lock
+from threading import Lock, RLock
 from types import ModuleType
 from typing import Any
 
 from hamsym.files import whole
+from hamsym.numeric.lowering import Module, Type, UnknownSyntax, lowered
+from hamsym.numeric.machine_code import Archive, Entry, assembled, loaded, needed, packed, processor
 
 _HEADER = "# hamsym generated module, sha256 "
 
@@ -43,24 +46,11 @@ def cache_folder() -> Path:
     return base / "hamsym"
 
 
-#: The modules whose text shapes generated code.
-_GENERATORS = (
-    "cache",
-    "printing",
-    "elementary",
-    "codegen",
-    "step",
-    "splitting",
-    "implicit",
-    "nonseparable",
-    "lanes",
-    "stepping",
-)
 _MENDING = Lock()
 
 
 def load_generated(key: tuple[str, ...], write: Callable[[], str]) -> ModuleType:
-    """Return the module generated for a key, from memory, from disk, or by calling ``write``.
+    """Return the module generated for a key, from memory, from disk, or by calling ``write``; this loads numba.
 
     Arguments:
         key: texts that determine the source; versions are added here.
@@ -69,71 +59,166 @@ def load_generated(key: tuple[str, ...], write: Callable[[], str]) -> ModuleType
     Returns:
         A module.  Its source sees the name ``CACHE``: whether numba may keep compiled code beside it.
     """
-    digest = hashlib.sha256("\0".join([*_versions(), *key]).encode()).hexdigest()[:32]
-    name = f"hamsym_generated_{digest}"
-    if name in sys.modules:
-        return sys.modules[name]
-    try:
-        path = cache_folder() / f"{name}.py"
-        if not _is_intact(path):
-            _publish(path, write())
-        module = _run(name, path)
-    except (OSError, RuntimeError):  # an unwritable folder; numba says RuntimeError when it finds no place
-        module = ModuleType(name)
-        module.__dict__["CACHE"] = False
-        exec(compile(write(), f"<{name}>", "exec"), module.__dict__)  # noqa: S102  our own generated source
-    sys.modules[name] = module
-    return module
+    return _Generated(_name_of(key)).module(write)
 
 
 class Kernels:
-    """The functions of a generated module, callable also when their compiled code on disk is damaged.
+    """The functions and constants of a generated module, as machine code; where that cannot be had, compiled by numba.
 
-    numba reads its own files without suspicion, so a truncated one would stop every later run.  A first call that
-    fails before anything was loaded drops the compiled code of the module, and compiles again.
+    Machine code is made and loaded when a kernel is called with arguments of new types.  numba, and with it its import of
+    a third of a second, is the second choice: on platforms and for sources that :mod:`hamsym.numeric.lowering` and
+    :mod:`hamsym.numeric.machine_code` do not cover.  Both give the same bits.
 
     Arguments:
         key, write: as for :func:`load_generated`.
     """
 
     def __init__(self, key: tuple[str, ...], write: Callable[[], str]) -> None:
-        self._load = partial(load_generated, key, write)
-        #: The generated module itself.
-        self.module = self._load()
+        name = _name_of(key)
+        self._generated, self._write = _GENERATED.setdefault(name, _Generated(name)), write
+
+    @property
+    def module(self) -> ModuleType:
+        """The generated module itself, with its functions as numba has them."""
+        return self._generated.module(self._write)
 
     def __getattr__(self, name: str) -> Any:
-        value = getattr(self.module, name)
-        return partial(self._call, name) if hasattr(value, "py_func") else value
+        archive = self._generated.archive(self._write)
+        if name in archive.constants:
+            return archive.constants[name]
+        return partial(self._call, name) if name in archive.kernels else getattr(self.module, name)
 
-    def _call(self, name: str, *arguments: Any) -> Any:
-        kernel = getattr(self.module, name)
+    def _call(self, name: str, *arguments: Any) -> None:
+        given = packed(arguments)
+        entry = None if given is None else self._generated.entry(name, given[0], self._write)
+        if given is None or entry is None:
+            self._generated.call(name, arguments, self._write)
+        else:
+            entry(given[1])
+
+
+class _Generated:
+    """One generated module in this process: what was loaded or made of it so far."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self._path = name, cache_folder() / f"{name}.py"
+        self._lock = RLock()
+        self._source: str | None = None
+        self._archive: Archive | None = None
+        self._entries: dict[tuple[str, tuple[Type, ...]], Entry | None] = {}
+
+    def module(self, write: Callable[[], str]) -> ModuleType:
+        """The module, with numba's functions."""
+        if self.name in sys.modules:
+            return sys.modules[self.name]
+        source = self._text(write)
+        try:
+            if not _is_intact(self._path):
+                _publish(self._path, source)
+            module = _run(self.name, self._path)
+        except (
+            OSError,
+            RuntimeError,
+        ):  # an unwritable folder; numba says RuntimeError when it finds no place
+            module = ModuleType(self.name)
+            module.__dict__["CACHE"] = False
+            exec(compile(source, f"<{self.name}>", "exec"), module.__dict__)  # noqa: S102  our own generated source
+        sys.modules[self.name] = module
+        return module
+
+    def archive(self, write: Callable[[], str]) -> Archive:
+        """The module's constants and the names of its kernels, with the machine code that is on disk."""
+        if self._archive is None:
+            with self._lock:
+                found = None if processor() is None else Archive.read(self._code_path())
+                if found is None:
+                    text = Module(self._text(write))
+                    found = Archive(text.constants, text.kernels)
+                self._archive = found
+        return self._archive
+
+    def entry(self, kernel: str, types: tuple[Type, ...], write: Callable[[], str]) -> Entry | None:
+        """The machine code of a kernel for arguments of these types, or None if numba has to do it."""
+        try:
+            return self._entries[kernel, types]
+        except KeyError:
+            with self._lock:
+                if (kernel, types) not in self._entries:
+                    self._entries[kernel, types] = self._machine_code(kernel, types, write)
+            return self._entries[kernel, types]
+
+    def _machine_code(self, kernel: str, types: tuple[Type, ...], write: Callable[[], str]) -> Entry | None:
+        if processor() is None:
+            return None
+        archive, key = self.archive(write), f"{kernel}{types}"
+        if key not in archive.codes:
+            try:
+                text = lowered(Module(self._text(write)), kernel, types)
+                archive.codes[key] = assembled(text), needed(text)
+            except UnknownSyntax:
+                archive.codes[key] = None
+            with suppress(OSError):
+                archive.write(self._code_path())
+        kept = archive.codes[key]
+        return kept and loaded(*kept)
+
+    def call(self, name: str, arguments: Sequence[Any], write: Callable[[], str]) -> None:
+        """Call numba's function.
+
+        numba reads its own files without suspicion, so a truncated one would stop every later run.  A first call that
+        fails before anything was loaded drops the compiled code of the module, and compiles again.
+        """
+        kernel = getattr(self.module(write), name)
         try:
             return kernel(*arguments)
         except Exception:
             if kernel.overloads:  # it was loaded, so the failure is its own
                 raise
             with _MENDING:
-                sys.modules.pop(self.module.__name__, None)
-                for file in (cache_folder() / "__pycache__").glob(f"{self.module.__name__}*.nb[ic]"):
+                sys.modules.pop(self.name, None)
+                for file in (self._path.parent / "__pycache__").glob(f"{self.name}*.nb[ic]"):
                     file.unlink(missing_ok=True)
-                self.module = self._load()
-        return getattr(self.module, name)(*arguments)
+                kernel = getattr(self.module(write), name)
+        return kernel(*arguments)
+
+    def _text(self, write: Callable[[], str]) -> str:
+        """The source, from disk or written now."""
+        if self._source is None:
+            if _is_intact(self._path):
+                self._source = self._path.read_text(encoding="utf-8")
+            else:
+                self._source = write()
+                with suppress(OSError):
+                    _publish(self._path, self._source)
+        return self._source
+
+    def _code_path(self) -> Path:
+        digest = hashlib.sha256((processor() or "").encode()).hexdigest()[:16]
+        return self._path.with_name(f"{self.name}-{digest}.code")
+
+
+_GENERATED: dict[str, _Generated] = {}
+
+
+def _name_of(key: tuple[str, ...]) -> str:
+    digest = hashlib.sha256("\0".join([*_versions(), *key]).encode()).hexdigest()[:32]
+    return f"hamsym_generated_{digest}"
 
 
 @cache
 def _versions() -> tuple[str, ...]:
-    """Texts of everything that shapes generated code: versions, processor, and the generators' own source."""
-    import numba
-    import numpy
+    """Texts of everything that shapes generated code: versions, and the generators' own source.
+
+    Not numba's: its own files carry its version, ours that of LLVM.
+    """
     import sympy
 
     import hamsym
 
-    own = hashlib.sha256()
-    for name in _GENERATORS:
-        own.update((Path(__file__).with_name(f"{name}.py")).read_bytes())
-    versions = [m.__version__ for m in (hamsym, numba, numpy, sympy)]
-    return (*versions, platform.python_version(), platform.machine(), own.hexdigest())
+    own, here = hashlib.sha256(), Path(__file__).parent
+    for file in sorted([*here.glob("*.py"), *(here.parent / "symbolic").rglob("*.py")]):
+        own.update(file.read_bytes())
+    return (hamsym.__version__, sympy.__version__, platform.python_version(), own.hexdigest())
 
 
 def _is_intact(path: Path) -> bool:

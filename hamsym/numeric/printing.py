@@ -3,7 +3,7 @@
 Common subexpressions are computed once, every intermediate is a local name, integer and half-integer powers are
 products and square roots, and one reciprocal serves all quotients by the same thing.  Fused multiply-adds are written
 out as ``fma`` and none are left to the compiler, whose choice differs between the scalar and the SIMD version of one
-loop: so a trajectory has the same bits alone and in a batch.  What ``fma``, ``sin`` and ``cos`` are is said by the module
+loop: so a trajectory has the same bits alone and in a batch.  What ``fma`` and :data:`FUNCTIONS` are is said by the module
 that holds the code.
 
 ``log(Σ cₖ exp(eₖ))`` is printed in its max-shifted form, value and gradient, so that a potential
@@ -22,12 +22,14 @@ import sympy as sp
 from hamsym.errors import FormulaError, did_you_mean
 
 _CALLS: dict[str, tuple[str, str]] = {  # sympy name: (numba, numpy)
-    "exp": ("math.exp", "np.exp"), "log": ("math.log", "np.log"),
-    "sin": ("sin", "np.sin"), "cos": ("cos", "np.cos"), "tan": ("math.tan", "np.tan"),
-    "sinh": ("math.sinh", "np.sinh"), "cosh": ("math.cosh", "np.cosh"), "tanh": ("math.tanh", "np.tanh"),
-    "asin": ("math.asin", "np.arcsin"), "acos": ("math.acos", "np.arccos"), "atan": ("math.atan", "np.arctan"),
-    "atan2": ("math.atan2", "np.arctan2"), "Abs": ("abs", "np.abs"),
+    "exp": ("exp", "np.exp"), "log": ("log", "np.log"),
+    "sin": ("sin", "np.sin"), "cos": ("cos", "np.cos"), "tan": ("tan", "np.tan"),
+    "sinh": ("sinh", "np.sinh"), "cosh": ("cosh", "np.cosh"), "tanh": ("tanh", "np.tanh"),
+    "asin": ("asin", "np.arcsin"), "acos": ("acos", "np.arccos"), "atan": ("atan", "np.arctan"),
+    "atan2": ("atan2", "np.arctan2"), "Abs": ("abs", "np.abs"),
 }  # fmt: skip
+#: The functions whose meaning is left to the module that holds the code.
+FUNCTIONS = tuple(own for own, _ in _CALLS.values() if own != "abs")
 _RECIPROCALS = {"cot": sp.tan, "coth": sp.tanh}
 
 

@@ -22,6 +22,7 @@ from hamsym.numeric.cache import Kernels
 from hamsym.numeric.codegen import Arguments, depends_on_time, separable_source
 from hamsym.numeric.implicit import gauss_source
 from hamsym.numeric.lanes import define, indent, lane_loops
+from hamsym.numeric.meanings import careful, has_gaps, meanings
 from hamsym.numeric.methods import Doubled, Gauss, Method, Splitting
 from hamsym.numeric.nonseparable import doubled_source
 from hamsym.numeric.splitting import splitting_source
@@ -38,7 +39,7 @@ _LANES = _CHAIN * _CHAINS
 _WORTH_UNROLLING = 5e6
 _SLOW = re.compile(r"sqrt|/|\*\*|math\.")
 
-#: What the module of a kernel needs, and what its formulas mean by ``fma``, ``sin`` and ``cos``.
+#: What the module of a kernel needs besides the meanings of its functions.
 _HEADER = """\
 import math
 
@@ -50,14 +51,8 @@ from hamsym.numeric.elementary import inlined, scatter
 
 compiled = njit(cache=CACHE, nogil=True, error_model="numpy")
 """
-_FUSED, _SEPARATE = "fma = elementary.fma\n", "fma = elementary.separate\n"
-_LIBRARY = "sin, cos, RETRY = math.sin, math.cos, False\n"
-_FOR_LANES = (
-    "sin, cos, RETRY = elementary.sin, elementary.cos, True\n"
-    "careful_sin, careful_cos = elementary.careful_sin, elementary.careful_cos\n"
-)
-_LANE_FUNCTIONS = re.compile(r"\b(sin|cos)\(")
-_OWN_FUNCTIONS = re.compile(r"\b(sin|cos|force|velocity|potential|gradient|step)\(")
+#: Functions of generated modules that call functions of the formula.
+_CALLERS = ("force", "velocity", "potential", "gradient", "step")
 
 
 def stepping_kernels(
@@ -100,8 +95,8 @@ def stepping_kernels(
     def write() -> str:
         source = _step_source(H, method, compensated)
         functions = "\n\n".join([source.functions, *source.step, *source.begin])
-        retry = source.has_lanes and not strict and _LANE_FUNCTIONS.search(functions) is not None
-        header = (_SEPARATE if strict else _FUSED) + (_FOR_LANES if retry else _LIBRARY)
+        retry = source.has_lanes and not strict and has_gaps(functions)
+        header = meanings(functions, strict=strict, gaps=retry)
         return f"{header}\n\n{_stepping_source(H, source, retry, unroll)}"
 
     return _kernels(H, f"stepping {astuple(method)} {compensated} {strict} {unroll}", write)
@@ -155,7 +150,12 @@ def sampling_kernels(H: Hamiltonian) -> Kernels:
             f"the Hamiltonian depends on the time {H.space.time}, so there is no density exp(-βU) to sample; "
             "put in a fixed time"
         )
-    return _kernels(H, "sampling", lambda: f"{_FUSED}{_LIBRARY}\n\n{_sampling_source(H)}")
+
+    def write() -> str:
+        source = _sampling_source(H)
+        return f"{meanings(source, gaps=False)}\n\n{source}"
+
+    return _kernels(H, "sampling", write)
 
 
 def _kernels(H: Hamiltonian, kind: str, write: Callable[[], str]) -> Kernels:
@@ -223,12 +223,13 @@ def _stepping_source(H: Hamiltonian, source: StepSource, retry: bool, unroll: in
         define(f"step({listed}, t, h{given})", [*source.step, f"return ({all_listed},)"]),
     ]
     if retry:
-        functions, one = [*functions, *map(_careful, functions)], [_careful(line) for line in one]
+        functions += [careful(f, _CALLERS) for f in functions]
+        one = [careful(line, _CALLERS) for line in one]
     states, loops = "q_in, p_in, q_out, p_out", f"t0, h, save_every{k_tail}"
     loops_of_block = loops.replace("save_every", "save_every, width")
     return "\n\n".join(
         [
-            f"WIDTH, SCRATCH = {width}, {scratch}",
+            f"WIDTH, SCRATCH, RETRY = {width}, {scratch}, {retry}",
             *functions,
             define(f"one({states}, i, {loops})", [*constants, *one], "compiled"),
             define(
@@ -236,10 +237,6 @@ def _stepping_source(H: Hamiltonian, source: StepSource, retry: bool, unroll: in
             ),
         ]
     )
-
-
-def _careful(text: str) -> str:
-    return _OWN_FUNCTIONS.sub(r"careful_\1(", text)
 
 
 def _sampling_source(H: Hamiltonian) -> str:

@@ -21,10 +21,10 @@ from hamsym.errors import FormulaError, NotSeparableError, ParameterError
 from hamsym.numeric import cache, codegen, stepping
 from hamsym.numeric.codegen import array_function, parameter_values
 from hamsym.numeric.methods import method_named
-from hamsym.numeric.printing import LogSumExp, shift_exponentials, straight_line
+from hamsym.numeric.printing import FUNCTIONS, LogSumExp, shift_exponentials, straight_line
 
 X, Y = sp.symbols("x y", real=True)
-MEANINGS = {"fma": lambda a, b, c: a * b + c, "sin": math.sin, "cos": math.cos}
+MEANINGS = {"fma": lambda a, b, c: a * b + c} | {name: getattr(math, name) for name in FUNCTIONS}
 
 
 def run_lines(outputs, x, y, flavour):
