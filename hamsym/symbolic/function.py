@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import sympy as sp
 
+from hamsym.symbolic.formula.domain import Domain
 from hamsym.symbolic.formula.text import shorten, to_text
 from hamsym.symbolic.space import Space
 
@@ -16,9 +19,8 @@ class SpaceFunction:
         space: the space whose names it uses.
 
     Attributes:
-        expr: the sympy expression.
+        written: the sympy expression as it was written, with its sums.
         space: the space.
-        domain: what must hold for the formula as it was written and does not show in the expression.
 
     Example:
         >>> from hamsym import Generator, PhaseSpace
@@ -32,12 +34,32 @@ class SpaceFunction:
 
     def __init__(self, expression: str | sp.Expr, space: Space) -> None:
         self.space = space
-        self.expr, self.domain = space.express_with_domain(expression)
+        self.written, self._written_domain = space.written_with_domain(expression)
+
+    @cached_property
+    def expr(self) -> sp.Expr:
+        """The sympy expression in plain symbols, sums written out when it is first asked for.
+
+        Raises:
+            FormulaError: if the sums have too many terms for that.
+
+        Example:
+            >>> from hamsym import Hamiltonian, PhaseSpace
+            >>> H = Hamiltonian("Sum(p[i]**2/2, (i, 1, 3))", PhaseSpace.standard(3))
+            >>> H.expr, H.written
+            (p1**2/2 + p2**2/2 + p3**2/2, Sum(p[i]**2/2, (i, 1, 3)))
+        """
+        return self.space.written_out(self.written)
+
+    @cached_property
+    def domain(self) -> Domain:
+        """What must hold for the formula as it was written and does not show in the expression."""
+        return self.space.domain_written_out(self._written_domain)
 
     @property
     def text(self) -> str:
         """The formula as text that parses back to the same expression."""
-        return to_text(self.expr)
+        return to_text(self.written)
 
     def to_dict(self) -> dict[str, object]:
         """Return ``expression`` as text and ``space`` in types that JSON knows.
@@ -52,13 +74,13 @@ class SpaceFunction:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SpaceFunction) or type(self) is not type(other):
             return NotImplemented
-        return (self.expr, self.space) == (other.expr, other.space)
+        return (self.written, self.space) == (other.written, other.space)
 
     def __hash__(self) -> int:
-        return hash((self.expr, self.space))
+        return hash((self.written, self.space))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({shorten(self.text)!r}, {self.space!r})"
 
     def _repr_latex_(self) -> str:
-        return rf"$\displaystyle {self.letter} = {sp.latex(self.expr)}$"
+        return rf"$\displaystyle {self.letter} = {sp.latex(self.written)}$"

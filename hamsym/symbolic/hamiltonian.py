@@ -15,7 +15,12 @@ from hamsym.symbolic.formula.text import shorten, to_text
 from hamsym.symbolic.function import SpaceFunction
 from hamsym.symbolic.lagrangian import Lagrangian
 from hamsym.symbolic.legendre import legendre_transform
+from hamsym.symbolic.separation import sort_terms
 from hamsym.symbolic.space import PhaseSpace, Space
+from hamsym.symbolic.sums import has_sums, term_count
+
+#: Terms of sums in coordinates and momenta up to which they are written out to look whether H is separable.
+_FEW = 1_000
 
 
 class Hamiltonian(SpaceFunction):
@@ -26,7 +31,7 @@ class Hamiltonian(SpaceFunction):
         space: the phase space whose names it uses.
 
     Attributes:
-        expr: the sympy expression.
+        written: the sympy expression as it was written, with its sums.
         space: the phase space.
 
     Raises:
@@ -145,6 +150,8 @@ class Hamiltonian(SpaceFunction):
             >>> Hamiltonian("p1**2/2 + q1*(sin(t)**2 + cos(t)**2)", space).is_autonomous
             True
         """
+        if self.space.time not in self.written.free_symbols:
+            return True
         return self.energy_rate == 0 or bool(is_zero(self.energy_rate, self.space))
 
     @property
@@ -157,7 +164,7 @@ class Hamiltonian(SpaceFunction):
             q1*cos(t)
         """
         time = self.space.time
-        return sp.S.Zero if time is None else derivative(self.expr, time)
+        return sp.S.Zero if time is None else self.space.written_out(derivative(self.written, time))
 
     def extended(self, momentum: Name = "p_t") -> Hamiltonian:
         """Return H + p_t on the phase space in which time is one more coordinate, with the momentum p_t = −E.
@@ -187,25 +194,50 @@ class Hamiltonian(SpaceFunction):
             parameters=space.assumptions,
             functions=space.function_arity,
         )
-        return Hamiltonian(self.expr + larger.momenta[-1], larger)
+        return Hamiltonian(self.written + larger.momenta[-1], larger)
 
     @property
     def is_separable(self) -> bool:
         """Whether H = K(p) + U(q) was shown; False also where it could not be decided."""
         return self._split is not None
 
-    @property
+    @cached_property
     def kinetic(self) -> sp.Expr:
-        """K(p) of H = K(p) + U(q).
+        """K(p) of H = K(p) + U(q), its sums written out.
 
         Raises:
             NotSeparableError: if H is not of that form.
+            FormulaError: if the sums have too many terms; see :attr:`written_kinetic`.
+        """
+        return self.space.written_out(self.written_kinetic)
+
+    @cached_property
+    def potential(self) -> sp.Expr:
+        """U(q) of H = K(p) + U(q), constants included, its sums written out.
+
+        Raises:
+            NotSeparableError: if H is not of that form.
+            FormulaError: if the sums have too many terms; see :attr:`written_potential`.
+        """
+        return self.space.written_out(self.written_potential)
+
+    @property
+    def written_kinetic(self) -> sp.Expr:
+        """K(p) of H = K(p) + U(q) with its sums as they are.
+
+        Raises:
+            NotSeparableError: if H is not of that form.
+
+        Example:
+            >>> from hamsym import PhaseSpace
+            >>> Hamiltonian("Sum((p[i]**2 + q[i]**2)/2, (i, 1, 9))", PhaseSpace.standard(9)).written_kinetic
+            Sum(p[i]**2/2, (i, 1, 9))
         """
         return self._require_split()[0]
 
     @property
-    def potential(self) -> sp.Expr:
-        """U(q) of H = K(p) + U(q), constants included.
+    def written_potential(self) -> sp.Expr:
+        """U(q) of H = K(p) + U(q), constants included, with its sums as they are.
 
         Raises:
             NotSeparableError: if H is not of that form.
@@ -229,9 +261,14 @@ class Hamiltonian(SpaceFunction):
     @cached_property
     def _terms(self) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
         """The sums of the terms in p only, in q only or constant, and in both."""
-        kinetic, potential, mixed = _sort_terms(self.expr, self.space)
+        kinetic, potential, mixed = sort_terms(self.written, self.space)
         if mixed != 0:
-            more_kinetic, more_potential, mixed = _sort_terms(sp.expand(mixed), self.space)
+            more_kinetic, more_potential, mixed = sort_terms(sp.expand(mixed), self.space)
+            kinetic, potential = kinetic + more_kinetic, potential + more_potential
+        if has_sums(mixed) and term_count(mixed) <= _FEW:
+            more_kinetic, more_potential, mixed = sort_terms(
+                sp.expand(self.space.written_out(mixed)), self.space
+            )
             kinetic, potential = kinetic + more_kinetic, potential + more_potential
         return kinetic, potential, mixed
 
@@ -246,6 +283,8 @@ class Hamiltonian(SpaceFunction):
         kinetic, potential, mixed = self._terms
         if mixed == 0:
             return kinetic, potential
+        if has_sums(mixed):
+            return None
         # d²H/dq dp = 0 for every pair is the definition of separable; it catches what expansion does not.
         for q in self.space.coordinates:
             for p in self.space.momenta:
@@ -256,16 +295,6 @@ class Hamiltonian(SpaceFunction):
             return None
         rest = mixed.subs(at_q)
         return kinetic + rest - rest.subs(at_p), potential + mixed.subs(at_p)
-
-
-def _sort_terms(expr: sp.Expr, space: Space) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
-    coordinates, momenta = set(space.coordinates), set(space.momenta)
-    sums: tuple[list[sp.Expr], list[sp.Expr], list[sp.Expr]] = ([], [], [])
-    for term in sp.Add.make_args(expr):
-        names = term.free_symbols
-        place = 1 if not names & momenta else 0 if not names & coordinates else 2
-        sums[place].append(term)
-    return sp.Add(*sums[0]), sp.Add(*sums[1]), sp.Add(*sums[2])
 
 
 def _finite_point(expr: sp.Expr, symbols: tuple[sp.Symbol, ...]) -> dict[sp.Symbol, sp.Rational] | None:

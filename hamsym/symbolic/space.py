@@ -27,6 +27,7 @@ from hamsym.symbolic.formula.names import (
     shown_names,
 )
 from hamsym.symbolic.formula.parser import parse_with_domain
+from hamsym.symbolic.sums import Families, read_sums, require_sums, written_out
 
 _ASSUMPTIONS: dict[str, dict[str, bool]] = {"real": {"real": True}, "positive": {"positive": True}}
 
@@ -89,6 +90,11 @@ class Space(ABC):
         everything = [*self.coordinates, *self.momenta, *([self.time] if self.time is not None else [])]
         return {s.name: s for s in [*everything, *self.parameters.values()]}
 
+    @cached_property
+    def families(self) -> Families:
+        """The names with numbers: what subscripts in sums mean."""
+        return Families(self.coordinates, self.momenta, tuple(self.parameters.values()))
+
     @property
     def variables(self) -> tuple[sp.Symbol, ...]:
         """The phase-space variables, coordinates first."""
@@ -118,7 +124,8 @@ class Space(ABC):
             if name in self.symbols or name in self.function_arity:
                 raise SpaceError(f"the name {name!r} is used twice")
         space = copy.copy(self)
-        space.__dict__.pop("symbols", None)  # computed from what changes now
+        for computed in ("symbols", "families"):  # from what changes now
+            space.__dict__.pop(computed, None)
         space.parameters = self.parameters | {n: _symbol(n, kind) for n, kind in more.items()}
         space.assumptions = self.assumptions | more
         return space
@@ -156,7 +163,7 @@ class Space(ABC):
         return expression, domain
 
     def express(self, expression: object) -> sp.Expr:
-        """Return text, a number or a sympy expression as an expression in this space's own symbols.
+        """Return text, a number or a sympy expression as an expression in this space's own symbols, sums written out.
 
         Symbols and undefined functions of a sympy expression are matched by name, so
         ``sympy.symbols("q1 p1")`` without assumptions works.
@@ -172,18 +179,65 @@ class Space(ABC):
             >>> PhaseSpace.standard(1).express(0.5 * sympy.Symbol("q1") ** 2)
             q1**2/2
         """
-        if isinstance(expression, str):
-            return self.parse(expression)
         if hasattr(expression, "expr") and hasattr(expression, "space"):
             expression = expression.expr
+        return self.written_out(self.written(expression))
+
+    def written(self, expression: object) -> sp.Expr:
+        """Return the expression of :meth:`express` with its sums as they are.
+
+        ``q[i]``, sympy's ``IndexedBase("q")[i]``, is the symbol named ``q`` followed by the number i; ``q[i, j]`` that named
+        ``q``, i, ``_``, j.
+
+        Arguments:
+            expression: as for :meth:`express`.
+
+        Raises:
+            FormulaError: as :meth:`express`, and for subscripts outside of the space.
+
+        Example:
+            >>> from sympy import IndexedBase, Sum, Symbol
+            >>> i, p = Symbol("i"), IndexedBase("p")
+            >>> PhaseSpace.standard(64).written(Sum(p[i]**2/2, (i, 1, 64)))
+            Sum(p[i]**2/2, (i, 1, 64))
+        """
+        if isinstance(expression, str):
+            return self.parse(expression)
+        if hasattr(expression, "written") and hasattr(expression, "space"):
+            expression = expression.written
+        elif hasattr(expression, "expr") and hasattr(expression, "space"):
+            expression = expression.expr
         if isinstance(expression, sp.Expr):
-            return admitted(expression, self.symbols, self.functions, self.function_arity)
+            if not expression.has(sp.Sum, sp.Indexed):
+                return admitted(expression, self.symbols, self.functions, self.function_arity)
+            read = read_sums(expression, self.symbols, self.families, self._admit)
+            require_sums(read, self.families)
+            return read
         if isinstance(expression, numbers.Real) and not isinstance(expression, bool):
             return exact_number(expression)
         raise FormulaError(
             f"a formula is text or a sympy expression, not {type(expression).__name__}; "
             "pass for example 'q1*p2 - q2*p1'"
         )
+
+    def written_out(self, expression: sp.Expr) -> sp.Expr:
+        """Return an expression of this space with its sums term by term.
+
+        Arguments:
+            expression: what :meth:`written` or :meth:`parse` gives.
+
+        Raises:
+            FormulaError: if there are too many terms.
+
+        Example:
+            >>> space = PhaseSpace.standard(3)
+            >>> space.written_out(space.parse("Sum(q[i], (i, 1, 3))**2"))
+            (q1 + q2 + q3)**2
+        """
+        return written_out(expression, self.families)
+
+    def _admit(self, expression: sp.Expr, symbols: Mapping[str, sp.Symbol]) -> sp.Expr:
+        return admitted(expression, symbols, self.functions, self.function_arity)
 
     def express_with_domain(self, expression: object) -> tuple[sp.Expr, Domain]:
         """Return the expression of :meth:`express`, and what it forgot of the domain of the formula as written.
@@ -195,9 +249,26 @@ class Space(ABC):
             >>> PhaseSpace.standard(1).express_with_domain("q1**2/q1")
             (q1, Domain(positive=(), nonzero=(q1,)))
         """
+        if hasattr(expression, "expr") and hasattr(expression, "space"):
+            return self.express(expression), getattr(expression, "domain", Domain())
+        written, domain = self.written_with_domain(expression)
+        return self.written_out(written), self.domain_written_out(domain)
+
+    def written_with_domain(self, expression: object) -> tuple[sp.Expr, Domain]:
+        """Return the expression and the domain of :meth:`express_with_domain` with their sums as they are.
+
+        Example:
+            >>> space = PhaseSpace.standard(5)
+            >>> space.written_with_domain("Sum(q[i]**2/q[i], (i, 1, 5))")
+            (Sum(q[i], (i, 1, 5)), Domain(positive=(), nonzero=((q[i], (i, 1, 5)),)))
+        """
         if isinstance(expression, str):
             return self.parse_with_domain(expression)
-        return self.express(expression), getattr(expression, "domain", Domain())
+        return self.written(expression), getattr(expression, "_written_domain", Domain())
+
+    def domain_written_out(self, domain: Domain) -> Domain:
+        """Return a domain without indices: of conditions for each term of a sum, all."""
+        return domain
 
     @abstractmethod
     def to_dict(self) -> dict[str, object]:

@@ -1,0 +1,176 @@
+"""Sums written out term by term, and counted without that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sympy as sp
+
+from hamsym.errors import FormulaError
+from hamsym.symbolic.sums.affine import Affine
+from hamsym.symbolic.sums.families import Families
+from hamsym.symbolic.sums.ranges import Ranges
+
+#: Terms up to which sums are written out.
+MOST_WRITTEN_OUT = 50_000
+
+
+def has_sums(expression: sp.Basic) -> bool:
+    """Tell whether an expression contains sums.
+
+    Example:
+        >>> i, q = sp.Symbol("i", integer=True), sp.IndexedBase("q")
+        >>> has_sums(sp.Sum(q[i], (i, 1, 3)) + 1), has_sums(sp.Symbol("q1"))
+        (True, False)
+    """
+    return expression.has(sp.Sum)
+
+
+def outermost_sums(expression: sp.Basic) -> list[sp.Sum]:
+    """Return the different sums of an expression that stand in no other, in its order.
+
+    Example:
+        >>> i, q = sp.Symbol("i", integer=True), sp.IndexedBase("q")
+        >>> outermost_sums(1 + 2*sp.Sum(q[i], (i, 1, 3)))
+        [Sum(q[i], (i, 1, 3))]
+    """
+    found: dict[sp.Sum, None] = {}
+    stack = [expression]
+    seen = set()
+    while stack:
+        e = stack.pop()
+        if e in seen:
+            continue
+        seen.add(e)
+        if isinstance(e, sp.Sum):
+            found[e] = None
+        elif e.args and e.has(sp.Sum):
+            stack.extend(reversed(e.args))
+    return list(found)
+
+
+def term_count(expression: sp.Expr) -> int:
+    """Return how many terms the expression has when its sums are written out; nothing is written out for that.
+
+    Terms of every sum are counted, those inside of functions, powers and products too.
+
+    Example:
+        >>> i, j = sp.symbols("i j", integer=True)
+        >>> q = sp.IndexedBase("q")
+        >>> term_count(sp.Sum((q[i] - q[j])**2, (j, i + 1, 1000), (i, 1, 1000)) + sp.Sum(q[i], (i, 1, 10))**2)
+        499510
+    """
+    if not has_sums(expression):
+        return len(sp.Add.make_args(expression))
+    total = 0
+    for part in sp.Add.make_args(expression):
+        sums = outermost_sums(part)
+        total += sum(_count(s, ()) for s in sums) if sums else 1
+    return total
+
+
+def _count(total: sp.Sum, outer: tuple) -> int:
+    limits = (*total.limits, *outer)
+    count = Ranges.of(sp.Sum(1, *limits)).count
+    inner = [part for part in sp.Add.make_args(total.function) if has_sums(part)]
+    if not inner:
+        return count
+    plain = len(sp.Add.make_args(total.function)) > len(inner)
+    return count * plain + sum(_count(s, limits) for part in inner for s in outermost_sums(part))
+
+
+def written_out(expression: sp.Expr, families: Families, most: int = MOST_WRITTEN_OUT) -> sp.Expr:
+    """Return an expression with its sums term by term, in the plain symbols of a space.
+
+    Arguments:
+        expression: a written form, as a space reads it.
+        families: ``space.families``.
+        most: terms up to which it is done.
+
+    Raises:
+        FormulaError: if there are more.
+
+    Example:
+        >>> from hamsym import PhaseSpace
+        >>> space = PhaseSpace.standard(4)
+        >>> written_out(space.parse("Sum((q[i + 1] - q[i])**2, (i, 1, 3))"), space.families)
+        (-q1 + q2)**2 + (-q2 + q3)**2 + (-q3 + q4)**2
+    """
+    if not has_sums(expression):
+        return expression
+    count = term_count(expression)
+    if count > most:
+        raise FormulaError(
+            f"the sums have {count} terms, and at most {most} are written out one by one. Simulation and sampling keep "
+            "sums as they are (H.written); for proofs and symbolic work take a smaller size"
+        )
+    return _written_out(expression, families)
+
+
+def _written_out(expression: sp.Expr, families: Families) -> sp.Expr:
+    sums = outermost_sums(expression)
+    if not sums:
+        return expression
+    return expression.xreplace({s: sp.Add(*instances(s.function, Ranges.of(s), families)) for s in sums})
+
+
+def instances(body: sp.Expr, ranges: Ranges, families: Families) -> list[sp.Expr]:
+    """Return an expression in indices for all their values, the sums inside of it written out.
+
+    Example:
+        >>> from hamsym import PhaseSpace
+        >>> space = PhaseSpace.standard(3)
+        >>> total = space.parse("Sum(q[i]*q[i + 1], (i, 1, 2))")
+        >>> instances(total.function, Ranges.of(total), space.families)
+        [q1*q2, q2*q3]
+    """
+    indices = ranges.indices
+    subscripted = {
+        e: (
+            families.find(e.base.label.name, len(e.indices)).symbols,
+            [_subscript(s, indices) for s in e.indices],
+        )
+        for e in body.atoms(sp.Indexed)
+        if all(s.free_symbols <= set(indices) for s in e.indices)
+    }
+    as_numbers = [i for i in indices if _occurs(i, body)]
+    nested = has_sums(body)
+    found = []
+    for values in ranges.values():
+        replace: dict[sp.Basic, sp.Basic] = {
+            e: symbols[tuple(s.at(values) for s in subscripts)]
+            for e, (symbols, subscripts) in subscripted.items()
+        }
+        replace.update({i: sp.Integer(values[i]) for i in as_numbers})
+        term = body.xreplace(replace)
+        found.append(_written_out(term, families) if nested else term)
+    return found
+
+
+def _subscript(expression: sp.Expr, indices: tuple[sp.Symbol, ...]) -> Affine:
+    return Affine.of(expression, indices)
+
+
+def _occurs(index: sp.Symbol, body: sp.Expr) -> bool:
+    """Tell whether an index occurs outside of subscripts of its own sum, or in an inner sum."""
+    stack: list[sp.Basic] = [body]
+    while stack:
+        e = stack.pop()
+        if e == index:
+            return True
+        if isinstance(e, sp.Sum):
+            if e.has(index):
+                return True
+        elif not isinstance(e, sp.Indexed):
+            stack.extend(e.args)
+    return False
+
+
+def concrete(values: Mapping[sp.Symbol, int], expression: sp.Expr, families: Families) -> sp.Expr:
+    """Return an expression in indices for one value of each of them."""
+    replace: dict[sp.Basic, sp.Basic] = {}
+    for e in expression.atoms(sp.Indexed):
+        numbers = tuple(Affine.of(s, values).at(values) for s in e.indices)
+        replace[e] = families.symbol(e.base.label.name, numbers)
+    replace.update({i: sp.Integer(n) for i, n in values.items()})
+    return expression.xreplace(replace)
