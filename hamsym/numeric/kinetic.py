@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import sympy as sp
 
 from hamsym.symbolic.formula.derivative import derivative
@@ -24,6 +26,7 @@ def kinetic_hessian(H: Hamiltonian) -> list[list[sp.Expr]] | None:
     return None if any(entry.free_symbols & set(momenta) for row in hessian for entry in row) else hessian
 
 
+@lru_cache(maxsize=128)  # asked at every simulation; the derivatives take as long as a small one
 def has_constant_mass(H: Hamiltonian) -> bool:
     """Whether H = K(p) + U(q) where K was seen to be quadratic in p, with coefficients that time does not change.
 

@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple
+from functools import lru_cache
 
 import numpy as np
 import sympy as sp
@@ -159,9 +160,15 @@ def sampling_kernels(H: Hamiltonian) -> Kernels:
 
 
 def _kernels(H: Hamiltonian, kind: str, write: Callable[[], str]) -> Kernels:
+    return Kernels((*_identity(H), kind), lambda: _HEADER + write())
+
+
+@lru_cache(maxsize=128)  # asked at every simulation, and slow
+def _identity(H: Hamiltonian) -> tuple[str, ...]:
+    """Texts that tell a Hamiltonian from all others."""
     space = H.space
     names = [f"{n}:{s.assumptions0.get('positive')}" for n, s in space.symbols.items()]
-    return Kernels((sp.srepr(H.expr), repr(space), *names, kind), lambda: _HEADER + write())
+    return sp.srepr(H.expr), repr(space), *names
 
 
 def _step_source(H: Hamiltonian, method: Method, compensated: bool) -> StepSource:
