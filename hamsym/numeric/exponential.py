@@ -53,7 +53,7 @@ def _rest(x: float, n: float) -> float:
 @inlined
 def _even(z: float) -> float:
     """(cosh r - 1)/r² of z = r², for |r| ≤ ln 2/2."""
-    s = fma(2.762007587998348e-07, z, 2.4801521322368692e-05)
+    s: float = fma(2.762007587998348e-07, z, 2.4801521322368692e-05)
     c: float = fma(fma(fma(s, z, 0.0013888888917196719), z, 0.041666666666624164), z, 0.5000000000000001)
     return c
 
@@ -61,7 +61,7 @@ def _even(z: float) -> float:
 @inlined
 def _odd(z: float) -> float:
     """(sinh r - r)/r³ of z = r², for |r| ≤ ln 2/2."""
-    s = fma(2.510037583256132e-08, z, 2.7557268480310024e-06)
+    s: float = fma(2.510037583256132e-08, z, 2.7557268480310024e-06)
     c: float = fma(fma(fma(s, z, 0.00019841269863040545), z, 0.008333333333330065), z, 0.16666666666666669)
     return c
 
@@ -85,7 +85,7 @@ def exp(x: float) -> float:
     x = 710.0 if x > 710.0 else x
     t = _whole(x)
     n = t - _MAGIC
-    half = bits_of(fma(0.5, n, _MAGIC))
+    half: int = bits_of(fma(0.5, n, _MAGIC))
     y = (1.0 + _growth(_rest(x, n))) * _power_of_two(half)
     return y * _power_of_two(bits_of(t) - half)
 

@@ -23,7 +23,7 @@ from hamsym.numeric.cache import Kernels
 from hamsym.numeric.codegen import Arguments, depends_on_time, separable_source
 from hamsym.numeric.implicit import gauss_source
 from hamsym.numeric.lanes import define, indent, lane_loops
-from hamsym.numeric.meanings import careful, has_gaps, meanings
+from hamsym.numeric.meanings import careful, has_gaps, meanings, used_functions
 from hamsym.numeric.methods import Doubled, Gauss, Method, Splitting
 from hamsym.numeric.nonseparable import doubled_source
 from hamsym.numeric.splitting import splitting_source
@@ -31,7 +31,7 @@ from hamsym.numeric.step import StepSource
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
 #: Ranges of trajectories that begin at multiples of this are cut into whole SIMD blocks.
-BLOCK = 48
+BLOCK = 96
 #: Steps written out in one pass; chains of eight lanes interleaved in it to hide each other's latency, and more where
 #: there are roots or quotients.  Long formulas fill the processor without, and would compile for long.
 _UNROLLS, _CHAIN, _CHAINS, _SLOW_CHAINS, _LONG = (10, 5), 8, 2, 3, 60
@@ -218,8 +218,9 @@ def _stepping_source(H: Hamiltonian, source: StepSource, retry: bool, unroll: in
     ]
     constants = [f"{name} = {value}" for name, value in source.constants.items()]
     if source.has_lanes:
-        is_long = unroll == 1 or source.functions.count("\n") > _LONG
-        chains = 1 if is_long else _SLOW_CHAINS if _SLOW.search(source.functions) else _CHAINS
+        chains = _chains(source.functions)
+        is_long = unroll == 1 or chains == 1
+        chains = 1 if is_long else chains
         lanes, unroll = (max(_CHAIN * chains, _LANES), 1 if is_long else max(1, unroll // source.stages))
         block = lane_loops(source, variables, start, kept, step, unroll, chains, lanes)
         width, scratch = lanes // chains, lanes * len(kept)
@@ -244,6 +245,17 @@ def _stepping_source(H: Hamiltonian, source: StepSource, retry: bool, unroll: in
             ),
         ]
     )
+
+
+def _chains(functions: str) -> int:
+    """How many chains of lanes hide each other's latency best, as measured: few operations leave room for many."""
+    stepped = "\n\n".join(f for f in functions.split("\n\n") if "def potential(" not in f)
+    calls = sum(stepped.count(f"= {f}(") for f in used_functions(stepped))
+    if functions.count("\n") > _LONG or calls > 4:
+        return 1
+    if calls == 1:
+        return 3 if "/" in stepped else 4
+    return _SLOW_CHAINS if not calls and _SLOW.search(functions) else _CHAINS
 
 
 def _sampling_source(H: Hamiltonian) -> str:
