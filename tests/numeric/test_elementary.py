@@ -219,7 +219,7 @@ def test_loops_over_functions_become_vector_instructions(tmp_path, monkeypatch, 
     H = hs.Hamiltonian(f"p1**2/2 + {potential}", hs.PhaseSpace.standard(1))
     kernels = stepping_kernels(H, method_named("leapfrog"), work=1.0)
     state = np.ones((64, 1))
-    kernels.block(
+    kernels.module.block(
         state, state, *np.empty((2, 64, 2, 1)), np.empty(kernels.SCRATCH), 0, 64, 0.0, 0.1, 1, kernels.WIDTH
     )
     block = kernels.module.block
