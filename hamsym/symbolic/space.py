@@ -27,7 +27,15 @@ from hamsym.symbolic.formula.names import (
     shown_names,
 )
 from hamsym.symbolic.formula.parser import parse_with_domain
-from hamsym.symbolic.sums import Families, read_sums, require_sums, written_out
+from hamsym.symbolic.sums import (
+    Families,
+    each_written_out,
+    has_sums,
+    outermost,
+    read_sums,
+    require_sums,
+    written_out,
+)
 
 _ASSUMPTIONS: dict[str, dict[str, bool]] = {"real": {"real": True}, "positive": {"positive": True}}
 
@@ -158,7 +166,11 @@ class Space(ABC):
             >>> PhaseSpace.standard(1).parse_with_domain("sqrt(q1)**2 + q1/q1")
             (q1 + 1, Domain(positive=(q1,), nonzero=(q1,)))
         """
-        expression, domain = parse_with_domain(text, self.symbols, self.functions, self.function_arity)
+        expression, domain = parse_with_domain(
+            text, self.symbols, self.functions, self.function_arity, self.families
+        )
+        if has_sums(expression):
+            return self.written(expression), domain
         require_formula(expression, self.symbols, self.function_arity)  # sympy may have evaluated it to more
         return expression, domain
 
@@ -208,7 +220,7 @@ class Space(ABC):
         elif hasattr(expression, "expr") and hasattr(expression, "space"):
             expression = expression.expr
         if isinstance(expression, sp.Expr):
-            if not expression.has(sp.Sum, sp.Indexed):
+            if next(outermost(expression, sp.Sum, sp.Indexed), None) is None:
                 return admitted(expression, self.symbols, self.functions, self.function_arity)
             read = read_sums(expression, self.symbols, self.families, self._admit)
             require_sums(read, self.families)
@@ -267,8 +279,16 @@ class Space(ABC):
         return self.written(expression), getattr(expression, "_written_domain", Domain())
 
     def domain_written_out(self, domain: Domain) -> Domain:
-        """Return a domain without indices: of conditions for each term of a sum, all."""
-        return domain
+        """Return a domain without indices: of conditions for each term of a sum, all.
+
+        Raises:
+            FormulaError: if there are too many.
+        """
+        positive, nonzero = (
+            tuple(e for condition in some for e in each_written_out(condition, self.families))
+            for some in (domain.positive, domain.nonzero)
+        )
+        return Domain(positive, nonzero)
 
     @abstractmethod
     def to_dict(self) -> dict[str, object]:

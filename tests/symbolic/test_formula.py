@@ -298,7 +298,7 @@ def test_the_invariant_of_lewis_and_riesenfeld_is_written_as_text():
         ("V'", "prime"), ("V''x", "prime"), ("'x'", "prime"), ("f'x'", "prime"), ("sin'(x)", "'sin' is none"),
         ("x'(y)", "only undefined functions"), ("2'(x)", "operator is missing"), ("W'(x, y)", r"2 arguments; write W'\[1, 0\]"),
         ("V'[1, 1](x)", "1 argument; write V'"), ("V'[30](x)", "order"), ("V'[999](x)", "order"), ("V'[-1](x)", "prime"),
-        ("V'[](x)", "prime"), ("x[1]", "lists"), ("V'(x, y)", "takes 1 argument, not 2"),
+        ("V'[](x)", "prime"), ("x[1]", "no symbols x followed by numbers"), ("2*[1]", "lists"), ("V'(x, y)", "takes 1 argument, not 2"),
     ],
 )  # fmt: skip
 def test_primes_elsewhere_are_refused(text, message):

@@ -35,8 +35,10 @@ REMEDIES: dict[str, str] = {
 }  # fmt: skip
 #: Constants by name; Euler's number is written exp(1).
 CONSTANTS: dict[str, sp.Expr] = {"pi": sp.pi}
+#: What adds up a summand over ranges of indices, as in ``Sum(q[i]*p[i], (i, 1, 3))``.
+SUM = "Sum"
 #: Names that cannot be declared: they mean something else or nothing finite and real.
-RESERVED = frozenset({*CONSTANTS, "nan", "oo", "zoo", "inf", "I"})
+RESERVED = frozenset({*CONSTANTS, "nan", "oo", "zoo", "inf", "I", SUM})
 #: Names of what is no finite number.
 NOT_FINITE = frozenset({"nan", "oo", "zoo", "inf", "NaN", "Infinity"})
 #: Functions that have no derivative somewhere, where brackets with them are not defined.

@@ -6,11 +6,13 @@ The grammar is Python's arithmetic::
     product = ["-"] signed (("*" | "/") signed)*
     signed  = ("+" | "-") signed | power
     power   = atom ["**" signed]
-    atom    = number | name | name [order] "(" sum ("," sum)* ")" | "(" sum ")"
+    atom    = number | name | name [order] "(" sum ("," sum)* ")" | "(" sum ")" | name "[" sum ("," sum)* "]" | total
     order   = "'"+ | "'[" digits ("," digits)* "]"
+    total   = "Sum" "(" sum ("," "(" index "," sum "," sum ")")+ ")"
 
 but for the orders of derivatives of undefined functions: ``V''(x)``, and ``W'[1, 0](x, y)`` for the derivative of W by
-its first argument.
+its first argument; and for sums over indices, ``Sum(q[i]*p[i], (i, 1, 3))``, in which ``q[i]`` is the name q with the number i:
+q1, q2, q3.  Inner ranges stand first, and may depend on outer indices: ``Sum(f, (j, i + 1, 9), (i, 1, 9))``.
 
 Integer quotients and decimal literals are exact (``0.1`` is 1/10).  ``x**(a/b)`` is the principal real
 power.  Everything is bounded *before* sympy sees it: length, nesting, digits, exponents (also after nested
@@ -20,9 +22,11 @@ powers merge) and the number of terms an expansion would have.
 from __future__ import annotations
 
 import difflib
+import itertools
 import keyword
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
 from functools import partial
 from typing import NoReturn
@@ -34,12 +38,25 @@ from hamsym.errors import FormulaError, did_you_mean
 from hamsym.symbolic.formula.applied import applied_derivative, order_text, read_orders
 from hamsym.symbolic.formula.bounds import MAX_NUMBER_BITS, Bounds, Value
 from hamsym.symbolic.formula.constants import combined, function_size, rational_size
-from hamsym.symbolic.formula.domain import Domain
-from hamsym.symbolic.formula.language import CONSTANTS, DEFINED, FUNCTIONS, NOT_FINITE, NOT_SMOOTH, REMEDIES
+from hamsym.symbolic.formula.domain import Domain, for_each, of_each
+from hamsym.symbolic.formula.language import (
+    CONSTANTS,
+    DEFINED,
+    FUNCTIONS,
+    NOT_FINITE,
+    NOT_SMOOTH,
+    REMEDIES,
+    SUM,
+)
 from hamsym.symbolic.formula.tokens import MAX_DEPTH, Token, tokenize
+from hamsym.symbolic.sums.affine import Affine
+from hamsym.symbolic.sums.families import Families
+from hamsym.symbolic.sums.reading import index_symbol, require_index, stand_in, subscripted
 
 #: The highest derivative of an undefined function.
 MAX_ORDER = 20
+#: Indices around one summand.
+MOST_INDICES = 8
 
 
 def parse(
@@ -47,6 +64,7 @@ def parse(
     symbols: Mapping[str, sp.Symbol],
     functions: Mapping[str, Callable[..., sp.Expr]] | None = None,
     arity: Mapping[str, int] | None = None,
+    families: Families | None = None,
 ) -> sp.Expr:
     """Turn text into a sympy expression in the given names.
 
@@ -55,6 +73,7 @@ def parse(
         symbols: declared names and their symbols.
         functions: declared undefined functions.
         arity: their numbers of arguments.
+        families: what subscripts mean; None takes the names in ``symbols``.
 
     Returns:
         A finite real-valued sympy expression with exact numbers.
@@ -67,7 +86,7 @@ def parse(
         >>> parse("0.5*q**2 + q/3", {"q": q})
         q**2/2 + q/3
     """
-    return parse_with_domain(text, symbols, functions, arity)[0]
+    return parse_with_domain(text, symbols, functions, arity, families)[0]
 
 
 def parse_with_domain(
@@ -75,6 +94,7 @@ def parse_with_domain(
     symbols: Mapping[str, sp.Symbol],
     functions: Mapping[str, Callable[..., sp.Expr]] | None = None,
     arity: Mapping[str, int] | None = None,
+    families: Families | None = None,
 ) -> tuple[sp.Expr, Domain]:
     """Return the expression of :func:`parse` and the part of the formula's domain that the expression forgot.
 
@@ -87,14 +107,15 @@ def parse_with_domain(
     """
     if not isinstance(text, str):
         raise FormulaError(f"a formula is text, not {type(text).__name__}")
-    parser = _Parser(text, symbols, functions or {}, arity or {})
+    parser = _Parser(text, symbols, functions or {}, arity or {}, families)
     expr = parser.formula()
     roots, logs = expr.atoms(sp.Pow), expr.atoms(sp.log)
     kept = {r.base for r in roots if not r.exp.is_integer} | {a.args[0] for a in logs}
     denominators = {d for r in roots if r.exp.is_negative for d in (r.base, 1 / r)}
+    positive, nonzero = (parser.with_sums(some) for some in (parser.positive, parser.nonzero))
     return expr, Domain(
-        tuple(e for e in parser.positive if e not in kept),
-        tuple(e for e in parser.nonzero if e not in denominators),
+        tuple(e for e in positive if of_each(e) not in kept),
+        tuple(e for e in nonzero if of_each(e) not in denominators),
     )
 
 
@@ -108,15 +129,24 @@ class _Parser(Bounds):
         symbols: Mapping[str, sp.Symbol],
         functions: Mapping[str, Callable[..., sp.Expr]],
         arity: Mapping[str, int],
+        families: Families | None = None,
     ) -> None:
         super().__init__(text)
         self.symbols, self.functions, self.arity = symbols, functions, arity
+        self.families = families or Families(tuple(symbols.values()), (), ())
         self.tokens = tokenize(text)
         self.at = 0
         self.depth = 0
+        #: Indices by name, and symbols that stand for sums and subscripted names while they are worked with.
+        self.indices: dict[str, sp.Symbol] = {}
+        self.meant: dict[sp.Symbol, sp.Expr] = {}
 
     def formula(self) -> sp.Expr:
-        return self._whole().expr
+        return self._whole().expr.xreplace(self.meant)
+
+    def with_sums(self, conditions: Iterable[sp.Basic]) -> list[sp.Basic]:
+        """Return conditions with the sums that symbols stood for."""
+        return [e.xreplace(self.meant) for e in conditions]
 
     def _whole(self) -> Value:
         """Read everything to the end."""
@@ -125,6 +155,8 @@ class _Parser(Bounds):
         if token.kind != "end":
             if token.text == ")":
                 self._fail("this parenthesis closes nothing", token.position)
+            if token.text in "[]":
+                self._fail("brackets follow a name, as in q[1]", token.position)
             if token.text == ",":
                 self._fail("a formula is one expression; the comma separates nothing", token.position)
             self._fail(
@@ -204,7 +236,9 @@ class _Parser(Bounds):
             return Value(number, 1, rational_size(number))
         if token.kind == "name":
             orders = self._orders(token)
-            return self._call(token, orders) if self._take("(") else self._name(token)
+            if self._take("("):
+                return self._total(token) if token.text == SUM else self._call(token, orders)
+            return self._subscripted(token) if self._take("[") else self._name(token)
         if token.text == "(":
             self._enter(token.position)
             value = self._sum()
@@ -213,6 +247,10 @@ class _Parser(Bounds):
             return value
         if token.kind == "end":
             self._fail("the formula ends where a number, a name or '(' should follow", token.position)
+        if token.text == "[":
+            self._fail(
+                "lists are not part of a formula; subscripts follow a name, as in q[1]", token.position
+            )
         self._fail(f"a number, a name or '(' should stand where {token.text!r} is", token.position)
 
     def _orders(self, token: Token) -> tuple[int, ...]:
@@ -280,10 +318,122 @@ class _Parser(Bounds):
             remedy = f"; did you mean {' or '.join(close)}?" if close else f"; known: {', '.join(known)}"
         return f"the function {name!r} is not known{remedy}"
 
+    def _subscripted(self, token: Token) -> Value:
+        """Read the subscripts of a name; the opening bracket is taken already."""
+        subscripts = [self._affine()]
+        while self._take(","):
+            subscripts.append(self._affine())
+        closing = self.tokens[self.at]
+        if not self._take("]"):
+            self._fail("a bracket is not closed" if closing.kind == "end" else f"']' is missing before {closing.text!r}",
+                       token.position if closing.kind == "end" else closing.position)  # fmt: skip
+        with self._at(token.position):
+            return self._stand_in(subscripted(token.text, subscripts, self.families))
+
+    def _affine(self) -> Affine:
+        position = self.tokens[self.at].position
+        value = self._sum()
+        with self._at(position):
+            return Affine.of(value.expr, self.indices.values())
+
+    def _total(self, token: Token) -> Value:
+        """Read a sum over ranges of indices, these first; the opening parenthesis is taken already."""
+        starts, end = self._arguments()
+        if len(starts) < 2:
+            self._fail("a sum needs ranges, as in Sum(q[i]**2, (i, 1, 3))", token.position)
+        self._enter(token.position)
+        outer, limits = dict(self.indices), []
+        for start, stop in reversed(list(itertools.pairwise([*starts[1:], end + 1]))):
+            self.at = start
+            limits.append(self._range(stop - 1))
+        before = [set(some) for some in (self.positive, self.nonzero)]
+        self.at = starts[0]
+        body = self._sum().expr
+        if self.at != starts[1] - 1:
+            self._fail(
+                f"an operator is missing before {self.tokens[self.at].text!r}", self.tokens[self.at].position
+            )
+        self.at, self.indices = end + 1, outer
+        self.depth -= 1
+        limits.reverse()
+        for some, old in zip((self.positive, self.nonzero), before, strict=True):
+            self._for_each(some, old, limits)
+        with self._at(token.position):
+            return self._stand_in(sp.Sum(body.xreplace(self.meant), *limits))
+
+    def _arguments(self) -> tuple[list[int], int]:
+        """Return where the arguments of a call begin, and where it ends, among the tokens."""
+        starts, depth, at = [self.at], 0, self.at
+        while True:
+            token = self.tokens[at]
+            if token.kind == "end":
+                self._fail("a parenthesis is not closed", self.tokens[self.at - 1].position)
+            if token.kind == "op":
+                depth += (token.text in "([") - (token.text in ")]")
+                if depth < 0:
+                    return starts, at
+                if token.text == "," and depth == 0:
+                    starts.append(at + 1)
+            at += 1
+
+    def _range(self, end: int) -> tuple[sp.Symbol, sp.Expr, sp.Expr]:
+        """Read an index with its limits, up to a token, and let it be known."""
+        opened = self.tokens[self.at]
+        example = "a range is an index with its first and last value, as in (i, 1, 3)"
+        if not self._take("("):
+            self._fail(example, opened.position)
+        index = self.tokens[self.at]
+        self.at += 1
+        if index.kind != "name" or not self._take(","):
+            self._fail(example, opened.position)
+        with self._at(index.position):
+            require_index(index.text, {**self.symbols, **self.functions, **self.indices}, self.families)
+        if len(self.indices) >= MOST_INDICES:
+            self._fail(f"more than {MOST_INDICES} indices around one summand", index.position)
+        lower = self._affine()
+        if not self._take(","):
+            self._fail(example, opened.position)
+        upper = self._affine()
+        if not self._take(")") or self.at != end:
+            self._fail(example, opened.position)
+        symbol = index_symbol(index.text)
+        self.indices[index.text] = symbol
+        return symbol, lower.expression, upper.expression
+
+    def _for_each(self, conditions: dict[sp.Basic, None], old: set[sp.Basic], limits: list[tuple]) -> None:
+        """Say of new conditions in indices that they hold for all values of these."""
+        bound = {limit[0] for limit in limits}
+        for e in [e for e in conditions if e not in old]:
+            meant = e.xreplace(self.meant)
+            if meant.free_symbols & bound:
+                del conditions[e]
+                conditions[for_each(meant, limits)] = None
+
+    def _stand_in(self, e: sp.Expr) -> Value:
+        if isinstance(e, sp.Symbol):
+            return Value(e, 1)
+        symbol = stand_in(e)
+        self.meant[symbol] = e
+        return Value(symbol, 1)
+
+    @contextmanager
+    def _at(self, position: int) -> Iterator[None]:
+        """Give errors about sums their place."""
+        try:
+            yield
+        except FormulaError as error:
+            if error.position is not None:
+                raise
+            self._fail(str(error), position)
+
     def _name(self, token: Token) -> Value:
         name = token.text
+        if name in self.indices:
+            return Value(self.indices[name], 1)
         if name in self.symbols:
             return Value(self.symbols[name], 1)
+        if name == SUM:
+            self._fail("Sum is a function; write Sum(q[i]**2, (i, 1, 3))", token.position)
         if name in CONSTANTS:
             return Value(CONSTANTS[name], 1, float(CONSTANTS[name]))
         if name in FUNCTIONS or name in DEFINED or name in self.functions:

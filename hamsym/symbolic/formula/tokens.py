@@ -18,7 +18,7 @@ _TOKEN = re.compile(
     r"|(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)"
     r"|(?P<name>[A-Za-z_]\w*)"
     r"|(?P<order>(?<=\w)(?:'+|'\[\d{1,3}(?: *, *\d{1,3})*\])(?=\())"
-    r"|(?P<op>\*\*|[-+*/(),])",
+    r"|(?P<op>\*\*|[-+*/(),\[\]])",
     re.ASCII,
 )
 _REMEDIES = {
@@ -32,7 +32,6 @@ _REMEDIES = {
     "!": "write a product or a call instead",
     "'": "a prime differentiates an undefined function before its arguments, as in V'(x)",
     '"': "text is not part of a formula",
-    "[": "lists and indices are not part of a formula",
     "{": "braces are not part of a formula; group with ( )",
     ";": "a formula is one expression",
     ":": "a formula is one expression",
@@ -80,7 +79,7 @@ def tokenize(text: str) -> list[Token]:
             raise FormulaError(f"'//' is not part of a formula: {_REMEDIES['//']}", text, position)
         if kind == "number":
             _check_literal(found, text, position)
-        depth += (found == "(") - (found == ")")
+        depth += (found in "([") - (found in ")]")
         if depth > MAX_DEPTH:
             raise FormulaError(f"parentheses are nested more than {MAX_DEPTH} deep", text, position)
         if kind != "space":

@@ -1,7 +1,9 @@
 """Sums over subscripted names: read, checked, counted, written out, and laid out as loops."""
 
 from hamsym.symbolic.sums.checks import require_sums as require_sums
+from hamsym.symbolic.sums.expansion import each_written_out as each_written_out
 from hamsym.symbolic.sums.expansion import has_sums as has_sums
+from hamsym.symbolic.sums.expansion import outermost as outermost
 from hamsym.symbolic.sums.expansion import term_count as term_count
 from hamsym.symbolic.sums.expansion import written_out as written_out
 from hamsym.symbolic.sums.families import Access as Access

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import sympy as sp
 
@@ -23,30 +23,34 @@ def has_sums(expression: sp.Basic) -> bool:
         >>> has_sums(sp.Sum(q[i], (i, 1, 3)) + 1), has_sums(sp.Symbol("q1"))
         (True, False)
     """
-    return expression.has(sp.Sum)
+    return next(outermost(expression, sp.Sum), None) is not None
 
 
-def outermost_sums(expression: sp.Basic) -> list[sp.Sum]:
-    """Return the different sums of an expression that stand in no other, in its order.
+def outermost(expression: sp.Basic, *kinds: type[sp.Basic]) -> Iterator[sp.Basic]:
+    """Yield the different parts of some kinds that stand in no other such part, in the order of the expression.
+
+    Each part is looked at once, however often it occurs.
 
     Example:
         >>> i, q = sp.Symbol("i", integer=True), sp.IndexedBase("q")
-        >>> outermost_sums(1 + 2*sp.Sum(q[i], (i, 1, 3)))
+        >>> list(outermost(1 + 2*sp.Sum(q[i], (i, 1, 3)), sp.Sum))
         [Sum(q[i], (i, 1, 3))]
     """
-    found: dict[sp.Sum, None] = {}
+    seen: set[sp.Basic] = set()
     stack = [expression]
-    seen = set()
     while stack:
         e = stack.pop()
-        if e in seen:
-            continue
-        seen.add(e)
-        if isinstance(e, sp.Sum):
-            found[e] = None
-        elif e.args and e.has(sp.Sum):
-            stack.extend(reversed(e.args))
-    return list(found)
+        if e not in seen:
+            seen.add(e)
+            if isinstance(e, kinds):
+                yield e
+            elif e.args:
+                stack.extend(reversed(e.args))
+
+
+def outermost_sums(expression: sp.Basic) -> list[sp.Sum]:
+    """Return the different sums of an expression that stand in no other."""
+    return list(outermost(expression, sp.Sum))
 
 
 def term_count(expression: sp.Expr) -> int:
@@ -98,13 +102,17 @@ def written_out(expression: sp.Expr, families: Families, most: int = MOST_WRITTE
     """
     if not has_sums(expression):
         return expression
-    count = term_count(expression)
+    require_few(term_count(expression), most)
+    return _written_out(expression, families)
+
+
+def require_few(count: int, most: int = MOST_WRITTEN_OUT) -> None:
+    """Raise a FormulaError for sums with more terms than are written out."""
     if count > most:
         raise FormulaError(
             f"the sums have {count} terms, and at most {most} are written out one by one. Simulation and sampling keep "
             "sums as they are (H.written); for proofs and symbolic work take a smaller size"
         )
-    return _written_out(expression, families)
 
 
 def _written_out(expression: sp.Expr, families: Families) -> sp.Expr:
@@ -112,6 +120,24 @@ def _written_out(expression: sp.Expr, families: Families) -> sp.Expr:
     if not sums:
         return expression
     return expression.xreplace({s: sp.Add(*instances(s.function, Ranges.of(s), families)) for s in sums})
+
+
+def each_written_out(condition: sp.Basic, families: Families) -> list[sp.Expr]:
+    """Return a condition for each value of the indices that it is for.
+
+    Example:
+        >>> from hamsym import PhaseSpace
+        >>> space = PhaseSpace.standard(3)
+        >>> domain = space.parse_with_domain("Sum(q[i]/q[i], (i, 1, 3))")[1]
+        >>> each_written_out(domain.nonzero[0], space.families)
+        [q1, q2, q3]
+    """
+    if not isinstance(condition, sp.Tuple):
+        return [written_out(condition, families)]
+    body, *limits = condition.args
+    total = sp.Sum(body, *limits)
+    require_few(term_count(total))
+    return [e for e in instances(body, Ranges.of(sp.Sum(1, *limits)), families) if e.free_symbols]
 
 
 def instances(body: sp.Expr, ranges: Ranges, families: Families) -> list[sp.Expr]:

@@ -9,9 +9,8 @@ import sympy as sp
 from hamsym.errors import FormulaError
 from hamsym.symbolic.formula.language import CONSTANTS, DEFINED, FUNCTIONS, RESERVED, is_identifier
 from hamsym.symbolic.sums.affine import Affine
-from hamsym.symbolic.sums.expansion import has_sums
+from hamsym.symbolic.sums.expansion import has_sums, outermost
 from hamsym.symbolic.sums.families import Families
-from hamsym.symbolic.sums.ranges import Ranges
 
 #: Brings an expression without sums and subscripts to the symbols that are given by name.
 Admit = Callable[[sp.Expr, Mapping[str, sp.Symbol]], sp.Expr]
@@ -56,7 +55,7 @@ def _read(
     forth: dict[sp.Basic, sp.Basic] = {}
     back: dict[sp.Basic, sp.Basic] = {}
     known = {**symbols, **scope}
-    for node in _outermost(expression):
+    for node in outermost(expression, sp.Sum, sp.Indexed):
         read = (
             _sum(node, scope, symbols, families, admit)
             if isinstance(node, sp.Sum)
@@ -82,26 +81,10 @@ def stand_in(e: sp.Expr) -> sp.Symbol:
         kind = "positive" if e.is_positive else "real"
     else:
         body = e.function.xreplace({x: stand_in(x) for x in e.function.atoms(sp.Indexed)})
-        signs = ("positive", "negative", "nonnegative", "nonpositive")
-        known = (sign for sign in signs if not has_sums(body) and getattr(body, f"is_{sign}"))
-        kind = next(known, "real") if Ranges.of(e.func(1, *e.limits)).count else "zero"
+        has_terms = all((b - a).is_nonnegative for _, a, b in e.limits)
+        signs = ("positive", "negative", "nonnegative", "nonpositive")[0 if has_terms else 2 :]
+        kind = next((sign for sign in signs if not has_sums(body) and getattr(body, f"is_{sign}")), "real")
     return sp.Symbol(str(e), **{kind: True})
-
-
-def _outermost(expression: sp.Basic) -> list[sp.Basic]:
-    found: dict[sp.Basic, None] = {}
-    seen: set[sp.Basic] = set()
-    stack = [expression]
-    while stack:
-        e = stack.pop()
-        if e in seen:
-            continue
-        seen.add(e)
-        if isinstance(e, (sp.Sum, sp.Indexed)):
-            found[e] = None
-        else:
-            stack.extend(reversed(e.args))
-    return list(found)
 
 
 def _sum(

@@ -65,9 +65,9 @@ def summands(expression: sp.Expr, space: Space) -> list[Term]:
         >>> space = PhaseSpace.standard(4)
         >>> first, second = summands(space.parse("2*Sum((q[i + 1] - q[i])**2, (i, 1, 3)) + q1"), space)
         >>> first.expr, first.limits, first.count
-        (2*(-q[i] + q[i + 1])**2, [(i, 1, 3)], 3)
+        (2*(q[i + 1] - q[i])**2, [(i, 1, 3)], 3)
         >>> [(a.kind, a.offset, list(a.strides.values())) for a in first.accesses.values()]
-        [('q', -1, [1]), ('q', 0, [1])]
+        [('q', 0, [1]), ('q', -1, [1])]
         >>> second.expr, second.limits
         (q1, [])
     """
@@ -92,7 +92,7 @@ def auxiliaries(expression: sp.Expr, space: Space) -> tuple[sp.Expr, dict[sp.Sym
         >>> space = PhaseSpace.standard(9)
         >>> H = space.parse("Sum((q[i] - Sum(q[j], (j, 1, 9))/9)**2, (i, 1, 9)) + Sum(p[i], (i, 1, 9))**2")
         >>> auxiliaries(H, space)
-        (Sum 2**2 + Sum((-Sum 1/9 + q[i])**2, (i, 1, 9)), {Sum 1: Sum(q[j], (j, 1, 9)), Sum 2: Sum(p[i], (i, 1, 9))})
+        (Sum 1**2 + Sum((-Sum 2/9 + q[i])**2, (i, 1, 9)), {Sum 1: Sum(p[i], (i, 1, 9)), Sum 2: Sum(q[j], (j, 1, 9))})
     """
     taken: dict[sp.Sum, sp.Symbol] = {}
     variables = set(space.variables)
