@@ -86,7 +86,7 @@ ORDER = [
     ["hamsym.symbolic.integrals.basis"],
     ["hamsym.symbolic.integrals.search", "hamsym.symbolic.lie_names"],
     ["hamsym.symbolic.integrals.invariants", "hamsym.symbolic.algebra"],
-    ["hamsym.numeric.arguments", "hamsym.numeric.lowering"],
+    ["hamsym.numeric.arguments", "hamsym.numeric.threads", "hamsym.numeric.lowering"],
     ["hamsym.numeric.machine_code"],
     ["hamsym.numeric.cache"],
     ["hamsym.numeric.printing", "hamsym.numeric.elementary", "hamsym.numeric.kinetic"],

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import Any
+from collections.abc import Mapping
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,12 +14,12 @@ from hamsym.numeric.arguments import initial_states
 from hamsym.numeric.codegen import parameter_values
 from hamsym.numeric.methods import Method, method_for
 from hamsym.numeric.stepping import BLOCK, fill, stepping_kernels
+from hamsym.numeric.threads import run_in_threads, shares, worker_count
 from hamsym.numeric.trajectories import Trajectories
-from hamsym.progress import Bar
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
-#: Below this many trajectory steps a second thread costs more than it gives.
-_STEPS_PER_THREAD = 200_000
+#: Steps of trajectories of each Hamiltonian that were asked for so far.
+_MADE: WeakKeyDictionary[Hamiltonian, int] = WeakKeyDictionary()
 
 
 def simulate(
@@ -97,11 +95,12 @@ def simulate(
         )
     q, p = initial_states(q0, p0, len(H.space.coordinates))
     values = parameter_values(H.space, parameters, used=[H.expr])
-    workers = _thread_count(threads, len(q) * steps)
+    work = len(q) * steps
+    workers = worker_count(threads, work * scheme.evaluations * q.shape[1])
     kernels = stepping_kernels(
         H,
         scheme,
-        work=len(q) * steps,
+        work=_made_with(H, work),
         save_every=save_every,
         compensated=bool(compensated),
         strict=bool(strict),
@@ -109,7 +108,8 @@ def simulate(
 
     time = steps // save_every + 1
     try:
-        all_q, all_p = (np.empty((len(q), time, q.shape[1])) for _ in "qp")
+        # one piece of memory: the system keeps it for the next call where two would be given back and cleared again
+        all_q, all_p = np.empty((2, len(q), time, q.shape[1]))
     except (MemoryError, ValueError):
         size = 16 * len(q) * time * q.shape[1] / 1e9
         raise ParameterError(
@@ -123,37 +123,19 @@ def simulate(
     k = tuple(values.get(name, 0.0) for name in H.space.parameters)
     states = (q, p, result.q, result.p)
 
-    def run(first: int, last: int) -> int:
+    def run(first: int, last: int) -> None:
         fill(kernels, states, first, last, t0, dt, save_every, k)
-        return last - first
 
-    _run_all(run, _chunks(len(q), workers), workers, progress)
+    if workers > 1:  # compile now: an empty range does nothing else
+        scratch = np.empty(kernels.SCRATCH)
+        kernels.block(*states, scratch, 0, 0, t0, dt, save_every, kernels.WIDTH, *k)
+    ranges = shares(len(q), workers, BLOCK if kernels.WIDTH > 1 else 1)
+    run_in_threads(run, ranges, workers, progress)
     result.require_finite()
     return result
 
 
-def _thread_count(threads: int | None, work: int) -> int:
-    if threads is not None:
-        return integer("threads", threads, minimum=1)
-    return max(1, min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-                      work // _STEPS_PER_THREAD))  # fmt: skip
-
-
-def _chunks(batch: int, workers: int) -> list[tuple[int, int]]:
-    """Ranges of whole blocks, several for each thread so that they end together and progress can be shown."""
-    blocks = -(-batch // BLOCK)
-    size = max(1, blocks // (8 * workers)) * BLOCK
-    return [(first, min(first + size, batch)) for first in range(0, batch, size)]
-
-
-def _run_all(run: Any, chunks: Iterable[tuple[int, int]], workers: int, progress: bool) -> None:
-    chunks = list(chunks)
-    with Bar(progress, unit="trajectory", total=chunks[-1][1]) as bar:
-        if workers == 1 or len(chunks) == 1:
-            for chunk in chunks:
-                bar.update(run(*chunk))
-            return
-        bar.update(run(*chunks[0]))  # compiles once, before the threads start
-        with ThreadPoolExecutor(workers) as pool:
-            for future in as_completed([pool.submit(run, *chunk) for chunk in chunks[1:]]):
-                bar.update(future.result())
+def _made_with(H: Hamiltonian, steps: int) -> int:
+    """Count so many steps more, and return the count: many small runs deserve the faster code as one large one does."""
+    _MADE[H] = _MADE.get(H, 0) + steps
+    return _MADE[H]
