@@ -76,6 +76,7 @@ class Kernels:
     def __init__(self, key: tuple[str, ...], write: Callable[[], str]) -> None:
         name = _name_of(key)
         self._generated, self._write = _GENERATED.setdefault(name, _Generated(name)), write
+        self._generated.archive(write)  # so that a formula without numbers is refused here
 
     @property
     def module(self) -> ModuleType:
@@ -216,7 +217,7 @@ def _versions() -> tuple[str, ...]:
     import hamsym
 
     own, here = hashlib.sha256(), Path(__file__).parent
-    for file in sorted([*here.glob("*.py"), *(here.parent / "symbolic").rglob("*.py")]):
+    for file in sorted([*here.rglob("*.py"), *(here.parent / "symbolic").rglob("*.py")]):
         own.update(file.read_bytes())
     return (hamsym.__version__, sympy.__version__, platform.python_version(), own.hexdigest())
 
