@@ -42,6 +42,8 @@ class Diagnostics:
         swap_rates: mean exchange probability of neighbouring rungs.
         step_sizes: leapfrog step of each rung.
         leapfrog_steps: largest number of leapfrog steps in a trajectory.
+        held: number of directions along which U does not change, such as a common translation of particles; the samples
+            are those of the density with the centre of mass along them at zero.
         warnings: what a careful reader should know, in words.
     """
 
@@ -56,6 +58,7 @@ class Diagnostics:
     swap_rates: tuple[float, ...]
     step_sizes: tuple[float, ...]
     leapfrog_steps: int
+    held: int
     warnings: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,6 +76,7 @@ class Diagnostics:
             f"effective draws {listed(self.ess, '.0f')}",
             f"β {', '.join(f'{b:.3g}' for b in self.betas)}",
             f"swap rates {', '.join(f'{r:.2f}' for r in self.swap_rates) or '(one rung)'}",
+            *([f"{self.held} free direction(s) of U held at zero"] if self.held else []),
             *[f"warning: {w}" for w in self.warnings],
         ]
         return "Diagnostics\n" + "\n".join(f"  {line}" for line in lines)
@@ -130,6 +134,9 @@ def sample_boltzmann(
 ) -> Samples:
     """Draw coordinates from the density ∝ exp(-βU(q)) of H = K(p) + U(q).
 
+    Where U does not change under a common translation of the coordinates, as for particles without walls, that density is
+    taken in the frame of the centre of mass: the draws have none, and ``.diagnostics.held`` counts such directions.
+
     Arguments:
         H: a separable Hamiltonian whose K is a positive quadratic form in p.
         n: number of draws.
@@ -170,7 +177,7 @@ def sample_boltzmann(
     acceptance = real("acceptance", acceptance, above=0)
     if hottest > 1 or acceptance >= 1:
         raise ParameterError("hottest is at most 1 and acceptance below 1")
-    values = parameter_values(H.space, parameters, used=[H.expr])
+    values = parameter_values(H.space, parameters, used=[H.written])
     rng = np.random.default_rng(integer("seed", seed))
     sampler = Tempering(H, values, chains, rng, acceptance)
     sampler.start(ladder(beta, hottest, len(H.space.coordinates)), initial)
@@ -217,7 +224,7 @@ def _diagnose(sampler: Tempering, q: np.ndarray, u: np.ndarray, thinning: int) -
     diagnostics = Diagnostics(
         chains, kept, thinning, float(sampler.accepted[0]), ess, r_hat, sampler.diverged,
         tuple(sampler.betas.tolist()), tuple(sampler.swap_rates.tolist()), tuple(sampler.step.tolist()),
-        sampler.length, tuple(notes),
+        sampler.length, sampler.free.shape[1], tuple(notes),
     )  # fmt: skip
     if not r_hat[worst] <= _R_HAT_LIMIT:
         raise SamplingError(

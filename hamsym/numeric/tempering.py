@@ -19,6 +19,7 @@ from hamsym.errors import SamplingError, ShapeError
 from hamsym.numeric.arguments import points
 from hamsym.numeric.codegen import scalar_value
 from hamsym.numeric.convergence import effective_size
+from hamsym.numeric.flatness import free_directions
 from hamsym.numeric.kinetic import kinetic_hessian
 from hamsym.numeric.stepping import sampling_kernels
 from hamsym.progress import Bar
@@ -45,6 +46,7 @@ class Tempering:
         self.k = tuple(values.get(name, 0.0) for name in H.space.parameters)
         self.mass_inverse, self.mean, self.root = _momentum_law(H, values)
         self.length, self.iteration = 4, 0
+        self.free = np.empty((len(self.mean), 0))
 
     def start(self, betas: np.ndarray, initial: ArrayLike | None) -> None:
         """Place all lanes at points of finite energy."""
@@ -60,7 +62,8 @@ class Tempering:
                     f"initial has the shape {given.shape}; it is ({dof},) or ({self.chains}, {dof})"
                 )
             q = np.tile(np.broadcast_to(given, (self.chains, dof)).T, len(betas))
-        self.q, self.betas = np.ascontiguousarray(q), betas
+        self._fix_frame(q[:, : self.chains])
+        self.q, self.betas = self._centred(np.ascontiguousarray(q)), betas
         self.step = np.full(len(betas), 0.1)
         self.u = self._potential(self.q)
         if not np.isfinite(self.u).all():
@@ -68,6 +71,29 @@ class Tempering:
             raise SamplingError(
                 f"U is not finite at the starting point q = {bad}; pass initial= with points where it is"
             )
+
+    def _fix_frame(self, q: np.ndarray) -> None:
+        """Find the directions along which U does not change, such as a common translation, and hold them.
+
+        With v of these and the mass matrix M, motion from vᵀMq = 0 and vᵀp = 0 stays there, so the chain samples the
+        density on that subspace: in the frame of the centre of mass.
+        """
+        free = free_directions(self._forces, self._potential, q)
+        alone = np.flatnonzero(np.abs(np.linalg.norm(free, axis=1) - 1) < 1e-9)
+        if len(alone):
+            raise SamplingError(
+                f"exp(-βU) is not normalisable: U does not depend on {self.space.coordinates[alone[0]]}; leave that out of the "
+                "space, or add a potential that confines it"
+            )
+        heavy = np.linalg.solve(self.mass_inverse, free)
+        gram = free.T @ heavy
+        self.free = free
+        self.to_momentum, self.to_coordinate = np.linalg.solve(gram, free.T), np.linalg.solve(gram, heavy.T)
+        self.heavy = heavy
+
+    def _centred(self, q: np.ndarray) -> np.ndarray:
+        """Return coordinates of shape ``(dof, lanes)`` in the frame that is held."""
+        return q - self.free @ (self.to_coordinate @ q) if self.free.shape[1] else q
 
     def warm_up(self, n: int, bar: Bar) -> int:
         """Fit step sizes, ladder and length in five rounds; return the thinning for nearly independent draws."""
@@ -162,11 +188,15 @@ class Tempering:
         """One HMC transition of every lane; return the mean acceptance probability of each rung."""
         lanes = self.u.size
         noise = self.rng.standard_normal((len(self.mean), lanes))
-        p = self.root @ noise + self.mean[:, None]
+        p = self.root @ noise
+        before = 0.5 * (noise**2).sum(0)
+        if self.free.shape[1]:
+            p -= self.heavy @ (self.to_momentum @ p)
+            before = 0.5 * (p * (self.mass_inverse @ p)).sum(0)
+        p += self.mean[:, None]
         step = np.repeat(self.step, self.chains) * self.rng.uniform(0.8, 1.2, lanes)  # breaks periods
         steps = int(self.rng.integers(-(-self.length // 2), self.length + 1))
         q, u = self.q.copy(), np.empty(lanes)
-        before = 0.5 * (noise**2).sum(0)
         betas = np.repeat(self.betas, self.chains)
         self.kernels.propose(q, p, u, step, betas, steps, *self.k)
         with np.errstate(all="ignore"):
@@ -176,7 +206,7 @@ class Tempering:
         error[~np.isfinite(error)] = np.inf
         probability = np.exp(-np.maximum(error, 0.0))
         accept = self.rng.random(lanes) < probability
-        self.q = np.where(accept, q, self.q)
+        self.q = self._centred(np.where(accept, q, self.q))
         self.u = np.where(accept, u, self.u)
         self.latest_divergences = int((error[: self.chains] > _DIVERGENCE).sum())
         return probability.reshape(-1, self.chains).mean(1)
@@ -203,6 +233,14 @@ class Tempering:
         u, none = np.empty(q.shape[1]), np.zeros(q.shape[1])
         self.kernels.propose(q, np.zeros_like(q), u, none, none, 0, *self.k)
         return u
+
+    def _forces(self, q: np.ndarray) -> np.ndarray:
+        """Return a sum of two forces in each lane, shape ``(dof, lanes)``: what one step from rest gives to the momentum."""
+        p = np.repeat(self.mean[:, None], q.shape[1], axis=1)
+        one, u = np.ones(q.shape[1]), np.empty(q.shape[1])
+        with np.errstate(all="ignore"):
+            self.kernels.propose(q.copy(), p, u, 1e-3 * one, one, 1, *self.k)
+        return p - self.mean[:, None]
 
 
 def ladder(beta: float, hottest: float, dof: int) -> np.ndarray:

@@ -150,6 +150,38 @@ def test_what_is_no_density_is_an_error(formula, dof, message):
         hs.sample_boltzmann(hamiltonian(formula, dof), 2000)
 
 
+@pytest.mark.parametrize("masses", [(1, 1), (1, 3)])
+def test_particles_without_walls_are_sampled_in_the_frame_of_their_centre_of_mass(masses):
+    m1, m2 = masses
+    q = hs.sample_boltzmann(
+        hamiltonian(f"p1**2/{2 * m1} + p2**2/{2 * m2} + (q1 - q2)**2", 2), 10_000, beta=2, seed=1
+    )
+    assert q.diagnostics.held == 1
+    assert abs(np.asarray(q) @ masses).max() < 1e-10
+    assert (q[:, 0] - q[:, 1]).var() == pytest.approx(0.25, rel=0.05)
+
+
+@pytest.mark.parametrize("beta", [1.0, 0.5])
+def test_four_particles_obey_the_virial_theorem(beta):
+    """⟨q·∇U⟩ = (number of free coordinates)/β holds for any confining U, by integration by parts."""
+    dw4 = hs.systems["dw4"]
+    q = hs.sample_boltzmann(dw4.hamiltonian, 4000, beta=beta, seed=2, parameters=dw4.parameters)
+    assert q.diagnostics.held == 2
+    x = np.asarray(q).reshape(-1, 4, 2)
+    assert abs(x.mean(axis=1)).max() < 1e-10
+    i, j = np.triu_indices(4, 1)
+    d = np.linalg.norm(x[:, i] - x[:, j], axis=-1)
+    virial = (d * (-8 * (d - 4) + 3.6 * (d - 4) ** 3)).sum(axis=1)
+    assert virial.mean() == pytest.approx(
+        6 / beta, abs=5 * virial.std() / np.sqrt(q.diagnostics.ess["U"] / 2)
+    )
+
+
+def test_a_coordinate_that_nothing_confines_is_named():
+    with pytest.raises(SamplingError, match="does not depend on q2"):
+        hs.sample_boltzmann(hamiltonian("p1**2/2 + p2**2/2 + q1**2", 2))
+
+
 def test_chains_that_cannot_leave_their_start_are_an_error():
     """The gradient of the rings' U is 0/0 in the centre, where U itself is finite."""
     with pytest.raises(SamplingError, match="32 of 32 chains never moved"):
