@@ -20,7 +20,7 @@ from hamsym.symbolic.space import PhaseSpace, Space
 from hamsym.symbolic.sums import has_sums, term_count
 
 #: Terms of sums in coordinates and momenta up to which they are written out to look whether H is separable.
-_FEW = 1_000
+_FEW = 32
 
 
 class Hamiltonian(SpaceFunction):

@@ -33,6 +33,7 @@ from hamsym.symbolic.sums import (
     has_sums,
     outermost,
     read_sums,
+    require_each,
     require_sums,
     written_out,
 )
@@ -169,6 +170,10 @@ class Space(ABC):
         expression, domain = parse_with_domain(
             text, self.symbols, self.functions, self.function_arity, self.families
         )
+        for some, positive in ((domain.positive, True), (domain.nonzero, False)):
+            for condition in some:
+                if isinstance(condition, sp.Tuple):
+                    require_each(condition, self.families, positive=positive)
         if has_sums(expression):
             return self.written(expression), domain
         require_formula(expression, self.symbols, self.function_arity)  # sympy may have evaluated it to more

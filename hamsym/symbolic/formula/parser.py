@@ -56,7 +56,7 @@ from hamsym.symbolic.sums.reading import index_symbol, require_index, stand_in, 
 #: The highest derivative of an undefined function.
 MAX_ORDER = 20
 #: Indices around one summand.
-MOST_INDICES = 8
+MOST_INDICES = 6
 
 
 def parse(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 
 import sympy as sp
 
 from hamsym.errors import FormulaError
 from hamsym.symbolic.sums.affine import Affine
-from hamsym.symbolic.sums.families import Families
+from hamsym.symbolic.sums.families import Families, Letter
 from hamsym.symbolic.sums.ranges import Ranges
 
 #: Terms up to which sums are written out.
-MOST_WRITTEN_OUT = 50_000
+MOST_WRITTEN_OUT = 20_000
 
 
 def has_sums(expression: sp.Basic) -> bool:
@@ -190,6 +191,39 @@ def _occurs(index: sp.Symbol, body: sp.Expr) -> bool:
         elif not isinstance(e, sp.Indexed):
             stack.extend(e.args)
     return False
+
+
+def used_symbols(expression: sp.Expr, families: Families) -> set[sp.Symbol]:
+    """Return the plain symbols that an expression contains when its sums are written out; nothing is written out for that.
+
+    Of a subscript that skips numbers, those between are counted too.
+
+    Example:
+        >>> from hamsym import PhaseSpace
+        >>> space = PhaseSpace.standard(9, parameters={"k": "real"})
+        >>> sorted(s.name for s in used_symbols(space.parse("k*Sum(q[i + 1] - q[i], (i, 1, 3))"), space.families))
+        ['k', 'q1', 'q2', 'q3', 'q4']
+    """
+    found = {s for s in expression.free_symbols if isinstance(s, sp.Symbol) and not isinstance(s, Letter)}
+    _used(expression, (), families, found)
+    return found
+
+
+def _used(
+    expression: sp.Expr, outer: tuple[sp.Tuple, ...], families: Families, found: set[sp.Symbol]
+) -> None:
+    for total in outermost_sums(expression):
+        limits = (*total.limits, *outer)
+        ranges = Ranges.of(sp.Sum(1, *limits))
+        if not ranges.count:
+            continue
+        for e in total.function.atoms(sp.Indexed):
+            if all(s.free_symbols <= set(ranges.indices) for s in e.indices):
+                boxes = [ranges.bounds(Affine.of(s, ranges.indices)) for s in e.indices]
+                symbols = families.find(e.base.label.name, len(boxes)).symbols
+                numbers = itertools.product(*(range(low, high + 1) for low, high in boxes))
+                found.update(symbols[n] for n in numbers if n in symbols)
+        _used(total.function, limits, families, found)
 
 
 def concrete(values: Mapping[sp.Symbol, int], expression: sp.Expr, families: Families) -> sp.Expr:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import sympy as sp
 
@@ -52,13 +53,7 @@ class Ranges:
     @classmethod
     def of(cls, total: sp.Sum) -> Ranges:
         """Read the limits of a sympy Sum."""
-        ranges: list[Range] = []
-        for limit in reversed(total.limits):
-            if len(limit) != 3:
-                raise FormulaError(f"the index {limit[0]} of a sum needs limits, as in ({limit[0]}, 1, 10)")
-            known = [r.index for r in ranges]
-            ranges.append(Range(limit[0], Affine.of(limit[1], known), Affine.of(limit[2], known)))
-        return cls.checked(ranges)
+        return _read(total.limits)
 
     @classmethod
     def checked(cls, ranges: Sequence[Range]) -> Ranges:
@@ -106,6 +101,15 @@ class Ranges:
         for r in reversed(self.ranges):
             total = sp.summation(total, (r.index, r.lower.expression, r.upper.expression))
         return int(total)
+
+
+@lru_cache(256)
+def _read(limits: tuple[sp.Tuple, ...]) -> Ranges:
+    ranges: list[Range] = []
+    for limit in reversed(limits):
+        known = [r.index for r in ranges]
+        ranges.append(Range(limit[0], Affine.of(limit[1], known), Affine.of(limit[2], known)))
+    return Ranges.checked(ranges)
 
 
 def _bounds(affine: Affine, ranges: Sequence[Range]) -> tuple[int, int]:
