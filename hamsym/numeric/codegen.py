@@ -6,9 +6,10 @@ With :mod:`hamsym.numeric.printing` this is the only place that turns sympy expr
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from hamsym.errors import ParameterError, did_you_mean
 from hamsym.numeric.printing import shift_exponentials, straight_line
 from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.space import Space
+from hamsym.symbolic.sums import auxiliaries, has_sums, summands
+from hamsym.symbolic.sums.affine import Affine
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,23 @@ def gradient_source(H: Hamiltonian) -> str:
     return _function_source("gradient", slopes, [*arguments.q, *arguments.p], arguments, formula_tail(H))
 
 
+def hessian_source(H: Hamiltonian) -> str:
+    """Return the numba source of the function ``hessian``: the second derivatives of H by q… and p…, row by row from the diagonal on.
+
+    It takes what ``gradient`` takes, and needs the same of its module.
+
+    Raises:
+        FormulaError: if H contains functions without a formula.
+    """
+    arguments, H_shifted = Arguments.of(H.space), shift_exponentials(H.expr)
+    variables = H.space.variables
+    entries = [H_shifted.diff(x).diff(y) for i, x in enumerate(variables) for y in variables[i:]]
+    return _function_source("hessian", entries, [*arguments.q, *arguments.p], arguments, formula_tail(H))
+
+
 def depends_on_time(H: Hamiltonian) -> bool:
     """Whether the time of the phase space occurs in H."""
-    return H.space.time in H.expr.free_symbols
+    return H.space.time in H.written.free_symbols
 
 
 def formula_tail(H: Hamiltonian) -> tuple[str, ...]:
@@ -120,12 +137,12 @@ def parameter_values(
     """
     if given is not None and not isinstance(given, Mapping):
         raise ParameterError(f"parameters is a mapping of names to numbers, not {type(given).__name__}")
-    values = dict(given or {})
+    values = _each_of_a_family(space, dict(given or {}))
     for name in values:
         if name not in space.parameters:
             hint = did_you_mean(str(name), space.parameters) or "; this space has no parameters"
             raise ParameterError(f"there is no parameter {name!r}{hint}")
-    needed = {s.name for e in used for s in e.free_symbols}
+    needed = {name for e in used for name in _used_names(e, space)}
     missing = [n for n in space.parameters if n in needed and n not in values]
     if missing:
         example = ", ".join(f"{n!r}: 1.0" for n in missing)
@@ -137,6 +154,42 @@ def parameter_values(
         for n, s in space.parameters.items()
         if n in values
     }
+
+
+def _each_of_a_family(space: Space, given: dict[str, Any]) -> dict[str, Any]:
+    """Return values by name where some may be given for all of a family at once, ``m`` for m1, m2, …."""
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        family = [n for n in space.parameters if re.fullmatch(rf"{re.escape(str(name))}\d+(_\d+)*", n)]
+        if name in space.parameters or not family:
+            values[name] = value
+            continue
+        listed = np.ravel(value)
+        if np.ndim(value) and len(listed) != len(family):
+            raise ParameterError(
+                f"{name!r} stands for the {len(family)} parameters {family[0]} … {family[-1]}, and {len(listed)} values were given"
+            )
+        single = np.ndim(value) == 0
+        values |= {
+            n: value if single else x
+            for n, x in zip(family, [value] * len(family) if single else listed, strict=True)
+        }
+    return values
+
+
+@lru_cache(maxsize=256)  # asked at every simulation
+def _used_names(expression: sp.Expr, space: Space) -> frozenset[str]:
+    """Names that occur in an expression, with those that subscripts mean."""
+    if not has_sums(expression):
+        return frozenset(s.name for s in expression.free_symbols)
+    left, inside = auxiliaries(expression, space)
+    parameters, names = list(space.parameters), set()
+    for term in (t for e in (left, *inside.values()) for t in summands(e, space)):
+        for access in term.accesses.values():
+            if access.kind == "k":
+                low, high = term.ranges.bounds(Affine(access.offset, access.strides))
+                names.update(parameters[low : high + 1 : math.gcd(*access.strides.values()) or 1])
+    return frozenset(names)
 
 
 def scalar_value(expression: sp.Expr, space: Space, parameters: Mapping[str, float]) -> float:

@@ -16,7 +16,7 @@ from hamsym.numeric.arguments import initial_states
 from hamsym.numeric.cache import Kernels
 from hamsym.numeric.codegen import array_function, parameter_values
 from hamsym.numeric.methods import Method, method_for
-from hamsym.numeric.stepping import fill, stepping_kernels
+from hamsym.numeric.stepping import fill, fill_one, kernel_arguments, stepping_kernels
 from hamsym.symbolic.formula.text import to_text
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
@@ -145,8 +145,8 @@ def poincare_section(
     if dt == 0:
         raise ParameterError("dt is not zero; negative steps run backward")
     q, p = initial_states(q0, p0, len(H.space.coordinates))
-    values = parameter_values(H.space, parameters, used=[H.expr, function])
-    k = tuple(values.get(name, 0.0) for name in H.space.parameters)
+    values = parameter_values(H.space, parameters, used=[H.written, function])
+    k = kernel_arguments(H, scheme, values)
     kernels, g = stepping_kernels(H, scheme, work=len(q) * steps), array_function(function, H.space)
     found: list[tuple[np.ndarray, ...]] = []
     chunk = int(np.clip(_HELD // q.size, 1, steps))
@@ -210,7 +210,7 @@ def _locate(
         last = length[active]
         length[active] -= g_last[active] * (last - other[active]) / (g_last[active] - g_other[active])
         for i in active:
-            kernels.one(q, p, out_q, out_p, i, t[i], length[i], 1, *k)
+            fill_one(kernels, (q, p, out_q, out_p), int(i), t[i], length[i], 1, k)
         value = g(out_q[active, 1], out_p[active, 1], values, t[active] + length[active])
         between = value * g_last[active] < 0
         other[active] = np.where(between, last, other[active])

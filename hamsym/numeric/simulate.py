@@ -13,7 +13,7 @@ from hamsym.errors import ParameterError
 from hamsym.numeric.arguments import initial_states
 from hamsym.numeric.codegen import parameter_values
 from hamsym.numeric.methods import Method, method_for
-from hamsym.numeric.stepping import BLOCK, fill, stepping_kernels
+from hamsym.numeric.stepping import BLOCK, fill, kernel_arguments, stepping_kernels
 from hamsym.numeric.threads import run_in_threads, shares, worker_count
 from hamsym.numeric.trajectories import Trajectories
 from hamsym.symbolic.hamiltonian import Hamiltonian
@@ -94,7 +94,7 @@ def simulate(
             f"steps ({steps}) is at least save_every ({save_every}); nothing would be stored otherwise"
         )
     q, p = initial_states(q0, p0, len(H.space.coordinates))
-    values = parameter_values(H.space, parameters, used=[H.expr])
+    values = parameter_values(H.space, parameters, used=[H.written])
     work = len(q) * steps
     workers = worker_count(threads, work * scheme.evaluations * q.shape[1])
     kernels = stepping_kernels(
@@ -120,7 +120,7 @@ def simulate(
         H, scheme.name, dt, values, t, all_q, all_p,
         automatic=method == "auto", compensated=bool(compensated), strict=bool(strict),
     )  # fmt: skip
-    k = tuple(values.get(name, 0.0) for name in H.space.parameters)
+    k = kernel_arguments(H, scheme, values)
     states = (q, p, result.q, result.p)
 
     def run(first: int, last: int) -> None:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -23,6 +24,7 @@ from hamsym.numeric.cache import Kernels
 from hamsym.numeric.codegen import Arguments, depends_on_time, separable_source
 from hamsym.numeric.implicit import gauss_source
 from hamsym.numeric.lanes import define, indent, lane_loops
+from hamsym.numeric.loops import loop_arguments, loop_kind, loop_source, room_of, runs_in_loops
 from hamsym.numeric.meanings import careful, has_gaps, meanings, used_functions
 from hamsym.numeric.methods import Doubled, Gauss, Method, Splitting
 from hamsym.numeric.nonseparable import doubled_source
@@ -87,6 +89,11 @@ def stepping_kernels(
         FormulaError: if H cannot be turned into numbers.
     """
 
+    if runs_in_loops(H):
+        kind = f"loops {loop_kind(method)} {compensated} {strict}"
+        return Kernels(
+            (*_identity(H), kind), lambda: loop_source(H, method, compensated=compensated, strict=strict)
+        )
     unroll = (
         1
         if work < _WORTH_UNROLLING
@@ -103,6 +110,13 @@ def stepping_kernels(
     return _kernels(H, f"stepping {astuple(method)} {compensated} {strict} {unroll}", write)
 
 
+def kernel_arguments(H: Hamiltonian, method: Method, values: Mapping[str, float]) -> tuple[Any, ...]:
+    """Return what the kernels of a method for a Hamiltonian take as ``k``, from the values of parameters by name."""
+    if runs_in_loops(H):
+        return loop_arguments(H, method, values)
+    return tuple(values.get(name, 0.0) for name in H.space.parameters)
+
+
 def fill(
     kernels: Kernels,
     states: Sequence[np.ndarray],
@@ -111,7 +125,7 @@ def fill(
     t0: float,
     h: float,
     save_every: int,
-    k: Sequence[float],
+    k: Sequence[Any],
 ) -> None:
     """Integrate the trajectories first to last - 1 with the kernels of :func:`stepping_kernels`.
 
@@ -120,18 +134,33 @@ def fill(
         states: ``q_in``, ``p_in`` of shape ``(batch, dof)`` and ``q_out``, ``p_out`` of shape ``(batch, time, dof)``.
         first, last: the range.
         t0, h, save_every: initial time, step and steps between stored states.
-        k: the parameters.
+        k: what :func:`kernel_arguments` gives.
     """
     alone: Iterable[int] = range(first, last)
-    if last - first >= 3:  # a block computes sixteen or more
-        scratch = np.empty(kernels.SCRATCH)
+    in_loops = kernels.WIDTH == 0
+    if last - first >= 3 or in_loops:  # a block computes sixteen or more; loops one by one
+        scratch = room_of(kernels) if in_loops else np.empty(kernels.SCRATCH)
         kernels.block(*states, scratch, first, last, t0, h, save_every, kernels.WIDTH, *k)
         alone = ()
         if kernels.RETRY:
             end = states[2][first:last, -1].sum(-1) + states[3][first:last, -1].sum(-1)
             alone = first + np.flatnonzero(~np.isfinite(end))
     for i in alone:
-        kernels.one(*states, i, t0, h, save_every, *k)
+        fill_one(kernels, states, i, t0, h, save_every, k)
+
+
+def fill_one(
+    kernels: Kernels,
+    states: Sequence[np.ndarray],
+    i: int,
+    t0: float,
+    h: float,
+    save_every: int,
+    k: Sequence[Any],
+) -> None:
+    """Integrate the trajectory i, as :func:`fill` does."""
+    room = (room_of(kernels),) if kernels.WIDTH == 0 else ()
+    kernels.one(*states, *room, i, t0, h, save_every, *k)
 
 
 def sampling_kernels(H: Hamiltonian) -> Kernels:
@@ -168,7 +197,7 @@ def _identity(H: Hamiltonian) -> tuple[str, ...]:
     """Texts that tell a Hamiltonian from all others."""
     space = H.space
     names = [f"{n}:{s.assumptions0.get('positive')}" for n, s in space.symbols.items()]
-    return sp.srepr(H.expr), repr(space), *names
+    return sp.srepr(H.written), repr(space), *names
 
 
 def _step_source(H: Hamiltonian, method: Method, compensated: bool) -> StepSource:

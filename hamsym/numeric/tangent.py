@@ -21,7 +21,7 @@ from hamsym.numeric.arguments import initial_states
 from hamsym.numeric.codegen import parameter_values
 from hamsym.numeric.methods import Method, method_for
 from hamsym.numeric.simulate import simulate
-from hamsym.numeric.stepping import fill, stepping_kernels
+from hamsym.numeric.stepping import fill, kernel_arguments, stepping_kernels
 from hamsym.symbolic.formula.derivative import derivative
 from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.space import PhaseSpace
@@ -197,8 +197,8 @@ def lyapunov_spectrum(
     every = integer("renormalise_every", renormalise_every, minimum=1)
     steps = integer("steps", steps, minimum=every)
     q, p = initial_states(q0, p0, n)
-    values = parameter_values(H.space, parameters, used=[H.expr])
-    k = tuple(values.get(name, 0.0) for name in H.space.parameters)
+    values = parameter_values(H.space, parameters, used=[H.written])
+    k = kernel_arguments(tangent_hamiltonian(H), scheme, values)
     kernels = stepping_kernels(tangent_hamiltonian(H), scheme, work=len(q) * count * steps)
     # directions without a special place, or parts of H that do not interact would keep to theirs
     generic = np.linalg.qr(np.random.default_rng(0).standard_normal((2 * n, 2 * n)))[0]

@@ -1,0 +1,445 @@
+"""Source of functions that run over sums: gradients into rows, and values.
+
+Three shapes of loops make up a gradient.  *Nests* run over all indices of a sum, eight values of the innermost at once, and
+add to the slopes of the variables they meet.  A *pass* runs over rows of variables once, eight sites at once: it gathers what
+sums over one index contribute to a site, with as many evaluations of the summand as there are different distances (or, where
+evaluation is dear, from a row of derivatives computed before), adds what the nests left, and hands the slope to whoever asked.
+Single terms are scalar code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import sympy as sp
+
+from hamsym.numeric.lanes import indent
+from hamsym.numeric.loop_layout import WIDTH, Layout, affine_text
+from hamsym.numeric.loop_parts import Part, Slope, Sums
+from hamsym.numeric.printing import straight_line
+from hamsym.symbolic.sums import Access
+
+_TEMPORARY = re.compile(r"\bt(\d+)\b")
+_CHOICE = re.compile(r"^(\w+) = (.+) if (.+) else (.+)$")
+#: What is too dear to compute twice.
+_DEAR = re.compile(r"sqrt|/|\*\*|\b[a-z]\w*\((?<!fma\()")
+
+#: What the pass does with the slope of eight variables, or of variables without one (None): kind, row, place to lines.
+Sink = Callable[[str, int, str | None], list[str]]
+
+
+@dataclass
+class Writer:
+    """Writes the loops of one formula.
+
+    Arguments:
+        sums: the formula.
+        layout: where its variables stand.
+        time: the symbol of time, or None.
+        bases: source for the beginning of the areas of ``q``, ``p``, ``k`` and, for slopes by q and p, ``gq`` and ``gp``.
+    """
+
+    sums: Sums
+    layout: Layout
+    time: sp.Symbol | None
+    bases: Mapping[str, str]
+    _count: int = field(default=0, init=False)
+    #: Lengths of the rows of derivatives that passes need, in the order of their numbers.
+    rows: list[int] = field(default_factory=list, init=False)
+
+    # -- names and places
+
+    def _fresh(self, letter: str) -> str:
+        self._count += 1
+        return f"{letter}{self._count}"
+
+    def _address(
+        self, access: Access, names: Mapping[sp.Symbol, str], area: str | None = None, shift: int = 0
+    ) -> str:
+        rows, row, place = self.layout.place(access)
+        return f"{self.bases[area or access.kind]} + {affine_text(place, names, row * rows.pitch + shift)}"
+
+    def _stride(self, access: Access, index: sp.Symbol) -> int:
+        return self.layout.place(access)[2].strides.get(index, 0)
+
+    def _scalars(self) -> dict[sp.Symbol, str]:
+        names = {s: _local(s) for s in (*self.sums.values, *self.sums.weights)}
+        return names if self.time is None else names | {self.time: "clock"}
+
+    def _straight(
+        self, outputs: Sequence[sp.Expr], names: Mapping[sp.Symbol, str]
+    ) -> tuple[list[str], list[str]]:
+        """Straight-line code with temporaries that no other has."""
+        lines, results = straight_line(outputs, {**self._scalars(), **names})
+        mark = self._fresh("v")
+        renamed = [_TEMPORARY.sub(rf"{mark}_\1", text) for text in (*lines, *results)]
+        lines = [_CHOICE.sub(r"\1 = pick(\3, \2, \4)", line) for line in renamed[: len(lines)]]
+        return lines, renamed[len(lines) :]
+
+    # -- operands
+
+    def _read(
+        self, part: Part, used: Iterable[sp.Expr], names: dict[sp.Symbol, str], index: sp.Symbol | None
+    ) -> tuple[list[str], list[str], dict[sp.Symbol, str]]:
+        """Lines that read operands: those the same for all values of the innermost index, then the others; and their names."""
+        symbols = set().union(*(e.free_symbols for e in used)) if used else set()
+        wanted = {s for pair in part.differences.items() if pair[0] in symbols for s in pair[1]} | symbols
+        fixed, varying, found = [], [], {}
+        for symbol, access in part.operands.items():
+            if symbol not in wanted:
+                continue
+            name = found[symbol] = self._fresh("x")
+            address, stride = (
+                self._address(access, names),
+                0 if index is None else self._stride(access, index),
+            )
+            if stride == 0:
+                fixed.append(f"{name} = get(s, {address})")
+            elif stride == 1:
+                varying.append(f"{name} = load(s, {address})")
+            else:
+                varying.append(f"{name} = load_apart(s, {address}, {stride})")
+        for symbol, (a, b) in part.differences.items():
+            if symbol in symbols:
+                found[symbol] = self._fresh("u")
+                vary = index is not None and any(self._stride(part.operands[s], index) for s in (a, b))
+                (varying if vary else fixed).append(f"{found[symbol]} = {found[a]} - {found[b]}")
+        return fixed, varying, found
+
+    # -- nests
+
+    def nest(
+        self,
+        part: Part,
+        outputs: Sequence[sp.Expr],
+        inside: Callable[[list[str], str, str], tuple[list[str], list[str], list[str]]],
+    ) -> list[str]:
+        """Loops over all indices of a part.
+
+        Arguments:
+            part: the summand.
+            outputs: expressions that are evaluated in the innermost loop.
+            inside: from the results, the mask and the innermost index to lines before, in and after the innermost loop.
+        """
+        names = {r.index: f"i{n}" for n, r in enumerate(part.ranges)}
+        inner = part.ranges[-1]
+        c = names[inner.index] = self._fresh("c")
+        used = set().union(*(e.free_symbols for e in outputs))
+        fixed, varying, found = self._read(part, outputs, names, inner.index)
+        indices = {r.index: f"float({names[r.index]})" for r in part.ranges[:-1]}
+        if inner.index in used:
+            indices[inner.index] = self._fresh("n")
+            varying.append(f"{indices[inner.index]} = numbers({c})")
+        lines, results = self._straight(outputs, {**found, **indices})
+        first, count, mask = (self._fresh(x) for x in ("first", "count", "m"))
+        before, within, after = inside(results, mask, c)
+        aligned = [
+            self.layout.place(a)[2].constant
+            for a in part.operands.values()
+            if self._stride(a, inner.index) == 1
+        ]
+        begin = f"{first} - (({first} + {aligned[0] % WIDTH}) & {WIDTH - 1})" if aligned else first
+        body = [
+            f"{first} = {affine_text(inner.lower, names)}",
+            f"{count} = {affine_text(inner.upper, names, 1)} - {first}",
+            *fixed,
+            *before,
+            f"for {c} in range({begin}, {first} + {count}, {WIDTH}):",
+            *indent([f"{mask} = within({c} - {first}, {count})", *varying, *lines, *within]),
+            *after,
+        ]
+        for r in reversed(part.ranges[:-1]):
+            header = f"for {names[r.index]} in range({affine_text(r.lower, names)}, {affine_text(r.upper, names, 1)}):"
+            body = [header, *indent(body)]
+        return body
+
+    def _accumulating(self, part: Part, slopes: Sequence[Slope]) -> list[str]:
+        """A nest that adds derivatives to the slopes."""
+        inner = part.ranges[-1].index
+
+        def inside(results: list[str], mask: str, c: str) -> tuple[list[str], list[str], list[str]]:
+            names = {r.index: f"i{n}" for n, r in enumerate(part.ranges)} | {inner: c}
+            before, within, after = [], [], []
+            for slope, result in zip(slopes, results, strict=True):
+                kept = self._fresh("d")
+                within.append(f"{kept} = pick({mask}, {result}, zero)")
+                for access, sign in slope.targets:
+                    address = self._address(access, names, f"g{access.kind}")
+                    stride = self._stride(access, inner)
+                    operator = "+" if sign > 0 else "-"
+                    if stride == 0:
+                        collected = self._fresh("sum")
+                        before.append(f"{collected} = zero")
+                        within.append(f"{collected} = {collected} {operator} {kept}")
+                        after.append(f"put(s, {address}, get(s, {address}) + total({collected}))")
+                    elif stride == 1:
+                        within.append(f"store(s, {address}, load(s, {address}) {operator} {kept})")
+                    else:
+                        old = f"load_apart(s, {address}, {stride})"
+                        within.append(f"store_apart(s, {address}, {stride}, {old} {operator} {kept})")
+            return before, within, after
+
+        return self.nest(part, [slope.expr for slope in slopes], inside)
+
+    def value(self, parts: Sequence[Part], result: str) -> list[str]:
+        """Lines that leave the sum of some parts under a name."""
+        lines, plain, sums = [], [], []
+        for part in parts:
+            if not part.ranges:
+                fixed, _, found = self._read(part, [part.expr], {}, None)
+                code, [value] = self._straight([part.expr], found)
+                lines += [*fixed, *code]
+                plain.append(value)
+                continue
+            name = self._fresh("sum")
+            sums.append(name)
+
+            def inside(
+                results: list[str], mask: str, c: str, name: str = name
+            ) -> tuple[list[str], list[str], list[str]]:
+                return [], [f"{name} = {name} + pick({mask}, {results[0]}, zero)"], []
+
+            lines += [
+                f"{name} = zero",
+                *self.nest(part, [part.expr], inside),
+                f"{name}_total = total({name})",
+            ]
+        return [*lines, f"{result} = {' + '.join([*(f'{x}_total' for x in sums), *plain]) or '0.0'}"]
+
+    def auxiliaries(self, gradient: bool, used: Iterable[Part]) -> list[str]:
+        """Lines that compute the sums inside of functions, and their weights, as far as some parts need them."""
+        needed = _needed(self.sums, used, gradient)
+        lines = []
+        for symbol, parts in self.sums.values.items():
+            if symbol in needed:
+                lines += self.value(parts, _local(symbol))
+        for symbol, parts in self.sums.weights.items():
+            if symbol in needed:
+                lines += self.value(parts, _local(symbol))
+        return lines
+
+    # -- gradients
+
+    def gradient(self, kinds: Sequence[str], sink: Sink) -> list[str]:
+        """Lines that compute the slopes by the variables of some kinds and hand them to a sink."""
+        parts = [(part, part.slopes(kinds)) for part in self.sums.gradient]
+        parts = [(part, slopes) for part, slopes in parts if slopes]
+        gathered, nested, single = [], [], []
+        for part, slopes in parts:
+            (single if not part.ranges else gathered if self._can_gather(part, slopes) else nested).append(
+                (part, slopes)
+            )
+        lines = ["zero = repeated(0.0)", *self.auxiliaries(True, [part for part, _ in parts])]
+        touched = {a.kind for _, slopes in (*nested, *single) for slope in slopes for a, _ in slope.targets}
+        if nested or len(single) > 1:
+            for kind in sorted(touched):
+                base = self.bases[f"g{kind}"]
+                lines += [
+                    f"for c in range({base}, {base} + {self.layout.variables.room}, {WIDTH}):",
+                    "    store(s, c, zero)",
+                ]
+        for part, slopes in nested:
+            lines += self._accumulating(part, slopes)
+        for part, slopes in single:
+            lines += self._single(part, slopes, assign=not nested and len(single) == 1)
+        return [*lines, *self._pass(gathered, kinds, touched, sink)]
+
+    def _single(self, part: Part, slopes: Sequence[Slope], assign: bool) -> list[str]:
+        fixed, _, found = self._read(part, [slope.expr for slope in slopes], {}, None)
+        lines, results = self._straight([slope.expr for slope in slopes], found)
+        total: dict[str, str] = {}
+        for slope, result in zip(slopes, results, strict=True):
+            for access, sign in slope.targets:
+                address = self._address(access, {}, f"g{access.kind}")
+                start = total.get(address, "" if assign else f"get(s, {address})")
+                total[address] = f"{start} {'+' if sign > 0 else '-'} {result}".strip().removeprefix("+ ")
+        return [*fixed, *lines, *(f"put(s, {address}, {value})" for address, value in total.items())]
+
+    def _can_gather(self, part: Part, slopes: Sequence[Slope]) -> bool:
+        if len(part.ranges) != 1:
+            return False
+        index = part.ranges[0].index
+        targets = [a for slope in slopes for a, _ in slope.targets]
+        return all(self._stride(a, index) == 1 for a in targets) and all(
+            self._stride(a, index) in (0, 1) for a in part.operands.values()
+        )
+
+    def _pass(
+        self,
+        gathered: Sequence[tuple[Part, Sequence[Slope]]],
+        kinds: Sequence[str],
+        touched: set[str],
+        sink: Sink,
+    ) -> list[str]:
+        """The pass over rows."""
+        variables, scalars, plain = self.layout.variables, [], []
+        reads: dict[str, str] = {}
+        found: list[str] = []
+        # for each kind and row: sign, name, and the first place and number of places at which it is meant
+        given: dict[tuple[str, int], list[tuple[str, str, tuple[int, int] | None]]] = {}
+        prelude: list[str] = []
+        for part, slopes in gathered:
+            r = part.ranges[0]
+            low, count = r.lower.constant, r.upper.constant - r.lower.constant + 1
+            shifts: dict[int, list[tuple[int, Slope]]] = {}
+            for n, slope in enumerate(slopes):
+                for access, _ in slope.targets:
+                    entry = shifts.setdefault(self.layout.place(access)[2].constant, [])
+                    if (n, slope) not in entry:
+                        entry.append((n, slope))
+            evaluations = sum(len({n for n, _ in entry}) for entry in shifts.values())
+            if len(shifts) > 1 and self._is_dear(part, slopes) and evaluations > len(slopes):
+                prelude += self._derivative_rows(part, slopes, shifts, given, reads)
+                continue
+            for shift, entry in shifts.items():
+                outputs = [slope.expr for _, slope in entry]
+                names = self._site_operands(part, outputs, shift, reads, scalars)
+                if r.index in set().union(*(e.free_symbols for e in outputs)):
+                    names[r.index] = self._fresh("n")
+                    found.append(f"{names[r.index]} = numbers(c + {-shift})")
+                lines, results = self._straight(outputs, names)
+                found += lines
+                for (_, slope), result in zip(entry, results, strict=True):
+                    for access, sign in slope.targets:
+                        rows, row, place = self.layout.place(access)
+                        if place.constant == shift:
+                            meant = (
+                                None
+                                if low + shift <= 0 and low + shift + count >= rows.length_of(row)
+                                else (low + shift, count)
+                            )
+                            given.setdefault((access.kind, row), []).append(
+                                ("+" if sign > 0 else "-", result, meant)
+                            )
+        for kind in kinds:
+            for row in range(variables.rows):
+                if kind in touched:
+                    address = f"{self.bases[f'g{kind}']} + {row * variables.pitch} + c"
+                    given.setdefault((kind, row), []).insert(0, ("+", f"load(s, {address})", None))
+        ranges = {meant for entries in given.values() for _, _, meant in entries if meant is not None}
+
+        def body(masked: bool) -> list[str]:
+            names = {meant: f"m{n}" for n, meant in enumerate(sorted(ranges))} if masked else {}
+            lines = [f"{name} = within(c - {first}, {count})" for (first, count), name in names.items()]
+            lines += [f"{name} = {text}" for text, name in reads.items()]
+            lines += found
+            for kind in kinds:
+                for row in range(variables.rows):
+                    slope = ""
+                    for sign, text, meant in given.get((kind, row), ()):
+                        one = f"pick({names[meant]}, {text}, zero)" if meant in names else text
+                        slope += f" {sign} {one}" if slope or sign == "-" else one
+                    if slope:
+                        lines.append(f"g = {slope.strip()}")
+                    lines += sink(kind, row, "g" if slope else None)
+            return lines
+
+        end = -(-variables.length // WIDTH) * WIDTH
+        inner_first = max([0, *(-(-first // WIDTH) * WIDTH for first, _ in ranges)])
+        inner_last = min(
+            [
+                end,
+                *(
+                    (first + count) // WIDTH * WIDTH if first + count < variables.length else end
+                    for first, count in ranges
+                ),
+            ]
+        )
+        lines = [*prelude, *scalars, *plain]
+        if not ranges:
+            return [*lines, f"for c in range(0, {end}, {WIDTH}):", *indent(body(False))]
+        if inner_last <= inner_first:
+            return [*lines, f"for c in range(0, {end}, {WIDTH}):", *indent(body(True))]
+        edges, skip = (inner_first + end - inner_last) // WIDTH, inner_last - inner_first
+        lines += [f"for c in range({inner_first}, {inner_last}, {WIDTH}):", *indent(body(False))]
+        if edges:
+            lines += [
+                f"for edge in range({edges}):",
+                *indent([f"c = {WIDTH}*edge", f"if c >= {inner_first}:", f"    c += {skip}", *body(True)]),
+            ]
+        return lines
+
+    def _site_operands(
+        self, part: Part, outputs: Sequence[sp.Expr], shift: int, reads: dict[str, str], scalars: list[str]
+    ) -> dict[sp.Symbol, str]:
+        """Names of the operands of a part at the site c; what is read is noted."""
+        index = part.ranges[0].index
+        symbols = set().union(*(e.free_symbols for e in outputs))
+        wanted = {s for d, pair in part.differences.items() if d in symbols for s in pair} | symbols
+        found: dict[sp.Symbol, str] = {}
+        for symbol, access in part.operands.items():
+            if symbol not in wanted:
+                continue
+            if self._stride(access, index) == 0:
+                found[symbol] = self._fresh("x")
+                scalars.append(f"{found[symbol]} = repeated(get(s, {self._address(access, {})}))")
+                continue
+            text = f"load(s, {self._address(access, {index: 'c'}, shift=-shift)})"
+            found[symbol] = reads.setdefault(text, f"x{len(reads)}_")
+        for symbol, (a, b) in part.differences.items():
+            if symbol in symbols:
+                text = f"{found[a]} - {found[b]}"
+                found[symbol] = reads.setdefault(text, f"u{len(reads)}_")
+        return found
+
+    def _is_dear(self, part: Part, slopes: Sequence[Slope]) -> bool:
+        symbols = set().union(*(slope.expr.free_symbols for slope in slopes))
+        lines, _ = self._straight([slope.expr for slope in slopes], dict.fromkeys(symbols, "x"))
+        return any(_DEAR.search(line.partition("=")[2].replace("fma(", "(")) for line in lines)
+
+    def _derivative_rows(
+        self,
+        part: Part,
+        slopes: Sequence[Slope],
+        shifts: Mapping[int, Sequence[tuple[int, Slope]]],
+        given: dict[tuple[str, int], list[tuple[str, str, tuple[int, int] | None]]],
+        reads: dict[str, str],
+    ) -> list[str]:
+        """A loop that leaves derivatives in rows, zero where the sum does not reach, and their shares in the slopes."""
+        numbered = []
+        r = part.ranges[0]
+        low, high = r.lower.constant, r.upper.constant
+        spread = max(*shifts, 0) - min(shifts)
+        # index i stands at i - start; sites c look for c - shift
+        start = -(-max(max(shifts) + abs(low), 0) // WIDTH) * WIDTH + WIDTH
+        for _ in slopes:
+            numbered.append(len(self.rows))
+            self.rows.append(start + self.layout.variables.pitch + spread + high + 2 * WIDTH)
+
+        def inside(results: list[str], mask: str, c: str) -> tuple[list[str], list[str], list[str]]:
+            return (
+                [],
+                [
+                    f"store(s, W{n} + {start} + {c}, pick({mask}, {result}, zero))"
+                    for n, result in zip(numbered, results, strict=True)
+                ],
+                [],
+            )
+
+        lines = self.nest(part, [slope.expr for slope in slopes], inside)
+        for n, slope in zip(numbered, slopes, strict=True):
+            for access, sign in slope.targets:
+                _, row, place = self.layout.place(access)
+                text = f"load(s, W{n} + {start - place.constant} + c)"
+                name = reads.setdefault(text, f"w{len(reads)}_")
+                given.setdefault((access.kind, row), []).append(("+" if sign > 0 else "-", name, None))
+        return lines
+
+
+def _local(symbol: sp.Symbol) -> str:
+    """The name in source of a sum or weight."""
+    return symbol.name.replace(" ", "_")
+
+
+def _needed(sums: Sums, used: Iterable[Part], gradient: bool) -> set[sp.Symbol]:
+    """Sums and weights that occur in parts, and those that occur in these."""
+    known: dict[sp.Symbol, tuple[Part, ...]] = {**sums.values, **sums.weights}
+    found: set[sp.Symbol] = set()
+    waiting = list(used)
+    while waiting:
+        for symbol in waiting.pop().expr.free_symbols & known.keys() - found:
+            found.add(symbol)
+            waiting += known[symbol]
+    return found

@@ -1,0 +1,63 @@
+"""Which Hamiltonians run as loops over their sums, and the kernels of those that do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from hamsym.errors import ParameterError
+from hamsym.numeric.loop_kernels import splitting_arguments, splitting_loops
+from hamsym.numeric.methods import Method, Splitting
+from hamsym.symbolic.hamiltonian import Hamiltonian
+from hamsym.symbolic.sums import has_sums, term_count
+
+#: Sums of up to so many terms are written out: that is faster then, many trajectories side by side, and soon compiled.
+MOST_WRITTEN_OUT = 60
+
+
+@lru_cache(maxsize=128)  # asked at every simulation
+def runs_in_loops(H: Hamiltonian) -> bool:
+    """Whether the sums of a Hamiltonian stay loops in its kernels.
+
+    Example:
+        >>> from hamsym import PhaseSpace
+        >>> def chain(n):
+        ...     springs = f"Sum(p[i]**2/2, (i, 1, {n})) + Sum((q[i + 1] - q[i])**2/2, (i, 1, {n - 1}))"
+        ...     return Hamiltonian(springs, PhaseSpace.standard(n))
+        >>> runs_in_loops(chain(5)), runs_in_loops(chain(500))
+        (False, True)
+    """
+    return has_sums(H.written) and term_count(H.written) > MOST_WRITTEN_OUT
+
+
+def loop_source(H: Hamiltonian, method: Method, *, compensated: bool, strict: bool) -> str:
+    """Return the source of the kernels of a method in loops.
+
+    Raises:
+        ParameterError: if compensated is asked of a method that does more than add.
+    """
+    method.require(H)
+    if isinstance(method, Splitting):
+        return splitting_loops(H, method, compensated=compensated, strict=strict)
+    raise ParameterError(f"{method.name} is not made for large sums")
+
+
+def loop_kind(method: Method) -> str:
+    """Return what the source depends on of a method."""
+    return f"splitting {method.starts_with}" if isinstance(method, Splitting) else repr(method)
+
+
+def loop_arguments(H: Hamiltonian, method: Method, values: Mapping[str, float]) -> tuple[np.ndarray, ...]:
+    """Return the arguments of the kernels after the others: an array of parameters, then coefficients."""
+    k = np.array([values.get(name, 0.0) for name in H.space.parameters])
+    return (k, *(splitting_arguments(method) if isinstance(method, Splitting) else ()))
+
+
+def room_of(kernels: Any) -> np.ndarray:
+    """Return memory for the loops of one trajectory, at the beginning of a line of the processor's cache."""
+    memory = np.zeros(kernels.SCRATCH + 8)
+    start = -(memory.ctypes.data >> 3) % 8
+    return memory[start : start + kernels.SCRATCH]
