@@ -112,8 +112,9 @@ ORDER = [
     ["hamsym.numeric.loop_kernels"],
     ["hamsym.numeric.loops"],
     ["hamsym.numeric.stepping", "hamsym.numeric.flatness", "hamsym.numeric.convergence"],
-    ["hamsym.numeric.trajectories", "hamsym.numeric.tempering"],
-    ["hamsym.numeric.simulate", "hamsym.numeric.section"],
+    ["hamsym.numeric.section", "hamsym.numeric.tempering"],
+    ["hamsym.numeric.trajectories"],
+    ["hamsym.numeric.simulate"],
     ["hamsym.numeric.tangent"],
     ["hamsym.numeric.sampling"],
     [

@@ -23,10 +23,15 @@ if TYPE_CHECKING:
     import pandas
     import xarray
 
+    from hamsym.numeric.section import PoincareSection
     from hamsym.symbolic.symmetry.generator import Generator
 
 #: Kinds of file that :meth:`Trajectories.save` writes.
 FILE_ENDINGS = (".npz", ".zarr")
+
+
+def _relative(values: np.ndarray) -> np.ndarray:
+    return (values - values[:, :1]) / np.maximum(np.abs(values[:, :1]), 1.0)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -73,8 +78,7 @@ class Trajectories:
 
         It is an error only where H does not depend on time; elsewhere the energy itself changes.
         """
-        energy = self.energy
-        return (energy - energy[:, :1]) / np.maximum(np.abs(energy[:, :1]), 1.0)
+        return _relative(self.energy)
 
     def invariant(self, g: str | sp.Expr | Generator) -> np.ndarray:
         """Return the values of a phase-space function along each trajectory.
@@ -101,6 +105,27 @@ class Trajectories:
         expression = space.express(g)  # type: ignore[arg-type]
         parameter_values(space, self.parameters, used=[expression])
         return array_function(expression, space)(self.q, self.p, self.parameters, self.t)
+
+    def drift(self, g: str | sp.Expr | Generator) -> np.ndarray:
+        """Return the relative drift (g(t) - g(0)) / max(|g(0)|, 1) of a phase-space function along each trajectory.
+
+        Arguments:
+            g: as for :meth:`invariant`.
+
+        Returns:
+            float64 array of shape ``(batch, time)``.
+
+        Raises:
+            FormulaError, ParameterError: as :meth:`invariant`.
+
+        Example:
+            >>> from hamsym import simulate, systems
+            >>> kepler = systems["kepler"]
+            >>> t = simulate(kepler.hamiltonian, [1.0, 0.0], [0.0, 1.0], 0.01, 100, parameters={"k": 1.0})
+            >>> bool(abs(t.drift("q1*p2 - q2*p1")).max() < 1e-13)
+            True
+        """
+        return _relative(self.invariant(g))
 
     def require_finite(self) -> None:
         """Check that every state is finite.
@@ -231,19 +256,33 @@ class Trajectories:
                 )
         return path
 
-    def plot(self, kind: str = "phase", ax: Any = None, *, trajectories: int = 20) -> Any:
+    def plot(
+        self,
+        kind: str = "phase",
+        ax: Any = None,
+        *,
+        dof: int = 0,
+        trajectories: int = 20,
+        surface: str | sp.Expr | None = None,
+        path: str | os.PathLike[str] | None = None,
+    ) -> Any:
         """Draw trajectories and return the matplotlib axes.
 
         Arguments:
-            kind: ``"phase"`` (p₁ over q₁), ``"configuration"`` (q₂ over q₁) or ``"energy"`` (relative error over t).
+            kind: ``"phase"`` (p over q of one degree of freedom), ``"configuration"`` (the next coordinate over that of
+                ``dof``), ``"energy"`` (relative error over t) or ``"section"``: where the trajectories cross a surface, located
+                by :func:`hamsym.poincare_section` from their initial states.
             ax: axes to draw on; a new figure without.
+            dof: the degree of freedom, from 0.
             trajectories: draw at most this many.
+            surface: of a section, the function that vanishes there; default the first coordinate.
+            path: file to save the figure to, as well.
 
         Returns:
-            The axes.
+            The axes; their ``.figure`` is the figure.
 
         Raises:
-            ParameterError: for another kind, or ``"configuration"`` with one degree of freedom.
+            ParameterError: for another kind, or ``"configuration"`` and ``"section"`` with one degree of freedom.
 
         Example:
             >>> from matplotlib.figure import Figure
@@ -256,22 +295,34 @@ class Trajectories:
 
         shown = slice(integer("trajectories", trajectories, minimum=1))
         names = [s.name for s in self.hamiltonian.space.variables]
-        dof = self.q.shape[-1]
-        if kind == "phase":
-            x, y, labels = self.q[shown, :, 0], self.p[shown, :, 0], (names[0], names[dof])
-        elif kind == "configuration" and dof > 1:
-            x, y, labels = self.q[shown, :, 0], self.q[shown, :, 1], (names[0], names[1])
-        elif kind == "energy":
-            y = self.energy_error[shown]
-            x, labels = np.broadcast_to(self.t, y.shape), ("t", "relative energy error")
-        else:
-            raise ParameterError(
-                f"kind is 'phase', 'energy' or, from two degrees of freedom on, 'configuration'; not {kind!r}"
-            )
+        count = self.q.shape[-1]
+        kinds = ("phase", "energy", *(("configuration", "section") if count > 1 else ()))
+        if kind not in kinds:
+            raise ParameterError(f"kind is one of {', '.join(kinds)}, not {kind!r}")
+        i = integer("dof", dof, maximum=count - 1 - (kind == "configuration"))
         ax = ax if ax is not None else pyplot.subplots()[1]
-        ax.plot(x.T, y.T, lw=0.8)
-        ax.set(xlabel=labels[0], ylabel=labels[1])
+        if kind == "section":
+            self._section(shown, names[0] if surface is None else surface).plot(ax=ax)
+        else:
+            y = self.energy_error[shown] if kind == "energy" else (self.p[shown, :, i] if kind == "phase" else self.q[shown, :, i + 1])  # fmt: skip
+            x = np.broadcast_to(self.t, y.shape) if kind == "energy" else self.q[shown, :, i]
+            labels = {"phase": (names[i], names[count + i]), "energy": ("t", "relative energy error")}
+            ax.plot(x.T, y.T, lw=0.8)
+            xlabel, ylabel = labels.get(kind, tuple(names[i : i + 2]))
+            ax.set(xlabel=xlabel, ylabel=ylabel)
+        if path is not None:
+            with whole(path) as partial:
+                ax.figure.savefig(partial)
         return ax
+
+    def _section(self, shown: slice, surface: str | sp.Expr) -> PoincareSection:
+        from hamsym.numeric.section import poincare_section
+
+        steps = round((self.t[-1] - self.t[0]) / self.dt)
+        return poincare_section(
+            self.hamiltonian, self.q[shown, 0], self.p[shown, 0], self.dt, steps, surface=surface, method=self.method,
+            parameters=self.parameters, t0=float(self.t[0]),
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.q)

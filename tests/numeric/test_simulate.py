@@ -294,11 +294,34 @@ def test_xarray_plots_and_text():
     assert "<table>" in t._repr_html_()
     for kind in ("phase", "configuration", "energy"):
         assert len(t.plot(kind).lines) == 3
+    assert t.plot("phase", dof=1).get_ylabel() == "p2"
     matplotlib.pyplot.close("all")
-    with pytest.raises(ParameterError, match="kind"):
-        t.plot("3d")
+    for wrong in ({"kind": "3d"}, {"kind": "configuration", "dof": 1}, {"dof": -1}, {"trajectories": 0}):
+        with pytest.raises(ParameterError, match=r"kind|dof|trajectories"):
+            t.plot(**wrong)
     with pytest.raises(ParameterError, match="kind"):
         run("pendulum", [0.1], [0.0]).plot("configuration")
+
+
+def test_a_plotted_section_holds_the_located_crossings_and_is_saved(tmp_path):
+    q, p = systems["henon_heiles"].initial_states(2)
+    t = run("henon_heiles", q, p, steps=4000, save_every=40)
+    steps = 4000
+    section = hs.poincare_section(t.hamiltonian, q, p, t.dt, steps, surface="q1", method=t.method)
+    ax = t.plot("section", path=tmp_path / "section.png")
+    assert np.array_equal(ax.collections[0].get_offsets(), np.stack([section.q[:, 1], section.p[:, 1]], axis=1))
+    assert len(section) > 4 and (tmp_path / "section.png").stat().st_size > 1000
+    matplotlib.pyplot.close("all")
+
+
+def test_drift_is_relative_to_the_start_or_to_one():
+    q, p = systems["kepler"].initial_states(3)
+    t = run("kepler", q, p, save_every=50)
+    momentum = t.invariant("q1*p2 - q2*p1")
+    assert np.array_equal(t.drift(t.hamiltonian.expr), t.energy_error)
+    assert np.array_equal(t.drift("100*(q1*p2 - q2*p1)")[:, 0], np.zeros(3))
+    scale = np.maximum(abs(momentum[:, :1]), 1)
+    assert np.array_equal(t.drift("q1*p2 - q2*p1"), (momentum - momentum[:, :1]) / scale)
 
 
 @pytest.mark.parametrize("terminal", [True, False])
