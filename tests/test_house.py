@@ -111,7 +111,7 @@ ORDER = [
     ["hamsym.numeric.loop_source"],
     ["hamsym.numeric.loop_kernels"],
     ["hamsym.numeric.loops"],
-    ["hamsym.numeric.stepping", "hamsym.numeric.flatness", "hamsym.numeric.convergence"],
+    ["hamsym.numeric.stepping", "hamsym.numeric.flatness", "hamsym.numeric.convergence", "hamsym.numeric.values"],
     ["hamsym.numeric.section", "hamsym.numeric.tempering"],
     ["hamsym.numeric.trajectories"],
     ["hamsym.numeric.simulate"],

@@ -160,8 +160,12 @@ def _each_of_a_family(space: Space, given: dict[str, Any]) -> dict[str, Any]:
     """Return values by name where some may be given for all of a family at once, ``m`` for m1, m2, …."""
     values: dict[str, Any] = {}
     for name, value in given.items():
-        family = [n for n in space.parameters if re.fullmatch(rf"{re.escape(str(name))}\d+(_\d+)*", n)]
-        if name in space.parameters or not family:
+        if name in space.parameters:
+            values[name] = value
+            continue
+        numbered = re.compile(rf"{re.escape(str(name))}\d+(_\d+)*")
+        family = [n for n in space.parameters if numbered.fullmatch(n)]
+        if not family:
             values[name] = value
             continue
         listed = np.ravel(value)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 import numpy as np
+import sympy as sp
 
 from hamsym.numeric.lanes import define, indent
 from hamsym.numeric.loop_layout import Layout, Rows, areas
@@ -242,3 +243,34 @@ def module_header(text: str, strict: bool, gaps: bool) -> str:
         meant,
     )
     return _HEADER + (meant if strict else meant.replace("elementary.fma", "vectors.fma")) + "\n"
+
+
+def value_loops(expression: sp.Expr, space: Space) -> str:
+    """Return the source of a kernel that evaluates a formula with sums.
+
+    Returns:
+        A module with ``values(q, p, s, t, k, out)``: q and p of shape ``(n, dof)``, t and out of shape ``(n,)``, ``s`` memory of
+        ``SCRATCH`` numbers.
+    """
+    sums = sums_of(expression, space)
+    room = Room(space, [sums], [])
+    writer = Writer(sums, room.layout, space.time, room.bases())
+    lines = [
+        "zero = repeated(0.0)",
+        *writer.auxiliaries(False, sums.parts),
+        *writer.value(sums.parts, "result"),
+    ]
+    value = define("value(s, clock)", [*lines, "return result"], "apart")
+    body = [
+        "read_parameters(s, k)",
+        "for i in range(out.size):",
+        *indent(["read_in(s, Q, q, i)", "read_in(s, P, p, i)", "out[i] = value(s, t[i])"]),
+    ]
+    return "\n\n".join(
+        [
+            module_header(value, strict=False, gaps=False) + room.header(),
+            room.functions(),
+            value,
+            define("values(q, p, s, t, k, out)", body, "compiled"),
+        ]
+    )

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import sympy as sp
 
 from hamsym.errors import ParameterError
 from hamsym.numeric.loop_kernels import splitting_arguments, splitting_loops
@@ -30,7 +31,12 @@ def runs_in_loops(H: Hamiltonian) -> bool:
         >>> runs_in_loops(chain(5)), runs_in_loops(chain(500))
         (False, True)
     """
-    return has_sums(H.written) and term_count(H.written) > MOST_WRITTEN_OUT
+    return is_long(H.written)
+
+
+def is_long(expression: sp.Expr) -> bool:
+    """Whether sums in an expression are too long to be written out."""
+    return has_sums(expression) and term_count(expression) > MOST_WRITTEN_OUT
 
 
 def loop_source(H: Hamiltonian, method: Method, *, compensated: bool, strict: bool) -> str:

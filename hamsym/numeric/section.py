@@ -14,11 +14,13 @@ from hamsym.arguments import integer, real
 from hamsym.errors import NonFiniteError, ParameterError, did_you_mean
 from hamsym.numeric.arguments import initial_states
 from hamsym.numeric.cache import Kernels
-from hamsym.numeric.codegen import array_function, parameter_values
+from hamsym.numeric.codegen import parameter_values
 from hamsym.numeric.methods import Method, method_for
 from hamsym.numeric.stepping import fill, fill_one, kernel_arguments, stepping_kernels
+from hamsym.numeric.values import value_function
 from hamsym.symbolic.formula.text import to_text
 from hamsym.symbolic.hamiltonian import Hamiltonian
+from hamsym.symbolic.sums import has_sums
 
 if TYPE_CHECKING:
     import pandas
@@ -134,8 +136,8 @@ def poincare_section(
         (3, [1.5, 3.5, 5.5], True)
     """
     scheme = method_for(H, method)
-    function = H.space.express(surface)
-    if not function.free_symbols & {*H.space.variables, H.space.time}:
+    function = H.space.written(getattr(surface, "written", surface))
+    if not has_sums(function) and not function.free_symbols & {*H.space.variables, H.space.time}:
         raise ParameterError(
             f"the surface {to_text(function)} = 0 has no variable in it; pass for example surface='q1'"
         )
@@ -147,7 +149,7 @@ def poincare_section(
     q, p = initial_states(q0, p0, len(H.space.coordinates))
     values = parameter_values(H.space, parameters, used=[H.written, function])
     k = kernel_arguments(H, scheme, values)
-    kernels, g = stepping_kernels(H, scheme, work=len(q) * steps), array_function(function, H.space)
+    kernels, g = stepping_kernels(H, scheme, work=len(q) * steps), value_function(function, H.space)
     found: list[tuple[np.ndarray, ...]] = []
     chunk = int(np.clip(_HELD // q.size, 1, steps))
     lost: tuple[int, float] | None = None

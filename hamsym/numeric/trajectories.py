@@ -15,7 +15,8 @@ import sympy as sp
 from hamsym.arguments import integer
 from hamsym.errors import NonFiniteError, ParameterError
 from hamsym.files import whole
-from hamsym.numeric.codegen import array_function, parameter_values
+from hamsym.numeric.codegen import parameter_values
+from hamsym.numeric.values import value_function
 from hamsym.symbolic.formula.text import shorten
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from hamsym.numeric.section import PoincareSection
     from hamsym.symbolic.symmetry.generator import Generator
 
+#: So many parameters and coordinates are shown.
+_MANY = 12
 #: Kinds of file that :meth:`Trajectories.save` writes.
 FILE_ENDINGS = (".npz", ".zarr")
 
@@ -70,7 +73,7 @@ class Trajectories:
     @property
     def energy(self) -> np.ndarray:
         """H along each trajectory, at its time, shape ``(batch, time)``."""
-        return self.invariant(self.hamiltonian.expr)
+        return self.invariant(self.hamiltonian.written)
 
     @property
     def energy_error(self) -> np.ndarray:
@@ -102,9 +105,9 @@ class Trajectories:
             ((1, 101), True)
         """
         space = self.hamiltonian.space
-        expression = space.express(g)  # type: ignore[arg-type]
+        expression = space.written(getattr(g, "written", g))
         parameter_values(space, self.parameters, used=[expression])
-        return array_function(expression, space)(self.q, self.p, self.parameters, self.t)
+        return value_function(expression, space)(self.q, self.p, self.parameters, self.t)
 
     def drift(self, g: str | sp.Expr | Generator) -> np.ndarray:
         """Return the relative drift (g(t) - g(0)) / max(|g(0)|, 1) of a phase-space function along each trajectory.
@@ -142,7 +145,7 @@ class Trajectories:
         more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
         error = NonFiniteError(
             f"trajectory {i}{more} left the finite numbers by t = {self.t[frame]:.6g} with dt = {self.dt:g} and parameters "
-            f"{self.parameters}; it started at q = {self.q[i, 0].tolist()}, p = {self.p[i, 0].tolist()}. "
+            f"{_first(self.parameters)}; it started at q = {_listed(self.q[i, 0])}, p = {_listed(self.p[i, 0])}. "
             "Take a smaller dt (an implicit method also gives up where it cannot solve its equations), or look for a "
             "singularity of H there; .partial of this error holds what was computed",
             index=i,
@@ -334,7 +337,7 @@ class Trajectories:
             "Hamiltonian": shorten(self.hamiltonian.text, 200),
             "states": f"{batch} trajectories × {time} times × {dof} degree(s) of freedom",
             "time": f"{self.t[0]:g} … {self.t[-1]:g}, {chosen} with dt = {self.dt:g}",
-            "parameters": ", ".join(f"{n} = {v:g}" for n, v in self.parameters.items()) or "none",
+            "parameters": _shown(self.parameters) or "none",
             "largest relative energy error": f"{np.abs(self.energy_error).max():.2e}",
         }
 
@@ -346,3 +349,21 @@ class Trajectories:
             f"<tr><th>{html.escape(n)}</th><td>{html.escape(v)}</td></tr>" for n, v in self._summary().items()
         )
         return f"<table><caption>Trajectories</caption>{''.join(rows)}</table>"
+
+
+def _listed(numbers: np.ndarray) -> str:
+    """Numbers in brackets, the first of them where there are many."""
+    more = f", … ({len(numbers)} numbers)" if len(numbers) > _MANY else ""
+    return "[" + ", ".join(map(repr, numbers[:_MANY].tolist())) + more + "]"
+
+
+def _first(parameters: dict[str, float]) -> str:
+    """The mapping, as Python writes it, of the first parameters where there are many."""
+    more = f" … ({len(parameters)} parameters)" if len(parameters) > _MANY else ""
+    return f"{dict(list(parameters.items())[:_MANY])}{more}"
+
+
+def _shown(parameters: dict[str, float]) -> str:
+    """Names and values of parameters, the first of them where there are many."""
+    more = f", … ({len(parameters)} parameters)" if len(parameters) > _MANY else ""
+    return ", ".join(f"{n} = {v:g}" for n, v in list(parameters.items())[:_MANY]) + more
