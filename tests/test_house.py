@@ -102,10 +102,11 @@ ORDER = [
     ["hamsym.numeric.step"],
     [
         "hamsym.numeric.splitting",
-        "hamsym.numeric.implicit",
         "hamsym.numeric.nonseparable",
         "hamsym.numeric.lanes",
+        "hamsym.numeric.lane_algebra",
     ],
+    ["hamsym.numeric.implicit"],
     ["hamsym.numeric.loop_parts"],
     ["hamsym.numeric.loop_layout"],
     ["hamsym.numeric.loop_source"],

@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ import sympy as sp
 from hamsym.errors import FormulaError, ParameterError
 from hamsym.numeric.cache import Kernels
 from hamsym.numeric.codegen import Arguments, depends_on_time, separable_source
+from hamsym.numeric.implicit import LANES as IMPLICIT_LANES
 from hamsym.numeric.implicit import gauss_source
 from hamsym.numeric.lanes import define, indent, lane_loops
 from hamsym.numeric.loops import loop_arguments, loop_kind, loop_source, room_of, runs_in_loops
@@ -66,7 +67,7 @@ def stepping_kernels(
     save_every: int = 1,
     compensated: bool = False,
     strict: bool = False,
-) -> Kernels:
+) -> Kernels | ImplicitKernels:
     """Return the compiled loops of a method for a Hamiltonian that it admits.
 
     Arguments:
@@ -94,6 +95,8 @@ def stepping_kernels(
         return Kernels(
             (*_identity(H), kind), lambda: loop_source(H, method, compensated=compensated, strict=strict)
         )
+    if isinstance(method, Gauss):
+        return _implicit_kernels(H, method, compensated, strict)
     unroll = (
         1
         if work < _WORTH_UNROLLING
@@ -118,7 +121,7 @@ def kernel_arguments(H: Hamiltonian, method: Method, values: Mapping[str, float]
 
 
 def fill(
-    kernels: Kernels,
+    kernels: Kernels | ImplicitKernels,
     states: Sequence[np.ndarray],
     first: int,
     last: int,
@@ -136,6 +139,8 @@ def fill(
         t0, h, save_every: initial time, step and steps between stored states.
         k: what :func:`kernel_arguments` gives.
     """
+    if isinstance(kernels, ImplicitKernels):
+        return kernels.fill(states, first, last, t0, h, save_every, k)
     alone: Iterable[int] = range(first, last)
     in_loops = kernels.WIDTH == 0
     if last - first >= 3 or in_loops:  # a block computes sixteen or more; loops one by one
@@ -150,7 +155,7 @@ def fill(
 
 
 def fill_one(
-    kernels: Kernels,
+    kernels: Kernels | ImplicitKernels,
     states: Sequence[np.ndarray],
     i: int,
     t0: float,
@@ -159,8 +164,66 @@ def fill_one(
     k: Sequence[Any],
 ) -> None:
     """Integrate the trajectory i, as :func:`fill` does."""
+    if isinstance(kernels, ImplicitKernels):
+        return kernels.fill(states, i, i + 1, t0, h, save_every, k)
     room = (room_of(kernels),) if kernels.WIDTH == 0 else ()
     kernels.one(*states, *room, i, t0, h, save_every, *k)
+
+
+class ImplicitKernels:
+    """The loops of a Gauss method: those that are fast, and for trajectories that they leave as NaN those that try more.
+
+    Arguments:
+        kinds: functions that return kernels, called when they are needed.
+    """
+
+    def __init__(self, kinds: Sequence[Callable[[], Kernels]]) -> None:
+        self._fast, self._others = kinds[0](), kinds[1:]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._fast, name)
+
+    def fill(
+        self,
+        states: Sequence[np.ndarray],
+        first: int,
+        last: int,
+        t0: float,
+        h: float,
+        save_every: int,
+        k: Sequence[Any],
+    ) -> None:
+        """As the function :func:`fill`."""
+        ranges = [(first, last)]
+        for kind in (lambda: self._fast, *self._others):
+            if not ranges:
+                return
+            kernels = kind()
+            scratch = np.empty(kernels.SCRATCH)
+            for begin, end in ranges:
+                width = min(end - begin, IMPLICIT_LANES)
+                kernels.block(*states, scratch, begin, end, t0, h, save_every, width, *k)
+            last_states = states[2][first:last, -1].sum(-1) + states[3][first:last, -1].sum(-1)
+            lost = first + np.flatnonzero(~np.isfinite(last_states))
+            ranges = [
+                (int(part[0]), int(part[-1]) + 1)
+                for part in np.split(lost, np.flatnonzero(np.diff(lost) > 1) + 1)
+                if len(part)
+            ]
+
+
+def _implicit_kernels(H: Hamiltonian, method: Gauss, compensated: bool, strict: bool) -> ImplicitKernels:
+    method.require(H)
+
+    def kind(newton: bool, gaps: bool) -> Kernels:
+        def write() -> str:
+            source = gauss_source(H, method, compensated=compensated, newton=newton)
+            return f"{meanings(source, strict=strict, gaps=gaps)}\n\n{source}"
+
+        return _kernels(H, f"implicit {astuple(method)} {compensated} {strict} {newton} {gaps}", write)
+
+    kinds = [(False, True), (True, True), (True, False)]
+    return ImplicitKernels([partial(kind, *k) for k in kinds[: 2 if strict else 3]])
 
 
 def sampling_kernels(H: Hamiltonian) -> Kernels:
@@ -204,8 +267,6 @@ def _step_source(H: Hamiltonian, method: Method, compensated: bool) -> StepSourc
     method.require(H)
     if isinstance(method, Splitting):
         return splitting_source(H, method, compensated=compensated)
-    if isinstance(method, Gauss):
-        return gauss_source(H, method, compensated=compensated)
     if compensated or not isinstance(method, Doubled):
         raise ParameterError(
             f"{method.name} does more than add, so its rounding errors cannot be carried along; leave compensated=True out, "
