@@ -111,6 +111,7 @@ ORDER = [
     ["hamsym.numeric.loop_layout"],
     ["hamsym.numeric.loop_source"],
     ["hamsym.numeric.loop_kernels"],
+    ["hamsym.numeric.loop_gauss", "hamsym.numeric.loop_doubled"],
     ["hamsym.numeric.loops"],
     ["hamsym.numeric.stepping", "hamsym.numeric.flatness", "hamsym.numeric.convergence", "hamsym.numeric.values"],
     ["hamsym.numeric.section", "hamsym.numeric.tempering"],

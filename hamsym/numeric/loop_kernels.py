@@ -101,10 +101,6 @@ class Room:
             ]
         )
 
-    def bases(self, **more: str) -> dict[str, str]:
-        """What a Writer needs to know of places."""
-        return {"q": "Q", "p": "P", "k": "K", **more}
-
     def flow(self, name: str, sums: Sums, by: str, compensated: bool, saves: bool) -> str:
         """A function that adds ``a`` times the slopes by the variables of one kind to the variables of the other.
 
@@ -112,7 +108,8 @@ class Room:
         """
         area, x = ("P", "Q") if by == "q" else ("Q", "P"), self.layout.variables
         moved = area[0]
-        writer = Writer(sums, self.layout, self.space.time, self.bases(**{f"g{by}": "G"}))
+        bases = {"q": "Q", "p": "P", "k": "K", f"g{by}": "G"}
+        writer = Writer(sums, self.layout, self.space.time, bases, rows=self.rows)
 
         def sink(kind: str, row: int, slope: str | None) -> list[str]:
             place = f"{row * x.pitch} + c"
@@ -133,11 +130,25 @@ class Room:
             keep = ["if saving:", f"    store(s, END + {place}, {end})"] if saves else []
             return [*lines, *keep, *new]
 
-        writer.rows = self.rows
         body = writer.gradient([by], sink)
-        self.rows = writer.rows
         arguments = "s, a, last, saving, clock" if saves else "s, a, clock"
         return define(f"{name}({arguments})", body, "apart")
+
+    def field(self, sums: Sums) -> str:
+        """A function that leaves dq/dt and dp/dt of the state in two neighbouring areas in two others.
+
+        It needs the areas GQ and GP for itself.
+        """
+        x = self.layout.variables
+        bases = {"q": "state", "p": f"state + {x.room}", "k": "K", "gq": "GQ", "gp": "GP"}
+        writer = Writer(sums, self.layout, self.space.time, bases, rows=self.rows)
+
+        def sink(kind: str, row: int, slope: str | None) -> list[str]:
+            to, sign = (f"to + {x.room}", "-") if kind == "q" else ("to", "")
+            kept = f"pick(within(c, {x.length_of(row)}), {sign}{slope}, zero)" if slope else "zero"
+            return [f"store(s, {to} + {row * x.pitch} + c, {kept})"]
+
+        return define("field(s, state, to, clock)", writer.gradient(["q", "p"], sink), "apart")
 
 
 def splitting_arguments(method: Splitting) -> tuple[np.ndarray, ...]:
@@ -254,7 +265,7 @@ def value_loops(expression: sp.Expr, space: Space) -> str:
     """
     sums = sums_of(expression, space)
     room = Room(space, [sums], [])
-    writer = Writer(sums, room.layout, space.time, room.bases())
+    writer = Writer(sums, room.layout, space.time, {"q": "Q", "p": "P", "k": "K"})
     lines = [
         "zero = repeated(0.0)",
         *writer.auxiliaries(False, sums.parts),

@@ -39,15 +39,15 @@ class Writer:
         layout: where its variables stand.
         time: the symbol of time, or None.
         bases: source for the beginning of the areas of ``q``, ``p``, ``k`` and, for slopes by q and p, ``gq`` and ``gp``.
+        rows: lengths of the rows of derivatives that passes need, in the order of their numbers; more are added.
     """
 
     sums: Sums
     layout: Layout
     time: sp.Symbol | None
     bases: Mapping[str, str]
+    rows: list[int] = field(default_factory=list)
     _count: int = field(default=0, init=False)
-    #: Lengths of the rows of derivatives that passes need, in the order of their numbers.
-    rows: list[int] = field(default_factory=list, init=False)
 
     # -- names and places
 

@@ -10,8 +10,10 @@ import numpy as np
 import sympy as sp
 
 from hamsym.errors import ParameterError
+from hamsym.numeric.loop_doubled import doubled_arguments, doubled_loops
+from hamsym.numeric.loop_gauss import gauss_arguments, gauss_loops
 from hamsym.numeric.loop_kernels import splitting_arguments, splitting_loops
-from hamsym.numeric.methods import Method, Splitting
+from hamsym.numeric.methods import Doubled, Gauss, Method, Splitting
 from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.sums import has_sums, term_count
 
@@ -48,18 +50,29 @@ def loop_source(H: Hamiltonian, method: Method, *, compensated: bool, strict: bo
     method.require(H)
     if isinstance(method, Splitting):
         return splitting_loops(H, method, compensated=compensated, strict=strict)
-    raise ParameterError(f"{method.name} is not made for large sums")
+    if isinstance(method, Gauss):
+        return gauss_loops(H, method, compensated=compensated, strict=strict)
+    if compensated or not isinstance(method, Doubled):
+        raise ParameterError(
+            f"{method.name} does more than add, so its rounding errors cannot be carried along; leave compensated=True out, "
+            "or take another method"
+        )
+    return doubled_loops(H, strict=strict)
 
 
 def loop_kind(method: Method) -> str:
     """Return what the source depends on of a method."""
-    return f"splitting {method.starts_with}" if isinstance(method, Splitting) else repr(method)
+    if isinstance(method, Splitting):
+        return f"splitting {method.starts_with}"
+    return f"Gauss {len(method.b)}" if isinstance(method, Gauss) else type(method).__name__
 
 
 def loop_arguments(H: Hamiltonian, method: Method, values: Mapping[str, float]) -> tuple[np.ndarray, ...]:
     """Return the arguments of the kernels after the others: an array of parameters, then coefficients."""
     k = np.array([values.get(name, 0.0) for name in H.space.parameters])
-    return (k, *(splitting_arguments(method) if isinstance(method, Splitting) else ()))
+    if isinstance(method, Splitting):
+        return k, *splitting_arguments(method)
+    return k, *(gauss_arguments(method) if isinstance(method, Gauss) else doubled_arguments(method))
 
 
 def room_of(kernels: Any) -> np.ndarray:
