@@ -106,6 +106,7 @@ def test_systems_are_listed_and_described():
         ),
         (["simulate", "p1**2/2", "--q0", "1", "--p0", "1", "--out", "x.txt"], "ending"),
         (["simulate", "p1**2/2", "--q0", "1", "--p0", "1", "--dt", "0"], "dt"),
+        (["simulate", "p1**2/2", "--q0", "1", "--p0", "1", "--plot", "x.png", "--kind", "sctn"], "--kind is"),
         (["reproduce", "efh"], "did you mean 'ehf'"),
         (["simulate", "p1**2/2", "--q0", "1", "--p0", "1", "--plot", "x.xyz"], "ending"),
         (["simulate", "--system", "pendulum", "--trajectories", "1000000000000"], ""),
@@ -143,6 +144,27 @@ def test_simulate_writes_what_it_says(tmp_path):
     drift = np.abs(energy - energy[:, :1]) / np.maximum(np.abs(energy[:, :1]), 1)
     assert summary["largest_relative_energy_error"] == pytest.approx(drift.max())
     assert (tmp_path / "run.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_simulate_names_the_method_that_auto_chose_and_draws_states_for_the_parameters(tmp_path):
+    done = run("simulate", "--system", "double_pendulum", "--method", "auto", "--steps", 10, "--json")
+    assert json.loads(done.stdout)["method"] in {m.name for m in hs.methods()}
+    run("simulate", "--system", "kepler", "--set", "k=4", "--steps", 10, "--out", "run.npz", cwd=tmp_path)
+    q, _ = hs.systems["kepler"].initial_states(1, parameters={"k": 4.0})
+    with np.load(tmp_path / "run.npz") as saved:
+        assert np.array_equal(saved["q"][:, 0], q)
+        assert not np.array_equal(saved["p"][:, 0], hs.systems["kepler"].initial_states(1)[1])
+
+
+def test_simulate_keeps_the_trajectories_beside_a_lost_one(tmp_path):
+    starts = ["--q0", 5, "--p0", 5, "--q0", 0, "--p0", 0.001]
+    done = run(
+        "simulate", "p1**2/2 - q1**4/4", *starts, "--out", "run.npz", "--plot", "run.png", cwd=tmp_path
+    )
+    assert done.returncode == 2 and "trajectory 0 left the finite numbers by t = " in done.stderr
+    assert "all trajectories are in run.npz and run.png" in done.stderr
+    with np.load(tmp_path / "run.npz") as saved:
+        assert np.isfinite(saved["q"]).all(axis=(1, 2)).tolist() == [False, True]
 
 
 def test_version_and_help():

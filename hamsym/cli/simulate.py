@@ -19,11 +19,11 @@ from hamsym.cli.options import (
     SystemName,
     assignments,
 )
-from hamsym.errors import ParameterError
-from hamsym.files import whole
+from hamsym.errors import NonFiniteError, ParameterError
 
 #: Kinds of figure that --plot writes.
 FIGURE_ENDINGS = (".pdf", ".png", ".svg")
+FIGURE_KINDS = ("phase", "configuration", "energy", "section")
 
 
 def simulate(
@@ -56,6 +56,9 @@ def simulate(
         Path | None, typer.Option(help="Write the trajectories to FILE.npz or DIRECTORY.zarr.")
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Write a figure to FILE.png, .pdf or .svg.")] = None,
+    kind: Annotated[
+        str, typer.Option(help="Of the figure: phase, configuration, energy or section.")
+    ] = "phase",
     as_json: AsJson = False,
 ) -> None:
     """Integrate a Hamiltonian's equations and report the energy error."""
@@ -70,27 +73,37 @@ def simulate(
     if q0 or p0:
         start: Any = [_state(q, "--q0") for q in q0 or []], [_state(p, "--p0") for p in p0 or []]
     elif named:
-        start = named.initial_states(trajectories, seed=seed)
+        start = named.initial_states(trajectories, seed=seed, parameters=numbers)
     else:
         raise ParameterError(
             "initial states are missing; give --q0 and --p0, for example --q0 '1 0' --p0 '0 1'"
         )
     if out is not None and out.suffix not in FILE_ENDINGS:
         raise ParameterError(f"{out} has no known ending; use FILE.npz or DIRECTORY.zarr")
+    if kind not in FIGURE_KINDS:
+        raise ParameterError(f"--kind is one of {', '.join(FIGURE_KINDS)}, not {kind!r}")
     if plot is not None and plot.suffix not in FIGURE_ENDINGS:
         raise ParameterError(f"{plot} has no known ending; use FILE.png, .pdf or .svg")
-    traj = hs.simulate(
-        H, start[0], start[1], dt=dt, steps=steps, save_every=save_every, method=method, parameters=numbers, threads=threads,
-        progress=not as_json and sys.stderr.isatty(),
-    )  # fmt: skip
+    lost: NonFiniteError | None = None
+    try:
+        traj = hs.simulate(
+            H, start[0], start[1], dt=dt, steps=steps, save_every=save_every, method=method, parameters=numbers,
+            threads=threads, progress=not as_json and sys.stderr.isatty(),
+        )  # fmt: skip
+    except NonFiniteError as error:
+        if error.partial is None or (out is None and plot is None):
+            raise
+        lost, traj = error, error.partial  # the other trajectories are whole
     if out is not None:
         traj.save(out)
     if plot is not None:
-        with whole(plot) as partial:
-            traj.plot().figure.savefig(partial)
+        traj.plot(kind, path=plot)
+    if lost is not None:
+        written = " and ".join(str(path) for path in (out, plot) if path is not None)
+        raise NonFiniteError(f"{lost}; all trajectories are in {written}", lost.index, lost.time)
     drift = abs(traj.energy_error).max()
     summary = {
-        "hamiltonian": H.text, "method": method, "dt": dt, "steps": steps, "trajectories": len(traj.q),
+        "hamiltonian": H.text, "method": traj.method, "dt": dt, "steps": steps, "trajectories": len(traj.q),
         "stored": len(traj.t), "time": float(traj.t[-1]), "largest_relative_energy_error": float(drift),
         "out": out and str(out), "plot": plot and str(plot),
     }  # fmt: skip

@@ -92,11 +92,21 @@ class EachVariable(InitialStates):
         names = [s.name for s in space.variables]
         groups = {"q": [s.name for s in space.coordinates], "p": [s.name for s in space.momenta]}
         groups = {key: members for key, members in groups.items() if key not in names}
-        for key in given:
+        written: dict[str, Any] = {}
+        for key, value in given.items():
             if key not in names and key not in groups:
                 known = [*names, *groups, "energy"]
                 raise ParameterError(f"initial: there is no variable {key!r}{did_you_mean(str(key), known)}")
-        found = {str(key): Distribution.of(f"initial: {key}", value) for key, value in given.items()}
+            if key in groups and isinstance(value, list | tuple):
+                members = groups[key]
+                if len(value) != len(members):
+                    raise ParameterError(
+                        f"initial: {key} is one value or distribution for all, or a list of {len(members)}, not {shown(value)}"
+                    )
+                written |= dict(zip(members, value, strict=True))
+            else:
+                written[str(key)] = value
+        found = {key: Distribution.of(f"initial: {key}", value) for key, value in written.items()}
         of_group = {name: found[key] for key, members in groups.items() if key in found for name in members}
         missing = [name for name in names if name not in found and name not in of_group]
         if missing:

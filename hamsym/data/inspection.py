@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,15 +179,18 @@ def dataset_info(path: str | os.PathLike[str]) -> dict[str, Any]:
     folder = Path(path)
     manifest = read_manifest(folder)
     made = [i for i in range(manifest["shards"]) if _names(folder, i)]
+    data = xarray.Dataset()
     try:
-        data = xarray.open_zarr(folder, consolidated=True, chunks=None)
-        errors = data["energy_error"].values
+        if made:  # before that, a killed run may have left no metadata
+            data = xarray.open_zarr(folder, consolidated=True, chunks=None)
+        errors = data["energy_error"].values if made else np.array([])
+        split = data["split"].values if "split" in data.coords else np.array([])
     except Exception as error:  # whatever a damaged file makes of the reader
         raise DatasetError(
             f"{folder} cannot be read ({error}); hamsym dataset check names what is damaged"
         ) from error
     errors = errors[np.isfinite(errors)]
-    splits = np.unique(data["split"].values, return_counts=True) if "split" in data.coords else ((), ())
+    counts = {name: int((split == name).sum()) for name in manifest["spec"]["splits"] or {}}
     return {
         "path": str(folder),
         "complete": manifest["complete"],
@@ -199,7 +203,7 @@ def dataset_info(path: str | os.PathLike[str]) -> dict[str, Any]:
         "arrays": sorted(map(str, data.data_vars)),
         "largest_energy_error": float(errors.max()) if len(errors) else None,
         "median_energy_error": float(np.median(errors)) if len(errors) else None,
-        "splits": {str(name): int(n) for name, n in zip(*splits, strict=True)},
+        "splits": counts if len(split) else {},
         "versions": manifest["versions"],
         "spec": manifest["spec"],
     }
@@ -220,15 +224,22 @@ def info_text(info: dict[str, Any]) -> str:
     lines.append(f"  Hamiltonian: {shorten(info['hamiltonian'], 200)}")
     for g in info["integrals"]:
         lines.append(f"  {g['status']}: {g['name']}, {shorten(g['formula'], 160)}")
-    lines.append("  sizes: " + ", ".join(f"{n} {name}" for name, n in info["sizes"].items()))
-    lines.append("  arrays: " + ", ".join(info["arrays"]))
     spec = info["spec"]
+    if info["arrays"]:
+        lines.append("  sizes: " + ", ".join(f"{n} {name}" for name, n in info["sizes"].items()))
+        lines.append("  arrays: " + ", ".join(info["arrays"]))
     lines.append(f"  {spec['method']} with dt = {spec['dt']:g}, seed {spec['seed']}")
+    for key in ("parameters", "initial", "noise", "render"):
+        if spec.get(key):
+            lines.append(f"  {key}: {shorten(json.dumps(spec[key]), 160)}")
     if info["largest_energy_error"] is not None:
         worst, median = info["largest_energy_error"], info["median_energy_error"]
         lines.append(f"  relative energy error: at most {worst:.2e}, median {median:.2e}")
     if info["splits"]:
         lines.append("  splits: " + ", ".join(f"{name} {n}" for name, n in info["splits"].items()))
+    if info["shards_made"] < info["shards"]:
+        left = info["shards"] - info["shards_made"]
+        lines.append(f"  {left} shard(s) left; hamsym dataset generate with the same spec goes on")
     return "\n".join(lines)
 
 

@@ -46,14 +46,15 @@ class DatasetSpec:
             the catalogue's usual value.  Distributions: ``uniform``, ``loguniform`` ([low, high]), ``normal`` ([mean,
             sd]), ``choice`` ([a, b, …]).
         initial: None for the system's own initial states; a value or distribution for every variable by name (``q`` and
-            ``p`` stand for all coordinates and momenta), or an energy shell: ``{"energy": 0.1, "box": [-1, 1]}``, uniform
+            ``p`` stand for all coordinates and momenta, with one for all or a list), or an energy shell: ``{"energy": 0.1, "box": [-1, 1]}``, uniform
             on the energy surface above the box, or ``{"energy": 0.1}``, own states with momenta scaled to that energy
             (:mod:`hamsym.data.initial` gives the measures).
         noise: standard deviation of independent normal noise; with it, ``q_observed`` and ``p_observed`` are stored
             beside the clean q and p.
-        splits: name to fraction, summing to one, ``{"train": 0.8, "test": 0.2}``; whole trajectories are assigned.
-        render: None, True, or the options of :class:`hamsym.data.rendering.Renderer` (``{"extent": 1.5, "size": 32}``):
-            images of the configuration.
+        splits: name to fraction, summing to one, ``{"train": 0.8, "test": 0.2}``, or to numbers of trajectories; whole
+            trajectories are assigned.
+        render: None, True, a number of pixels, or the options of :class:`hamsym.data.rendering.Renderer`
+            (``{"extent": 1.5, "size": 32}``): images of the configuration.
 
     Raises:
         ParameterError: for a value that does not fit; names it.
@@ -79,7 +80,7 @@ class DatasetSpec:
     initial: Mapping[str, Any] | None = None
     noise: float = 0.0
     splits: Mapping[str, float] | None = None
-    render: Mapping[str, Any] | bool | None = None
+    render: Mapping[str, Any] | bool | int | None = None
 
     def __post_init__(self) -> None:
         def keep(name: str, value: Any) -> None:
@@ -100,6 +101,8 @@ class DatasetSpec:
             raise ParameterError(f"noise is a standard deviation, at least 0, not {self.noise:g}")
         if isinstance(self.render, bool):
             keep("render", {} if self.render else None)
+        elif isinstance(self.render, int):
+            keep("render", {"size": self.render})
         for name in ("parameters", "initial", "splits", "render"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, Mapping):
@@ -237,7 +240,10 @@ class DatasetSpec:
         if self.splits is None:
             return None
         splits = {}
-        for name, fraction in self.splits.items():
+        given, counts = self.splits, list(self.splits.values())
+        if all(type(n) is int and n > 0 for n in counts) and sum(counts) == self.trajectories > 1:
+            given = {name: n / self.trajectories for name, n in given.items()}
+        for name, fraction in given.items():
             if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,31}", name):
                 raise ParameterError(f"splits: {shown(name)} is no name such as 'train'")
             splits[name] = real(f"splits: {name}", fraction, above=0.0, maximum=1.0)

@@ -88,6 +88,23 @@ def test_a_part_of_a_data_set_is_incomplete_and_described(spec, tmp_path, monkey
     info = json.loads(run("info", tmp_path / "part", "--json").stdout)
     assert (info["complete"], info["shards_made"]) == (False, 1)
     assert info["largest_energy_error"] > 0
+    assert "1 of 3 shards" in (said := run("info", tmp_path / "part").stdout) and "2 shard(s) left" in said
+
+
+def test_a_data_set_that_was_killed_at_its_beginning_is_described(spec, tmp_path, monkeypatch):
+    from hamsym.data import store
+
+    def full(self, name, content):
+        if name != "hamsym.json":
+            raise OSError(28, "No space left on device")
+        return written(self, name, content)
+
+    written = store.Store._write
+    monkeypatch.setattr(store.Store, "_write", full)
+    with pytest.raises(DatasetError, match="No space left"):
+        hs.generate_dataset(hs.DatasetSpec.from_file(spec), tmp_path / "data", progress=False)
+    assert "3 shard(s) left" in run("info", tmp_path / "data").stdout
+    assert run("check", tmp_path / "data").exit_code == 3
 
 
 def test_wrong_usage_is_refused(tmp_path, spec):

@@ -110,7 +110,10 @@ def test_yaml_json_and_python_say_the_same(tmp_path):
         ({"splits": {"train": 2, "test": -1}}, "splits: train"),
         ({"splits": {"a/b": 1}}, "is no name"),
         ({"splits": {}}, "sum to 0"),
-        ({"render": 32}, "render is a mapping"),
+        ({"render": "yes"}, "render is a mapping"),
+        ({"render": 2}, "size is at least 4"),
+        ({"splits": {"train": 8, "test": 3}}, "splits: train"),
+        ({"initial": {"q": [1, 2], "p": 0}}, "a list of 1"),
         ({"render": {"extent": 0}}, "extent is a positive number"),
         ({"render": {"extent": 1, "sise": 3}}, "did you mean 'size'"),
         ({"render": {"extent": 1, "particles": ["q1"]}}, "list of pairs"),
@@ -120,6 +123,16 @@ def test_yaml_json_and_python_say_the_same(tmp_path):
 def test_what_does_not_fit_is_named(change, message):
     with pytest.raises(ParameterError, match=message):
         hs.DatasetSpec.from_dict({**PLAIN, **change})
+
+
+def test_short_forms_say_the_same():
+    def made(**change):
+        return hs.DatasetSpec(system="kepler", trajectories=10, steps=5, dt=0.1, **change)
+
+    assert made(render=True) == made(render=32) == made(render={"size": 32}) != made(render=16)
+    assert made(splits={"a": 7, "b": 3}) == made(splits={"a": 0.7, "b": 0.3})
+    by_name = {"q1": 1, "q2": 0, "p1": 0, "p2": {"uniform": [0.5, 1]}}
+    assert made(initial={"q": [1, 0], "p": [0, {"uniform": [0.5, 1]}]}) == made(initial=by_name)
 
 
 def test_systems_and_hamiltonians_are_taken_by_what_they_say():
