@@ -49,19 +49,6 @@ def cache_folder() -> Path:
 _MENDING = Lock()
 
 
-def load_generated(key: tuple[str, ...], write: Callable[[], str]) -> ModuleType:
-    """Return the module generated for a key, from memory, from disk, or by calling ``write``; this loads numba.
-
-    Arguments:
-        key: texts that determine the source; versions are added here.
-        write: returns the source; called only if the module is not on disk.
-
-    Returns:
-        A module.  Its source sees the name ``CACHE``: whether numba may keep compiled code beside it.
-    """
-    return _Generated(_name_of(key)).module(write)
-
-
 class Kernels:
     """The functions and constants of a generated module, as machine code; where that cannot be had, compiled by numba.
 
@@ -70,7 +57,9 @@ class Kernels:
     :mod:`hamsym.numeric.machine_code` do not cover.  Both give the same bits.
 
     Arguments:
-        key, write: as for :func:`load_generated`.
+        key: texts that determine the source; versions are added here.
+        write: returns the source; called only if the module is not on disk.  For numba it has the name ``CACHE``: whether
+            compiled code may be kept beside it.
     """
 
     def __init__(self, key: tuple[str, ...], write: Callable[[], str]) -> None:
@@ -117,10 +106,7 @@ class _Generated:
             if not _is_intact(self._path):
                 _publish(self._path, source)
             module = _run(self.name, self._path)
-        except (
-            OSError,
-            RuntimeError,
-        ):  # an unwritable folder; numba says RuntimeError when it finds no place
+        except (OSError, RuntimeError):  # an unwritable folder; RuntimeError when numba finds no place
             module = ModuleType(self.name)
             module.__dict__["CACHE"] = False
             exec(compile(source, f"<{self.name}>", "exec"), module.__dict__)  # noqa: S102  our own generated source
@@ -156,7 +142,7 @@ class _Generated:
             try:
                 text = lowered(Module(self._text(write)), kernel, types)
                 archive.codes[key] = assembled(text), needed(text)
-            except UnknownSyntax:
+            except (UnknownSyntax, RuntimeError):  # LLVM says RuntimeError when it does not understand a text
                 archive.codes[key] = None
             with suppress(OSError):
                 archive.write(self._code_path())
@@ -217,7 +203,8 @@ def _versions() -> tuple[str, ...]:
     import hamsym
 
     own, here = hashlib.sha256(), Path(__file__).parent
-    for file in sorted([*here.rglob("*.py"), *(here.parent / "symbolic").rglob("*.py")]):
+    symbolic = here.parent / "symbolic"
+    for file in sorted([*here.rglob("*.py"), *symbolic.glob("*.py"), *symbolic.glob("sums/*.py")]):
         own.update(file.read_bytes())
     return (hamsym.__version__, sympy.__version__, platform.python_version(), own.hexdigest())
 
@@ -225,7 +212,7 @@ def _versions() -> tuple[str, ...]:
 def _is_intact(path: Path) -> bool:
     try:
         header, _, body = path.read_text(encoding="utf-8").partition("\n")
-    except (FileNotFoundError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError):
         return False
     return header == _HEADER + hashlib.sha256(body.encode()).hexdigest()
 

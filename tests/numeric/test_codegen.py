@@ -182,7 +182,7 @@ H = Hamiltonian("p1**2/2 + p2**2/2 - log(exp(-(q1-1)**2) + exp(-q2**2*7)) + k*q1
 m = stepping.stepping_kernels(H, method_named("leapfrog"))
 q, out = np.full((1, 2), 0.3), np.empty((2, 1, 3, 2))
 if {run}: m.one(q, q, *out, 0, 0.0, 0.01, 5, 0.5)
-print(m.CACHE, out.tobytes().hex())
+print("numba" in sys.modules, out.tobytes().hex())
 """
     environment = os.environ | {"HAMSYM_CACHE_DIR": str(folder), "PYTHONHASHSEED": hash_seed}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
@@ -192,17 +192,38 @@ print(m.CACHE, out.tobytes().hex())
 
 def test_second_process_neither_differentiates_nor_compiles(tmp_path):
     first = kernels_in(tmp_path)
+    assert first.startswith("False")  # not even the first one needs numba
+    (code,) = tmp_path.glob("*.code")
+    written = code.stat().st_mtime_ns
+    forbid = (
+        "from hamsym.numeric import cache\n"
+        "def stop(*a): raise AssertionError('made the code again')\n"
+        "stepping.separable_source = cache.assembled = stop"
+    )
+    assert kernels_in(tmp_path, extra=forbid) == first
+    (source,) = tmp_path.glob("*.py")
+    source.unlink()  # the machine code is enough
+    assert kernels_in(tmp_path, extra=forbid) == first
+    assert code.stat().st_mtime_ns == written
+    (tmp_path / "file").write_text("")  # where no folder can be made, the same numbers come from memory
+    assert kernels_in(tmp_path / "file" / "folder") == first
+
+
+def test_numba_has_the_same_bits_and_its_own_files(tmp_path):
+    with_numba = "from hamsym.numeric import cache\ncache.processor = lambda: None"
+    first = kernels_in(tmp_path, extra=with_numba)
     assert first.startswith("True")
+    assert first.split()[1] == kernels_in(tmp_path / "other").split()[1]
     compiled = sorted(p.name for p in tmp_path.rglob("*.nbc"))
     assert compiled
-    forbid = "def stop(*a): raise AssertionError('wrote the source again')\nstepping.separable_source = stop"
+    forbid = f"{with_numba}\ndef stop(*a): raise AssertionError('wrote the source again')\nstepping.separable_source = stop"
     assert kernels_in(tmp_path, extra=forbid) == first
     assert sorted(p.name for p in tmp_path.rglob("*.nbc")) == compiled
     (source,) = tmp_path.glob("*.py")
     source.write_text(source.read_text()[:-40])  # a torn file
-    assert kernels_in(tmp_path) == first
-    (tmp_path / "file").write_text("")  # where no folder can be made, the same numbers come from memory
-    assert kernels_in(tmp_path / "file" / "folder").split() == ["False", first.split()[1]]
+    assert kernels_in(tmp_path, extra=with_numba) == first
+    (tmp_path / "file").write_text("")
+    assert kernels_in(tmp_path / "file" / "folder", extra=with_numba) == first
 
 
 def test_source_does_not_depend_on_hash_seeds(tmp_path):
@@ -214,13 +235,17 @@ def test_source_does_not_depend_on_hash_seeds(tmp_path):
     assert len(texts) == 1
 
 
-def test_new_parameter_values_need_no_new_code():
+def test_new_parameter_values_need_no_new_code(monkeypatch):
     space = PhaseSpace.standard(1, parameters={"k": "positive"})
     kernels = stepping.stepping_kernels(Hamiltonian("p1**2/2 + k*q1**2", space), method_named("leapfrog"))
     q = np.ones((1, 1))
-    for k in (1.0, 2.0, 3.0):
-        kernels.one(q, q, *np.empty((2, 1, 2, 1)), 0, 0.0, 0.1, 1, k)
-    assert len(kernels.module.one.signatures) == 1
+    states = (q, q, *np.empty((2, 1, 2, 1)))
+    kernels.one(*states, 0, 0.0, 0.1, 1, 1.0)
+    monkeypatch.setattr(cache, "loaded", None)
+    monkeypatch.setattr(cache, "assembled", None)
+    first = states[2].copy()
+    kernels.one(*states, 0, 0.0, 0.1, 1, 2.0)
+    assert not np.array_equal(states[2], first)
 
 
 def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
@@ -237,6 +262,8 @@ def test_damaged_compiled_code_is_compiled_again(tmp_path, damage):
     """In child processes: numba's files are spoiled between two runs of the same formula."""
     script = (
         "import numpy as np, hamsym as hs\n"
+        "from hamsym.numeric import cache\n"
+        "cache.processor = lambda: None\n"
         "H = hs.Hamiltonian('p1**2/2 + q1**4/4', hs.PhaseSpace.standard(1))\n"
         "print(hs.simulate(H, [[1.0]], [[0.5]], dt=0.1, steps=20).q.sum())\n"
     )

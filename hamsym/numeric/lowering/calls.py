@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from hamsym.numeric.lowering.expressions import Expressions
-from hamsym.numeric.lowering.lanes import is_lanes
 from hamsym.numeric.lowering.kinds import (
     Returned,
     Type,
@@ -17,6 +16,7 @@ from hamsym.numeric.lowering.kinds import (
     returned_text,
     whole_number,
 )
+from hamsym.numeric.lowering.lanes import is_lanes
 from hamsym.numeric.lowering.texts import Lifted, Module
 
 #: Functions of ``math`` that are operations of LLVM, and those that are functions of the C library.
@@ -71,7 +71,11 @@ class Calls(Expressions):
 
     def _one(self, target: object, arguments: list[Value], node: ast.Call) -> Value:
         """A function of numbers."""
-        result = self._own(target, arguments) if isinstance(target, tuple) else self._named(str(target), arguments, node)
+        result = (
+            self._own(target, arguments)
+            if isinstance(target, tuple)
+            else self._named(str(target), arguments, node)
+        )
         if not isinstance(result, Value):
             raise UnknownSyntax(ast.unparse(node))
         return result

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from hamsym.numeric.lowering.lanes import Lanes, is_lanes
 from hamsym.numeric.lowering.kinds import NAMES, ArrayType, UnknownSyntax, Value, number, whole_number
+from hamsym.numeric.lowering.lanes import Lanes, is_lanes
 from hamsym.numeric.lowering.ranges import is_never_negative, never_negative
 from hamsym.numeric.lowering.texts import Module
 

@@ -48,7 +48,9 @@ class Frame:
             self._count += 1
             places = tuple(f"%{name}.{self._count}.{n}" for n in range(len(value.texts)))
             for place, field in zip(places, fields_of(value.type), strict=True):
-                zero = {"ptr": "null", "double": "0.0"}.get(field, "zeroinitializer" if field[0] == "<" else "0")
+                zero = {"ptr": "null", "double": "0.0"}.get(
+                    field, "zeroinitializer" if field[0] == "<" else "0"
+                )
                 self._head += [f"  {place} = alloca {field}", f"  store {field} {zero}, ptr {place}"]
             self._variables[name] = Value(value.type, places)
         variable = self._variables[name]

@@ -83,7 +83,9 @@ class Lanes(Frame):
         return Value("f", (self._new(f"load double, ptr {self._address(array, i)}, align 8"),))
 
     def _put_number(self, array: Value, i: Value, x: Value) -> None:
-        self._lines.append(f"  store double {self._float(x).texts[0]}, ptr {self._address(array, i)}, align 8")
+        self._lines.append(
+            f"  store double {self._float(x).texts[0]}, ptr {self._address(array, i)}, align 8"
+        )
 
     def _load_lanes(self, array: Value, i: Value) -> Value:
         return Value("v", (self._new(f"load {_FLOATS}, ptr {self._address(array, i)}, align 8"),))
@@ -135,7 +137,9 @@ class Lanes(Frame):
             parts = []
             for begin in (0, half):
                 chosen = ", ".join(f"i32 {n}" for n in range(begin, begin + half))
-                parts.append(self._new(f"shufflevector {kind} {text}, {kind} poison, <{half} x i32> <{chosen}>"))
+                parts.append(
+                    self._new(f"shufflevector {kind} {text}, {kind} poison, <{half} x i32> <{chosen}>")
+                )
             text, width = self._new(f"fadd <{half} x double> {parts[0]}, {parts[1]}"), half
         return Value("f", (self._new(f"extractelement <1 x double> {text}, i32 0"),))
 

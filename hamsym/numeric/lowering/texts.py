@@ -11,7 +11,6 @@ from typing import Any
 
 from hamsym.numeric.lowering.kinds import UnknownSyntax
 
-
 #: Functions of :mod:`hamsym.numeric.vectors` that make functions of lanes of those of numbers.
 _LIFTERS = ("lifted", "lifted_pair")
 
