@@ -63,6 +63,7 @@ class Features(nn.Module):
         removed = None if removed is None or not len(removed) else removed
         self.dim, self.smoothing, self.size = dim, smoothing, n + len(frames)
         self.functions = n
+        self._cast: dict[np.dtype, tuple[np.ndarray, ...]] = {}
         self.is_identity = not len(frames) and removed is None and np.array_equal(linear, np.eye(dim))
         rows = np.concatenate([np.zeros((0, dim)), *frames])
         member = np.zeros((len(frames), len(rows)))
@@ -78,6 +79,32 @@ class Features(nn.Module):
         self.linear, self.member = Constant(linear), Constant(member)
         self.rows = None if plain else Constant(rows)
         self.removed = None if removed is None else Constant(removed)
+        kept = [m for m in (linear, rows) if m.size]
+        self._for_kernels = (
+            linear,
+            rows[:0] if plain else rows,
+            member,
+            np.zeros((0, dim)) if removed is None else removed,
+        )
+        # the kernels take for granted that functions and lengths do not notice what x loses
+        self.is_regular = removed is None or all(np.abs(m @ removed.T).max() < 1e-12 for m in kept)
+        self.key = (smoothing, *((m.shape, m.tobytes()) for m in self._for_kernels))
+
+    def arrays(self, dtype: np.dtype) -> tuple[np.ndarray, ...]:
+        """Return C, the rows of all F, which rows belong to which length, the removed directions and ε, as arrays.
+
+        All are empty if the features are the coordinates.  No rows mean that lengths are those of coordinates.
+
+        Example:
+            >>> [a.shape for a in Features.of(3, [2], [(0, 1)]).arrays(np.dtype(np.float32))]
+            [(1, 3), (0, 3), (1, 3), (0, 3), (1,)]
+        """
+        if dtype not in self._cast:
+            matrices = [
+                np.array(m[:0] if self.is_identity else m, dtype, order="C") for m in self._for_kernels
+            ]
+            self._cast[dtype] = (*matrices, np.array([self.smoothing], dtype))
+        return self._cast[dtype]
 
     @classmethod
     def of(

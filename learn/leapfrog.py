@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -45,6 +48,19 @@ class SeparableHamiltonian(nn.Module):
             self.log_dt = nn.Parameter(log_dt)
         else:
             self.register_buffer("log_dt", log_dt)
+
+    def given(self, context: Tensor) -> Self:
+        """Return H at a context, of shape (k,) or (batch, k) with one for each point; the weights are the same.
+
+        Example:
+            >>> U, K = RidgePotential(1, 4, context=1), RidgePotential(1, 4, curvature=1.0, context=1)
+            >>> SeparableHamiltonian(U, K).given(torch.zeros(1)).potential(torch.zeros(3, 1)).shape
+            torch.Size([3])
+        """
+        given = copy.copy(self)
+        energies = self.potential_energy.given(context), self.kinetic_energy.given(context)
+        given._modules = dict(zip(("potential_energy", "kinetic_energy"), energies, strict=True))
+        return given
 
     @property
     def dt(self) -> Tensor:
@@ -92,19 +108,77 @@ def leapfrog(
         >>> torch.allclose(torch.cat(leapfrog(H, q, p, steps=2)), torch.cat(twice))
         True
     """
-    dt = -hamiltonian.dt if inverse else hamiltonian.dt
-    energies = (hamiltonian.potential_energy, hamiltonian.kinetic_energy)
-    inputs = [q, p, dt]
-    for energy in energies:
-        inputs += [*energy.ridges(), energy.curvature, energy.unit]
-    if all(energy.features.is_identity for energy in energies) and kernels.applies(*inputs):
-        return FusedLeapfrog.apply(*inputs, steps)
-    return _steps(q, p, dt, hamiltonian.grad_potential, hamiltonian.grad_kinetic, steps)
+    return leapfrog_chain([hamiltonian], q, p, steps=steps, inverse=inverse)
 
 
-def _steps(
+def leapfrog_chain(
+    chain: Sequence[SeparableHamiltonian], q: Tensor, p: Tensor, *, steps: int = 1, inverse: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Move states by the steps of one Hamiltonian after the other; the inverse undoes them, the last one first.
+
+    On the CPU in float32 and float64 the whole chain is one call of a compiled kernel.
+
+    Arguments:
+        chain: the Hamiltonians.
+        q, p: states of shape (batch, dim).
+        steps: number of steps of each.
+        inverse: undo instead of do.
+
+    Example:
+        >>> chain = [SeparableHamiltonian(RidgePotential(1, 4), RidgePotential(1, 4)) for _ in range(3)]
+        >>> q, p = torch.zeros(1, 1), torch.ones(1, 1)
+        >>> back = leapfrog_chain(chain, *leapfrog_chain(chain, q, p), inverse=True)
+        >>> torch.allclose(torch.cat(back), torch.cat([q, p]), atol=1e-6)
+        True
+    """
+    chain = list(reversed(chain)) if inverse else list(chain)
+    tensors = [(h.log_dt, *h.potential_energy.tensors(), *h.kinetic_energy.tensors()) for h in chain]
+    alike = _alike(chain, tensors)
+    if alike and kernels.applies(q, p, *(t for own in tensors for t in own)):
+        plan = Plan(chain[0].potential_energy.features, steps, -1 if inverse else 1)
+        return FusedLeapfrog.apply(plan, q, p, *(t for own in tensors for t in own))
+    for h in chain:
+        if len(chain) > 1 and not alike:
+            q, p = leapfrog(h, q, p, steps=steps, inverse=inverse)
+        else:
+            dt = -h.dt if inverse else h.dt
+            q, p = steps_by(q, p, dt, h.grad_potential, h.grad_kinetic, steps)
+    return q, p
+
+
+def _alike(chain: Sequence[SeparableHamiltonian], tensors: Sequence[Sequence[Tensor]]) -> bool:
+    """Whether the potentials of a chain suit the kernels and differ in nothing but weights."""
+    if not chain:
+        return False
+    first = chain[0].potential_energy
+    shapes = [t.shape for t in first.tensors()]
+    return (
+        first.suits_kernels
+        and len(shapes[1]) == 1  # phases that differ from point to point are left to torch
+        and all(
+            energy.features.key == first.features.key and [t.shape for t in own[at : at + 5]] == shapes
+            for h, own in zip(chain, tensors, strict=True)
+            for energy, at in ((h.potential_energy, 1), (h.kinetic_energy, 6))
+        )
+    )
+
+
+def steps_by(
     q: Tensor, p: Tensor, dt: Tensor, force: Slope, velocity: Slope, steps: int
 ) -> tuple[Tensor, Tensor]:
+    """Move states by kick–drift–kick steps made of torch operations.
+
+    Arguments:
+        q, p: states of shape (batch, dim).
+        dt: the time step, a scalar tensor.
+        force, velocity: ∇U and ∇K.
+        steps: number of steps; the half kicks between them are merged.
+
+    Example:
+        >>> still = torch.zeros(1, 1)
+        >>> steps_by(still, still + 1, torch.tensor(0.5), torch.zeros_like, lambda p: p, 2)[0]
+        tensor([[1.]])
+    """
     half = 0.5 * dt
     p = p - half * force(q)
     for k in range(steps):
@@ -113,60 +187,68 @@ def _steps(
     return q, p
 
 
-class FusedLeapfrog(torch.autograd.Function):
-    """The steps of :func:`leapfrog` for potentials of coordinates alone, on the CPU kernels: one node of the graph.
+@dataclass(frozen=True)
+class Plan:
+    """What steps through a chain depend on beside tensors: the features, number of steps, sign of time."""
 
-    The reverse pass undoes the steps from the final states, so it stores these and nothing between, whatever the
-    number of steps.
+    features: Features
+    steps: int
+    sign: int
+
+
+class FusedLeapfrog(torch.autograd.Function):
+    """The steps of :func:`leapfrog_chain` on the CPU kernels: one node of the graph.
+
+    Called with the plan, q, p, and for each Hamiltonian log dt and W, b, w, k and u of U and of K.  The reverse pass
+    undoes the steps from the final states, so it stores these and nothing between, whatever the number of steps.
     """
 
     @staticmethod
-    def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, Tensor]:
-        *tensors, steps = inputs
-        q, p, _, *rest = tensors
-        unit_q, unit_p = rest[4], rest[9]
-        x, y = kernels.leapfrog(q / unit_q, p / unit_p, *_ridges(rest), _numbers(tensors), steps)
-        ctx.save_for_backward(*tensors, x, y)
-        ctx.steps = steps
-        return x * unit_q, y * unit_p
+    def forward(ctx: Any, plan: Plan, q: Tensor, p: Tensor, *tensors: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.plan, ctx.ridges = plan, _ridges(plan, tensors)
+        moved = kernels.leapfrog(q, p, *ctx.ridges, steps=plan.steps)
+        ctx.save_for_backward(q, p, *tensors, *moved)
+        return moved
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
-        *tensors, x, y = ctx.saved_tensors
+        *given, q, p = ctx.saved_tensors
         if (
             torch.is_grad_enabled()
         ):  # this pass is itself to be differentiated, so it is made of torch operations
-            wanted = [t for t in tensors if t.requires_grad]
-            found = iter(
-                torch.autograd.grad(_plain(tensors, ctx.steps), wanted, cotangents, create_graph=True)
-            )
-            return (*(next(found) if t.requires_grad else None for t in tensors), None)
-        rest = tensors[3:]
-        unit_q, unit_p = rest[4], rest[9]
-        a, b, weights, numbers = kernels.leapfrog_backward(
-            x, y, cotangents[0] * unit_q, cotangents[1] * unit_p, *_ridges(rest), _numbers(tensors), ctx.steps
-        )
-        to_dt, to_u, to_k = torch.from_numpy(numbers)
-        to_dt = to_dt / (unit_q * unit_p)
-        return a / unit_q, b / unit_p, to_dt, *weights[:3], to_u, None, *weights[3:], to_k, None, None
+            wanted = [t for t in given if t.requires_grad]
+            found = iter(torch.autograd.grad(_plain(ctx.plan, *given), wanted, cotangents, create_graph=True))
+            return (None, *(next(found) if t.requires_grad else None for t in given))
+        ridges, dt = ctx.ridges
+        a, b, to_dt, to_weights = kernels.leapfrog_pulled(q, p, cotangents, ridges, dt, ctx.plan.steps)
+        to_log_dt = (to_dt * torch.from_numpy(dt)).unbind()
+        columns = list(zip(*(t.unbind() for t in to_weights), strict=True))
+        n = len(dt)
+        back = [(t, *columns[m], None, *columns[n + m], None) for m, t in enumerate(to_log_dt)]
+        return (None, a, b, *(t for own in back for t in own))
 
 
-def _ridges(rest: list[Tensor]) -> tuple[kernels.Ridges, kernels.Ridges]:
-    return (rest[0], rest[1], rest[2]), (rest[5], rest[6], rest[7])
+def _by_member(tensors: Sequence[Tensor]) -> list[Sequence[Tensor]]:
+    return [tensors[k : k + 11] for k in range(0, len(tensors), 11)]
 
 
-def _numbers(tensors: list[Tensor]) -> list[float]:
-    """The time step in the units of q and p, and the curvatures."""
-    dt, rest = tensors[2], tensors[3:]
-    return [float(dt) / (float(rest[4]) * float(rest[9])), float(rest[3]), float(rest[8])]
+def _ridges(plan: Plan, tensors: Sequence[Tensor]) -> tuple[kernels.Ridges, np.ndarray]:
+    members = _by_member(tensors)
+    dt = plan.sign * torch.stack([own[0].detach() for own in members]).exp()
+    return kernels.Ridges.of(
+        [own[at : at + 5] for at in (1, 6) for own in members], plan.features
+    ), dt.numpy()
 
 
-def _plain(tensors: list[Tensor], steps: int) -> tuple[Tensor, Tensor]:
-    q, p, dt, *rest = tensors
-    every = Features.of(q.shape[-1], range(q.shape[-1]))
+def _plain(plan: Plan, q: Tensor, p: Tensor, *tensors: Tensor) -> tuple[Tensor, Tensor]:
+    """The same steps by torch operations."""
+    for log_dt, *own in _by_member(tensors):
 
-    def slope(at: int) -> Slope:
-        weight, bias, out, curvature, unit = rest[at : at + 5]
-        return lambda x: closed_gradient(x, weight, bias, out, curvature, unit, every)
+        def force(x: Tensor, weights: list[Tensor] = own[:5]) -> Tensor:
+            return closed_gradient(x, *weights, features=plan.features)
 
-    return _steps(q, p, dt, slope(0), slope(5), steps)
+        def velocity(x: Tensor, weights: list[Tensor] = own[5:]) -> Tensor:
+            return closed_gradient(x, *weights, features=plan.features)
+
+        q, p = steps_by(q, p, plan.sign * log_dt.exp(), force, velocity, plan.steps)
+    return q, p

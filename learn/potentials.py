@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from hamsym.errors import ParameterError
 from learn import kernels
 from learn.features import Constant, Features
 
@@ -33,36 +36,39 @@ def closed_gradient(
     return (features.pull(x, linear(sine, out * weight)) + curvature * x) / unit
 
 
-class FusedGradient(torch.autograd.Function):
-    """:func:`closed_gradient` on the CPU kernels, with a hand-written reverse pass: one node in place of twenty."""
+class FusedGradients(torch.autograd.Function):
+    """:func:`closed_gradient` of several potentials of one shape on the CPU kernels: one node of the graph for all.
+
+    Called with the features, the points of all potentials, of shape (potentials, batch, dim), and W, b, w, k and u of
+    one after the other; returns the gradients, of the shape of the points.
+    """
 
     @staticmethod
-    def forward(ctx: Any, *inputs: Any) -> Tensor:
-        x, weight, bias, out, curvature, unit, features = inputs
-        ctx.save_for_backward(*inputs[:-1])
+    def forward(ctx: Any, features: Features, x: Tensor, *tensors: Tensor) -> Tensor:
         ctx.features = features
-        x = features.centre(x / unit)
-        ctx.inner = kernels.ridge_gradient(features(x), weight, bias, out)
-        return (features.pull(x, ctx.inner) + curvature * x).div_(unit)
+        ctx.save_for_backward(x, *tensors)
+        ctx.ridges = kernels.Ridges.of(_by_five(tensors), features)
+        return kernels.gradients(ctx.ridges, x)
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, bias, out, curvature, unit = inputs = ctx.saved_tensors
-        features, (g,) = ctx.features, cotangents
+        (x, *tensors), (g,) = ctx.saved_tensors, cotangents
         if (
             torch.is_grad_enabled()
         ):  # this pass is itself to be differentiated, so it must be made of torch operations
-            value = closed_gradient(x, weight, bias, out, curvature, unit, features)
-            wanted = [t for t in inputs if t.requires_grad]
+            value = torch.stack(
+                [closed_gradient(y, *w, features=ctx.features) for y, w in zip(x, _by_five(tensors), strict=True)]
+            )
+            wanted = [t for t in (x, *tensors) if t.requires_grad]
             found = iter(torch.autograd.grad(value, wanted, g, create_graph=True))
-            return (*(next(found) if t.requires_grad else None for t in inputs), None)
-        x, g = features.centre(x / unit), g / unit
-        direct, inner = features.pull_reverse(x, ctx.inner, g)
-        grad_z, *grads = kernels.ridge_gradient_backward(features(x), weight, bias, out, inner)
-        grad_x = features.pull(x, grad_z) + curvature * features.centre(g)
-        if direct is not None:
-            grad_x += direct
-        return grad_x.div_(unit), *grads, (g * x).sum(), None, None
+            return (None, *(next(found) if t.requires_grad else None for t in (x, *tensors)))
+        to_x, to_weights = kernels.gradients_pulled(ctx.ridges, x, g)
+        columns = zip(*(t.unbind() for t in to_weights), strict=True)
+        return (None, to_x, *(t for column in columns for t in (*column, None)))
+
+
+def _by_five(tensors: Sequence[Tensor]) -> list[Sequence[Tensor]]:
+    return [tensors[k : k + 5] for k in range(0, len(tensors), 5)]
 
 
 class RidgePotential(nn.Module):
@@ -78,6 +84,7 @@ class RidgePotential(nn.Module):
         frequency: standard deviation of the first W in inverse units.  By default 3 for coordinates and 2 where
             lengths are among the inputs (with more, trainings were seen to blow up), less by the root where there are
             more than three, so that angles do not grow with their number.
+        context: numbers that move the phases of the units, see :meth:`given`.
 
     Shapes: x is (batch, dim); ``value`` is (batch,), ``gradient`` is (batch, dim).
 
@@ -97,6 +104,7 @@ class RidgePotential(nn.Module):
         features: Features | None = None,
         curvature: float = 0.0,
         frequency: float | None = None,
+        context: int = 0,
     ) -> None:
         super().__init__()
         self.features = features or Features.of(dim, range(dim))
@@ -110,9 +118,36 @@ class RidgePotential(nn.Module):
         self.curvature = nn.Parameter(torch.tensor(float(curvature)))
         self.register_buffer("unit", torch.tensor(1.0))
         self.unit: Tensor
+        self.steering = nn.Parameter(torch.randn(context, width)) if context else None
+        self.shift: Tensor | None = None
+
+    def given(self, context: Tensor) -> Self:
+        """Return the potential at a context, with the same weights: each unit's phase is moved by V_j·c.
+
+        Arguments:
+            context: of shape (k,), or (batch, k) with one for each point.
+
+        Example:
+            >>> U = RidgePotential(1, 4, context=2)
+            >>> U.given(torch.zeros(2)).value(torch.zeros(3, 1)).shape
+            torch.Size([3])
+        """
+        if self.steering is None:
+            raise ParameterError("this potential takes no context")
+        given = copy.copy(self)  # the copy has parameters and buffers in common
+        given.shift = context @ self.steering
+        return given
 
     def ridges(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return W of shape (inputs, units), b and w of shape (units,)."""
+        """Return W of shape (inputs, units), b and w of shape (units,); b is (batch, units) for a context per point.
+
+        Raises:
+            ParameterError: for a potential that needs a context and has none.
+        """
+        if self.shift is not None:
+            return self.weight, self.bias + self.shift, self.out
+        if self.steering is not None:
+            raise ParameterError("this flow is conditional; use flow.given(context)")
         return self.weight, self.bias, self.out
 
     def value(self, x: Tensor) -> Tensor:
@@ -135,11 +170,20 @@ class RidgePotential(nn.Module):
             >>> RidgePotential(2, 8).gradient(torch.zeros(3, 2)).shape
             torch.Size([3, 2])
         """
-        inputs = (x, *self.ridges(), self.curvature, self.unit)
-        fused = kernels.applies(*inputs)
-        return (
-            FusedGradient.apply(*inputs, self.features) if fused else closed_gradient(*inputs, self.features)
-        )
+        inputs = self.tensors()
+        if self.suits_kernels and inputs[1].ndim == 1 and kernels.applies(x, *inputs):
+            return FusedGradients.apply(self.features, x[None], *inputs)[0]
+        return closed_gradient(x, *inputs, features=self.features)
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Return W, b, w, k and u, all that the gradient depends on beside the features."""
+        return *self.ridges(), self.curvature, self.unit
+
+    @property
+    def suits_kernels(self) -> bool:
+        """Whether the features are such that the CPU kernels are right and fast, and phases the same for all points."""
+        common = self.shift is None or self.shift.ndim == 1
+        return common and self.features.is_regular and self.features.size <= kernels.MANY
 
 
 class AveragedPotential(RidgePotential):
@@ -153,6 +197,7 @@ class AveragedPotential(RidgePotential):
         group: orthogonal matrices R_k, of shape (m, dim, dim).
         width: number of units that are not copies.
         curvature: first value of k, learned; the quadratic part is invariant as it is.
+        context: numbers that move the phases of the units.
 
     Example:
         >>> quarter = np.array([[0.0, -1.0], [1.0, 0.0]])
@@ -162,11 +207,14 @@ class AveragedPotential(RidgePotential):
         True
     """
 
-    def __init__(self, dim: int, group: np.ndarray, width: int = 64, *, curvature: float = 0.0) -> None:
-        super().__init__(dim, width, curvature=curvature)
+    def __init__(
+        self, dim: int, group: np.ndarray, width: int = 64, *, curvature: float = 0.0, context: int = 0
+    ) -> None:
+        super().__init__(dim, width, curvature=curvature, context=context)
         self.group = Constant(group)
 
     def ridges(self) -> tuple[Tensor, Tensor, Tensor]:
         m = len(self.group.exact)
-        turned = torch.einsum("kij,iw->jkw", self.group.value, self.weight).flatten(1)
-        return turned, self.bias.repeat(m), self.out.repeat(m) / m
+        weight, bias, out = super().ridges()
+        turned = torch.einsum("kij,iw->jkw", self.group.value, weight).flatten(1)
+        return turned, torch.cat([bias] * m, -1), out.repeat(m) / m
