@@ -6,8 +6,10 @@ from functools import lru_cache
 
 import sympy as sp
 
+from hamsym.numeric.loop_parts import Part, Sums, sums_of
 from hamsym.symbolic.formula.derivative import derivative
 from hamsym.symbolic.hamiltonian import Hamiltonian
+from hamsym.symbolic.sums import has_sums
 
 
 def kinetic_hessian(H: Hamiltonian) -> list[list[sp.Expr]] | None:
@@ -35,5 +37,27 @@ def has_constant_mass(H: Hamiltonian) -> bool:
         >>> has_constant_mass(Hamiltonian("sqrt(1 + p1**2) + q1**2", PhaseSpace.standard(1)))
         False
     """
-    hessian = kinetic_hessian(H) if H.is_separable else None
+    if not H.is_separable:
+        return False
+    if has_sums(H.written_kinetic):
+        return _is_quadratic(sums_of(H.written_kinetic, H.space), H.space.time)
+    hessian = kinetic_hessian(H)
     return hessian is not None and not any(H.space.time in e.free_symbols for row in hessian for e in row)
+
+
+def _is_quadratic(sums: Sums, time: sp.Symbol | None) -> bool:
+    """Whether a formula with sums was seen to be quadratic in the momenta, with coefficients that time does not change."""
+    inner = set(sums.values)  # sums inside of functions: linear themselves, they may be squared
+    linear = all(_second(part, inner, time) == 0 for parts in sums.values.values() for part in parts)
+    return linear and all(_second(part, inner, time) is not None for part in sums.parts)
+
+
+def _second(part: Part, inner: set[sp.Symbol], time: sp.Symbol | None) -> int | None:
+    """0 if the second derivatives of a summand by momenta and inner sums vanish, 1 if they are constant, None otherwise."""
+    names = {s for s, access in part.operands.items() if access.kind == "p"} | inner
+    expr = part.expr.xreplace({u: a - b for u, (a, b) in part.differences.items()})
+    variables = sorted(names & expr.free_symbols, key=str)
+    seconds = [sp.expand(expr.diff(a).diff(b)) for n, a in enumerate(variables) for b in variables[n:]]
+    if any(e.free_symbols & (names | {time}) for e in seconds):
+        return None
+    return int(any(e != 0 for e in seconds))

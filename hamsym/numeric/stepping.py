@@ -25,6 +25,7 @@ from hamsym.numeric.codegen import Arguments, depends_on_time, separable_source
 from hamsym.numeric.implicit import LANES as IMPLICIT_LANES
 from hamsym.numeric.implicit import gauss_source
 from hamsym.numeric.lanes import define, indent, lane_loops
+from hamsym.numeric.loop_sampling import LaneByLane, sampling_loops
 from hamsym.numeric.loops import loop_arguments, loop_kind, loop_source, room_of, runs_in_loops
 from hamsym.numeric.meanings import careful, has_gaps, meanings, used_functions
 from hamsym.numeric.methods import Doubled, Gauss, Method, Splitting
@@ -226,7 +227,7 @@ def _implicit_kernels(H: Hamiltonian, method: Gauss, compensated: bool, strict: 
     return ImplicitKernels([partial(kind, *k) for k in kinds[: 2 if strict else 3]])
 
 
-def sampling_kernels(H: Hamiltonian) -> Kernels:
+def sampling_kernels(H: Hamiltonian) -> Kernels | LaneByLane:
     """Return the compiled loops of Hamiltonian Monte Carlo for a separable Hamiltonian.
 
     Returns:
@@ -243,6 +244,9 @@ def sampling_kernels(H: Hamiltonian) -> Kernels:
             f"the Hamiltonian depends on the time {H.space.time}, so there is no density exp(-βU) to sample; "
             "put in a fixed time"
         )
+
+    if runs_in_loops(H):
+        return LaneByLane(Kernels((*_identity(H), "sampling in loops"), lambda: sampling_loops(H)), room_of)
 
     def write() -> str:
         source = _sampling_source(H)

@@ -20,8 +20,10 @@ from hamsym.numeric.arguments import points
 from hamsym.numeric.codegen import scalar_value
 from hamsym.numeric.convergence import effective_size
 from hamsym.numeric.flatness import free_directions
-from hamsym.numeric.kinetic import kinetic_hessian
+from hamsym.numeric.kinetic import has_constant_mass, kinetic_hessian
+from hamsym.numeric.loops import runs_in_loops
 from hamsym.numeric.stepping import sampling_kernels
+from hamsym.numeric.values import slope_function
 from hamsym.progress import Bar
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
@@ -253,16 +255,13 @@ def ladder(beta: float, hottest: float, dof: int) -> np.ndarray:
 
 def _momentum_law(H: Hamiltonian, values: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return M⁻¹, the mean and a root of M for K = (p - mean)ᵀ M⁻¹ (p - mean)/2 + constant."""
-    momenta = H.space.momenta
-    hessian = kinetic_hessian(H)
-    if hessian is None:
+    law = _law_in_loops(H, values) if runs_in_loops(H) else _law_written_out(H, values)
+    if law is None:
         raise SamplingError(
             "the momenta can be drawn exactly only when K is a quadratic form in them; to sample exp(-βU) any K will do, "
             "so take K = |p|²/2"
         )
-    inverse = np.array([[scalar_value(e, H.space, values) for e in row] for row in hessian])
-    origin = dict.fromkeys(momenta, 0)
-    slope = np.array([scalar_value(H.kinetic.diff(s).subs(origin), H.space, values) for s in momenta])
+    inverse, slope = law
     try:
         root = np.linalg.inv(np.linalg.cholesky(inverse)).T
     except np.linalg.LinAlgError:
@@ -270,6 +269,27 @@ def _momentum_law(H: Hamiltonian, values: Mapping[str, float]) -> tuple[np.ndarr
             "K is not a positive quadratic form in the momenta, so exp(-K) is no density"
         ) from None
     return inverse, -np.linalg.solve(inverse, slope), root
+
+
+def _law_written_out(H: Hamiltonian, values: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray] | None:
+    """M⁻¹, and the slope of K at p = 0, or None if K was not seen to be quadratic."""
+    momenta = H.space.momenta
+    hessian = kinetic_hessian(H)
+    if hessian is None:
+        return None
+    inverse = np.array([[scalar_value(e, H.space, values) for e in row] for row in hessian])
+    origin = dict.fromkeys(momenta, 0)
+    return inverse, np.array([scalar_value(H.kinetic.diff(s).subs(origin), H.space, values) for s in momenta])
+
+
+def _law_in_loops(H: Hamiltonian, values: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray] | None:
+    """The same from the velocities at p = 0 and at unit momenta."""
+    if not has_constant_mass(H):
+        return None
+    dof = len(H.space.momenta)
+    momenta = np.concatenate([np.zeros((1, dof)), np.eye(dof)])
+    velocity = slope_function(Hamiltonian(H.written_kinetic, H.space))(np.zeros_like(momenta), momenta, values)[0]
+    return velocity[1:] - velocity[0], velocity[0]
 
 
 def _decorrelation(before: np.ndarray, after: np.ndarray) -> float:
