@@ -25,11 +25,13 @@ from hamsym.symbolic.hamiltonian import Hamiltonian
 
 #: Trajectories side by side.
 LANES = 16
-#: More iterations than that are worth less than smaller steps; Newton's are tried with a new f′ after every few.
-_ITERATIONS, _NEWTON, _RENEW = 60, 60, 4
-#: The equations are solved when what is left to change is this fraction of the state; changes that have stopped shrinking
-#: are round-off if they are below the other.
-_SOLVED, _ROUNDING = 5e-18, 1e-12
+#: More iterations than that are worth less than smaller steps.
+_ITERATIONS, _NEWTON = 60, 60
+#: Newton's iteration takes a new f′ every time if the state has no more numbers than that, else every fourth time.
+_SMALL, _RENEW = 8, 4
+#: The equations are solved when what is left to change is the first fraction of the state (a larger one makes the energy
+#: drift), when a change is that of the last bits of the stages, or when it has stopped shrinking and is below the third.
+_SOLVED, _LAST_BITS, _ROUNDING = 1e-19, 4.4e-16, 1e-12
 #: Iterating is given up when from the fourth time on a change is more than this part of the one before.
 _TOO_SLOW = 0.7
 
@@ -201,14 +203,19 @@ class _Writer:
         return lines
 
     def settle(self, changes: Sequence[str], running: str, lost: Sequence[str]) -> list[str]:
-        """Decide from the changes whether a lane that is running has solved its equations; ``moves`` if it has not."""
+        """Decide from the changes whether a lane that is running has solved its equations; ``state`` says it."""
         sizes = " + ".join(f"abs({self.at(v)}) + abs(z0_{v})" for v in self.y)
+        # the slopes, taken before this change, are off by about as much as the next change; not so in Newton's iteration
+        predicted = [f"state = 1.0 if change*change <= {_SOLVED!r}*size*before else state"]
+        predicted = predicted if running == "0.0" else []
+        moved = " + ".join(f"abs({z})" for z in self.of_stages("z"))
         return [
             *self.load(["status", "before"]),
             "change = 0.0",
             *[f"change += abs({c})" for c in changes],
             f"size = {sizes}",
-            f"state = 1.0 if change*change <= {_SOLVED!r}*size*before else {running}",
+            f"state = 1.0 if change <= {_LAST_BITS!r}*({moved}) else {running}",
+            *predicted,
             f"state = state if change < before else (1.0 if change <= rounding*size else {running})",
             *lost,
             f"state = state if status == {running} else status",
@@ -258,6 +265,7 @@ class _Writer:
     def newtons_iteration(self) -> list[str]:
         """One iteration, with f′ at the mean of the stages."""
         n, place, highest = self.n, self.places, len(self.stages) - 1
+        every = 1 if n <= _SMALL else _RENEW
         sizes, vector = f"order, {LANES}, width", n * LANES
         powers = [
             f"for j in range({highest * len(self.stages)}):  # M r, M M r, …",
@@ -276,7 +284,7 @@ class _Writer:
         return [
             f"order = {n} if width > 0 else 0  # a constant would make the compiler write out the loops below",
             f"rounding = {_ROUNDING!r} if iteration > start else 0.0",
-            f"if (iteration - start) % {_RENEW} == 0:",
+            f"if (iteration - start) % {every} == 0:",
             *indent([*self.over_lanes(self.jacobian()), *self.inverse()]),
             *self.over_lanes(self.residuals()),
             *(powers if highest else []),

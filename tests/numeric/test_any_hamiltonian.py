@@ -155,6 +155,76 @@ def test_a_step_without_a_solution_is_reported_and_the_others_are_kept():
     assert np.array_equal(partial.q[0], alone.q[0])
 
 
+#: Frequencies far above 1/dt: iterating the equations of a step diverges, Newton's iteration does not.
+STIFF = plane("p1**2/2*(1 + q1**2) + 1e4*q1**2/2 + (q2 - q1)**2/2 + p2**2/2 + q2**4/4", 2)
+
+
+@pytest.mark.parametrize("method", GAUSS)
+@pytest.mark.parametrize("frequency", [1.0, 30.0, 3e3])
+def test_linear_steps_are_the_rational_approximation_of_the_exponential(method, frequency):
+    """A Gauss step of s stages is the diagonal Padé approximant (Hairer, Lubich, Wanner, section II.1.3)."""
+    H = plane(f"p1**2/2 + {frequency**2}*q1**2/2 + {frequency}*q1*p1/3")
+    A = np.array([[frequency / 3, 1], [-(frequency**2), -frequency / 3]]) * 0.1
+    over = {1: [1 / 2, 1], 2: [1 / 12, 1 / 2, 1], 3: [1 / 120, 1 / 10, 1 / 2, 1]}[
+        method_named(method).order // 2
+    ]
+    N, D = (sum(c * np.linalg.matrix_power(x, k) for k, c in enumerate(over[::-1])) for x in (A, -A))
+    step = np.linalg.solve(D, N)
+    q, p = np.random.default_rng(1).uniform(0.5, 1, (2, 20, 1)) * [[[1.0]], [[frequency]]]
+    t = hs.simulate(H, q, p, 0.1, 20, method=method)
+    exact, scale = np.stack([q, p])[..., 0], np.array([1, frequency])[:, None]
+    for n in range(1, 21):
+        exact = step @ exact
+        off = np.abs(np.stack([t.q[:, n, 0], t.p[:, n, 0]]) - exact) / scale
+        assert off.max() < 1e-12 * n * max(1, 0.01 * frequency)
+
+
+@pytest.mark.parametrize("method", GAUSS)
+def test_stiff_steps_are_reversible_symplectic_and_have_the_bits_they_have_alone(method):
+    q = np.full((20, 2), 0.1) * np.linspace(0.2, 1, 20)[:, None]
+    q[5:] *= [1e-3, 1]
+
+    def end(q, p, dt, steps=10):
+        t = hs.simulate(STIFF, q, p, dt, steps, save_every=steps, method=method)
+        return np.concatenate([t.q[:, -1], t.p[:, -1]], axis=-1)
+
+    there = end(q, 0 * q, 0.1)
+    for i in (0, 7, 19):
+        assert np.array_equal(end(q[i : i + 1], 0 * q[:1], 0.1)[0], there[i])
+    back = end(there[:, :2], there[:, 2:], -0.1)
+    assert np.abs(back - np.hstack([q, 0 * q])).max() < 1e-11
+    J = np.block([[np.zeros((2, 2)), np.eye(2)], [-np.eye(2), np.zeros((2, 2))]])
+    D = jacobian(lambda s: end(s[:, :2], s[:, 2:], 0.1, 1), np.array([0.02, 0.1, 0.0, 0.0]))
+    assert np.abs(D.T @ J @ D - J).max() < 1e-7 * np.abs(D).max() ** 2
+
+
+def test_a_stiff_energy_stays_near_over_many_steps():
+    t = hs.simulate(STIFF, [[0.01, 0.5]], [[0.0, 0.0]], 0.05, 20_000, save_every=20, method="gauss6")
+    early, late = (np.abs(t.energy_error[:, part]).max() for part in (slice(1, 200), slice(-200, None)))
+    assert late < 2 * early < 0.1
+
+
+def test_slow_and_stiff_lanes_do_not_disturb_each_other():
+    """In one block: trajectories that need Newton's iteration, that do not, and one that nothing solves."""
+    H = plane("p1**2/2*(1 + q1**2) + q1**4/4")
+    q = np.linspace(0.1, 3.8, 32)[:, None]
+    q[9] = 1e80
+    with pytest.raises(NonFiniteError, match="trajectory 9 left") as caught:
+        hs.simulate(H, q, 0 * q, 0.1, 100, save_every=10, method="gauss4")
+    partial = caught.value.partial
+    for i in (0, 8, 10, 31):
+        alone = hs.simulate(H, q[i : i + 1], [[0.0]], 0.1, 100, save_every=10, method="gauss4")
+        assert np.array_equal(alone.q[0], partial.q[i]) and np.array_equal(alone.p[0], partial.p[i])
+
+
+def test_steps_of_gauss_methods_do_not_depend_on_the_start_of_their_iteration():
+    """The stages are continued from the steps before; what they converge to is the same as afresh, to round-off."""
+    t = hs.simulate(TAO_EXAMPLE, [[-1.0]], [[0.2]], 0.02, 200, method="gauss6")
+    afresh = hs.simulate(TAO_EXAMPLE, t.q[0, :-1], t.p[0, :-1], 0.02, 1, method="gauss6")
+    assert np.abs(afresh.q[:, 1] - t.q[0, 1:]).max() < 2e-15
+    assert np.abs(afresh.p[:, 1] - t.p[0, 1:]).max() < 2e-15
+
+
 def test_auto_takes_an_implicit_method_and_agrees_with_an_adaptive_solver():
     t = hs.simulate(TAO_EXAMPLE, [[-1.0]], [[0.2]], 0.01, 500, save_every=50, method="auto")
     assert t.method == "gauss6"
