@@ -219,7 +219,9 @@ class ArraysReader(Reader):
         members = self.shards[shard]
         part = slice(members.start, members.stop)
         try:
-            return {name: np.asarray(self._data[name].isel(trajectory=part).values) for name in names}
+            # in this thread: those that Dask keeps do not live on in a forked process
+            parts = {n: self._data[n].isel(trajectory=part).compute(scheduler="synchronous") for n in names}
+            return {name: np.asarray(x.values) for name, x in parts.items()}
         except (OSError, RuntimeError, ValueError) as error:
             raise DatasetError(
                 f"trajectories {members.start} to {members.stop - 1} of {self.name} cannot be read: {error}"
