@@ -13,18 +13,21 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import sympy as sp
 from numpy.typing import ArrayLike
 
 from hamsym.arguments import integer, real
 from hamsym.errors import NonFiniteError, ParameterError
 from hamsym.numeric.arguments import initial_states
 from hamsym.numeric.codegen import parameter_values
+from hamsym.numeric.loops import runs_in_loops
 from hamsym.numeric.methods import Method, method_for
 from hamsym.numeric.simulate import simulate
 from hamsym.numeric.stepping import fill, kernel_arguments, stepping_kernels
 from hamsym.symbolic.formula.derivative import derivative
 from hamsym.symbolic.hamiltonian import Hamiltonian
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.space import PhaseSpace, Space
+from hamsym.symbolic.sums.expansion import outermost_sums
 
 
 @cache
@@ -42,18 +45,54 @@ def tangent_hamiltonian(H: Hamiltonian) -> Hamiltonian:
         Hamiltonian('delta_p1*p1 + delta_q1*q1**3', PhaseSpace(q=(q1, delta_q1), p=(delta_p1, p1)))
     """
     space = H.space
-    expression = H.kinetic + H.potential if H.is_separable or not space.momenta else H.expr
     prefix = "delta_"
     while any(f"{prefix}{s}" in space.symbols for s in space.variables):
         prefix += "_"
     q, p = ([s.name for s in of] for of in (space.coordinates, space.momenta))
-    kinds = {n: k for n, k in space.assumptions.items() if n in space.parameters or k != "real"}
+    known = space.assumptions
+    kinds = {n: known[n] for n in space.parameters}
+    kinds |= {s.name: known[s.name] for s in space.variables if known[s.name] != "real"}
     time = None if space.time is None else space.time.name
     doubled = PhaseSpace(
         [*q, *(prefix + n for n in q)], [*(prefix + n for n in p), *p], parameters=kinds, time=time
     )
+    splits = H.is_separable or not space.momenta
+    if runs_in_loops(H):
+        expression = H.written_kinetic + H.written_potential if splits else H.written
+        return Hamiltonian(_growth(expression, space, prefix), doubled)
+    expression = H.kinetic + H.potential if splits else H.expr
     terms = [doubled.symbols[prefix + s.name] * derivative(expression, s) for s in space.variables]
     return Hamiltonian(sum(terms), doubled)
+
+
+def _growth(expression: sp.Expr, space: Space, prefix: str) -> sp.Expr:
+    """The derivative of a formula with sums along the deviation, whose variables have the prefix."""
+    if isinstance(expression, sp.Sum):
+        return expression.func(_growth(expression.function, space, prefix), *expression.limits)
+    leaves: list[sp.Expr] = [*outermost_sums(expression)]
+    outside = expression.xreplace(dict.fromkeys(leaves, sp.Integer(1)))
+    leaves += sorted(outside.atoms(sp.Indexed), key=sp.default_sort_key)
+    leaves += sorted(outside.free_symbols & set(space.variables), key=sp.default_sort_key)
+    signs = ["positive" if e.is_positive else "real" for e in leaves]
+    stand_ins = {
+        e: sp.Symbol(f"Leaf {n}", **{sign: True})
+        for n, (e, sign) in enumerate(zip(leaves, signs, strict=True))
+    }
+    plain = expression.xreplace(stand_ins)
+    growth = []
+    for e, symbol in stand_ins.items():
+        if isinstance(e, sp.Sum):
+            grown = _growth(e, space, prefix)
+        elif isinstance(e, sp.Indexed):
+            label = e.base.label.name
+            if next(iter(space.families.find(label, len(e.indices)).places.values()))[0] == "k":
+                continue
+            grown = sp.IndexedBase(prefix + label)[e.indices]
+        else:
+            grown = sp.Symbol(prefix + e.name)
+        growth.append(plain.diff(symbol) * grown)
+    back = {symbol: e for e, symbol in stand_ins.items()}
+    return sp.Add(*growth).xreplace(back)
 
 
 def tangent_map(
