@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check bench notebooks clean
+.PHONY: setup demo test check bench bench-peers notebooks clean
 
 setup: $(STAMP)
 
@@ -26,7 +26,11 @@ check: setup
 	$(BIN)/python -m pytest -q tests/test_house.py
 
 bench: setup
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	for script in $(filter-out benchmarks/peers_% benchmarks/side_by_side.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$script || exit 1; done
+
+bench-peers: setup
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,peers]'
+	for script in benchmarks/peers_*.py; do $(BIN)/python $$script || exit 1; done
 
 notebooks: setup
 	$(BIN)/python -m pytest -q tests/test_notebooks.py

@@ -1,6 +1,6 @@
 """A batch of trajectories against other libraries, at equal accuracy and at equal steps.
 
-    pip install -c constraints.txt -e '.[peers]' scipy
+    pip install -c constraints.txt -e '.[test,peers]'
     python benchmarks/peers_batch.py [--batch 10000] [--rounds 9] [--span 10]
 
 All contenders run in one process, in turn; times are medians of processor time a trajectory, with 100 stored states.  The

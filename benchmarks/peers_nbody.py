@@ -1,6 +1,6 @@
 """Gravity of n bodies against rebound: the same steps of leapfrog from the same start, one trajectory.
 
-    pip install -c constraints.txt -e '.[peers]'
+    pip install -c constraints.txt -e '.[test,peers]'
     python benchmarks/peers_nbody.py [--bodies 8 64] [--rounds 9]
 
 Both drift, kick, drift, and end in the same state, which is checked.  Processor time of a step, medians of alternating runs,
