@@ -190,24 +190,32 @@ def splitting_loops(H: Hamiltonian, method: Splitting, *, compensated: bool, str
         "write_out(s, Q, q_out, i, 0)",
         "write_out(s, P, p_out, i, 0)",
         *clear,
-        f"{outer}(s, {signs[0]}outer[0]*h, 0.0, False, t0)",
-        "for j in range(1, q_out.shape[1]):",
+        # the first time around only the outer flow that starts a step: so each flow is called from one place
+        "for j in range(q_out.shape[1]):",
         *indent(
             [
-                "for n in range(save_every):",
+                "first = j == 0",
+                "for n in range(1 if first else save_every):",
                 *indent(
                     [
-                        "t = fma(h, float((j - 1)*save_every + n), t0)",
-                        "for l in range(m - 1):",
-                        f"    {inner}(s, {signs[1]}inner[l]*h, fma(inner_clocks[l], h, t))",
-                        f"    {outer}(s, {signs[0]}outer[l + 1]*h, 0.0, False, fma(outer_clocks[l + 1], h, t))",
-                        f"{inner}(s, {signs[1]}inner[m - 1]*h, fma(inner_clocks[m - 1], h, t))",
-                        f"{outer}(s, {signs[0]}(outer[m] + outer[0])*h, {signs[0]}outer[m]*h, n == save_every - 1, "
-                        "fma(outer_clocks[m], h, t))",
+                        "t = fma(h, float(max(0, (j - 1)*save_every + n)), t0)",
+                        "for l in range(1 if first else m):",
+                        *indent(
+                            [
+                                "after = 0 if first else l + 1",
+                                "ending = after == m",
+                                "if not first:",
+                                f"    {inner}(s, {signs[1]}inner[l]*h, fma(inner_clocks[l], h, t))",
+                                "a = outer[after] + (outer[0] if ending else 0.0)",
+                                f"{outer}(s, {signs[0]}a*h, {signs[0]}outer[after]*h, ending and n == save_every - 1, "
+                                "fma(outer_clocks[after], h, t))",
+                            ]
+                        ),
                     ]
                 ),
-                f"write_out(s, {ends[0]}, q_out, i, j)",
-                f"write_out(s, {ends[1]}, p_out, i, j)",
+                "if not first:",
+                f"    write_out(s, {ends[0]}, q_out, i, j)",
+                f"    write_out(s, {ends[1]}, p_out, i, j)",
             ]
         ),
     ]

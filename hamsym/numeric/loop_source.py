@@ -30,6 +30,12 @@ _DEAR = re.compile(r"sqrt|/|\*\*|\b[a-z]\w*\((?<!fma\()")
 Sink = Callable[[str, int, str | None], list[str]]
 
 
+#: A single place in a row of variables: kind, row, place.
+_Spot = tuple[str, int, int]
+#: Single terms that reach at most so many places, at the ends of rows, are dealt with where the ends are.
+_FEW_SPOTS = 6
+
+
 @dataclass
 class Writer:
     """Writes the loops of one formula.
@@ -232,8 +238,13 @@ class Writer:
                 (part, slopes)
             )
         lines = ["zero = repeated(0.0)", *self.auxiliaries(True, [part for part, _ in parts])]
-        touched = {a.kind for _, slopes in (*nested, *single) for slope in slopes for a, _ in slope.targets}
-        if nested or len(single) > 1:
+        spots: dict[_Spot, str] = {}
+        for part, slopes in single:
+            lines += self._single(part, slopes, spots)
+        at_ends = not nested and len(spots) <= _FEW_SPOTS and all(self._is_at_end(spot) for spot in spots)
+        touched = {a.kind for _, slopes in nested for slope in slopes for a, _ in slope.targets}
+        touched |= set() if at_ends else {kind for kind, _, _ in spots}
+        if nested:
             for kind in sorted(touched):
                 base = self.bases[f"g{kind}"]
                 lines += [
@@ -242,20 +253,29 @@ class Writer:
                 ]
         for part, slopes in nested:
             lines += self._accumulating(part, slopes)
-        for part, slopes in single:
-            lines += self._single(part, slopes, assign=not nested and len(single) == 1)
-        return [*lines, *self._pass(gathered, kinds, touched, sink)]
+        if not at_ends:  # where there are no nests, these places are the only ones that are ever written
+            for (kind, row, place), value in spots.items():
+                address = f"{self.bases[f'g{kind}']} + {row * self.layout.variables.pitch + place}"
+                lines.append(f"put(s, {address}, {f'get(s, {address}) + ' if nested else ''}{value})")
+        return [*lines, *self._pass(gathered, kinds, touched, sink, spots if at_ends else {})]
 
-    def _single(self, part: Part, slopes: Sequence[Slope], assign: bool) -> list[str]:
+    def _single(self, part: Part, slopes: Sequence[Slope], spots: dict[_Spot, str]) -> list[str]:
+        """Lines that compute the derivatives of a single term; they are added to the slopes at single places."""
         fixed, _, found = self._read(part, [slope.expr for slope in slopes], {}, None)
         lines, results = self._straight([slope.expr for slope in slopes], found)
-        total: dict[str, str] = {}
         for slope, result in zip(slopes, results, strict=True):
             for access, sign in slope.targets:
-                address = self._address(access, {}, f"g{access.kind}")
-                start = total.get(address, "" if assign else f"get(s, {address})")
-                total[address] = f"{start} {'+' if sign > 0 else '-'} {result}".strip().removeprefix("+ ")
-        return [*fixed, *lines, *(f"put(s, {address}, {value})" for address, value in total.items())]
+                _, row, place = self.layout.place(access)
+                spot = access.kind, row, place.constant
+                if spot in spots:
+                    lines.append(f"{spots[spot]} = {spots[spot]} {'+' if sign > 0 else '-'} {result}")
+                else:
+                    spots[spot] = self._fresh("spot")
+                    lines.append(f"{spots[spot]} = {'' if sign > 0 else '-'}{result}")
+        return [*fixed, *lines]
+
+    def _is_at_end(self, spot: _Spot) -> bool:
+        return spot[2] < WIDTH or spot[2] >= self.layout.variables.length - WIDTH
 
     def _can_gather(self, part: Part, slopes: Sequence[Slope]) -> bool:
         if len(part.ranges) != 1:
@@ -272,6 +292,7 @@ class Writer:
         kinds: Sequence[str],
         touched: set[str],
         sink: Sink,
+        spots: Mapping[_Spot, str],
     ) -> list[str]:
         """The pass over rows."""
         variables, scalars, plain = self.layout.variables, [], []
@@ -318,6 +339,9 @@ class Writer:
                 if kind in touched:
                     address = f"{self.bases[f'g{kind}']} + {row * variables.pitch} + c"
                     given.setdefault((kind, row), []).insert(0, ("+", f"load(s, {address})", None))
+        for (kind, row, place), value in spots.items():
+            given.setdefault((kind, row), []).append(("+", value, (place, 1)))
+        single = {(place, 1) for _, _, place in spots}
         ranges = {meant for entries in given.values() for _, _, meant in entries if meant is not None}
 
         def body(masked: bool) -> list[str]:
@@ -329,6 +353,8 @@ class Writer:
                 for row in range(variables.rows):
                     slope = ""
                     for sign, text, meant in given.get((kind, row), ()):
+                        if meant in single and not masked:
+                            continue
                         one = f"pick({names[meant]}, {text}, zero)" if meant in names else text
                         slope += f" {sign} {one}" if slope or sign == "-" else one
                     if slope:
@@ -337,16 +363,11 @@ class Writer:
             return lines
 
         end = -(-variables.length // WIDTH) * WIDTH
-        inner_first = max([0, *(-(-first // WIDTH) * WIDTH for first, _ in ranges)])
-        inner_last = min(
-            [
-                end,
-                *(
-                    (first + count) // WIDTH * WIDTH if first + count < variables.length else end
-                    for first, count in ranges
-                ),
-            ]
-        )
+        long, half = ranges - single, variables.length // 2
+        begins = [first for first, _ in long] + [first + 1 for first, _ in single if first < half]
+        inner_first = max([0, *(-(-first // WIDTH) * WIDTH for first in begins)])
+        ends = [first + count for first, count in long] + [first for first, _ in single if first >= half]
+        inner_last = min([end, *(last // WIDTH * WIDTH for last in ends if last < variables.length)])
         lines = [*prelude, *scalars, *plain]
         if not ranges:
             return [*lines, f"for c in range(0, {end}, {WIDTH}):", *indent(body(False))]

@@ -51,10 +51,10 @@ class Function(Calls):
         """The LLVM text of the function under a name."""
         kind = returned_text(self.returned)
         end = "ret void" if self.returned is None else "unreachable"
-        inlining = "noinline" if self._apart else "alwaysinline"
+        inlining = "" if self._apart else "alwaysinline "
         return "\n".join(
             [
-                f"define internal {kind} @{name}({', '.join(self._parameters)}) {inlining} nounwind {{",
+                f"define internal {kind} @{name}({', '.join(self._parameters)}) {inlining}nounwind {{",
                 *self._head,
                 *self._lines,
                 f"  {end}",
