@@ -79,7 +79,12 @@ class Sizes:
 
 
 def build(
-    sizes: Sizes, symmetry: str | None, generators: tuple[Generator, ...], dt: float, elements: int
+    sizes: Sizes,
+    symmetry: str | None,
+    generators: tuple[Generator, ...],
+    dt: float,
+    elements: int,
+    context: int = 0,
 ) -> tuple[list[SeparableHamiltonian], Encoder]:
     """Return the Hamiltonians and the encoder of a flow, with random first weights.
 
@@ -89,6 +94,7 @@ def build(
         generators: of the symmetry; at least one for every mode but None.
         dt: first value of each time step; it is trained where no constraint on {g, H} gives H a scale.
         elements: group elements for each generator that potentials are averaged over, in mode "average".
+        context: numbers that move the phases of all potentials and the first layer of the encoder.
 
     Raises:
         SymmetryError: if the mode cannot use a generator.
@@ -104,8 +110,9 @@ def build(
 
     def potential(curvature: float) -> RidgePotential:
         if group is not None:
-            return AveragedPotential(sizes.dim, group, sizes.width, curvature=curvature)
-        return RidgePotential(sizes.dim, sizes.width, features=copy.deepcopy(features), curvature=curvature)
+            return AveragedPotential(sizes.dim, group, sizes.width, curvature=curvature, context=context)
+        inputs = copy.deepcopy(features)
+        return RidgePotential(sizes.dim, sizes.width, features=inputs, curvature=curvature, context=context)
 
     learn_dt = symmetry not in ("penalty", "features")
     chain = [
@@ -113,11 +120,11 @@ def build(
         for _ in range(sizes.hamiltonians)
     ]
     if symmetry != "exact":
-        return chain, GaussianEncoder(sizes.dim, sizes.width)
+        return chain, GaussianEncoder(sizes.dim, sizes.width, context)
     found = invariant_potentials(generators)
     if found.blocks is not None:
-        return chain, FrameEncoder(sizes.dim, found.blocks, sizes.width)
-    return chain, EquivariantEncoder(sizes.dim, found, sizes.width)
+        return chain, FrameEncoder(sizes.dim, found.blocks, sizes.width, context)
+    return chain, EquivariantEncoder(sizes.dim, found, sizes.width, context)
 
 
 def _features(sizes: Sizes, symmetry: str | None, generators: tuple[Generator, ...]) -> Features:

@@ -61,7 +61,14 @@ def _rebuild(config: dict[str, Any], tensors: dict[str, torch.Tensor], path: str
         if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= max(numbers, 1000):
             raise CheckpointError(f"{path} claims {name}={size!r}, which its weights do not support")
     dim, chain, width = config["dim"], config["hamiltonians"], config["width"]
-    if 2 * chain * width > numbers or width * (width + dim) > numbers or 4 * chain > len(tensors):
+    context = config.get("context", 0)
+    if not isinstance(context, int) or isinstance(context, bool) or not 0 <= context <= numbers:
+        raise CheckpointError(f"{path} claims context={context!r}, which its weights do not support")
+    if (
+        2 * chain * width * (1 + context) > numbers
+        or width * (width + dim) > numbers
+        or 4 * chain > len(tensors)
+    ):
         raise CheckpointError(f"{path} describes a flow with more weights than the {numbers} that it holds")
     dtype = {"float32": torch.float32, "float64": torch.float64}.get(str(config.get("dtype")))
     if dtype is None:
@@ -75,6 +82,7 @@ def _rebuild(config: dict[str, Any], tensors: dict[str, torch.Tensor], path: str
             generators=generators,
             elements=config.get("elements", 16),  # flows saved before there were any
             dt=float(config["dt"]),
+            context=config.get("context", 0),  # and before they could be conditional
             seed=0,
         )
     except (HamsymError, KeyError, TypeError, ValueError, OverflowError) as error:

@@ -18,6 +18,7 @@ from hamsym.errors import ParameterError, ShapeError, SymmetryError
 from hamsym.symbolic.symmetry.generator import Generator
 from learn.action import Rotations
 from learn.architecture import Encoder
+from learn.encoder import encoder_given
 from learn.joint import JointFlow
 from learn.symmetry import Hamiltonians, TensorGenerator, as_generators
 
@@ -159,7 +160,14 @@ class BracketConstraint:
         """
         return "E{g,H}²/E(|∂g||∂H|)²" if self.normalised else "E{g,H}²"
 
-    def states(self, flow: JointFlow, encoder: Encoder, q: Tensor, random: torch.Generator) -> States:
+    def states(
+        self,
+        flow: JointFlow,
+        encoder: Encoder,
+        q: Tensor,
+        random: torch.Generator,
+        context: Tensor | None = None,
+    ) -> States:
         """Return the states on which the bracket is looked at, one (H, q, p) for each member of the chain.
 
         Arguments:
@@ -167,6 +175,7 @@ class BracketConstraint:
             encoder: gives momenta to data.
             q: data of shape (batch, dim); as many base states are drawn.
             random: of torch.
+            context: of the data, as ``flow.read_context`` returns it; base states are given those too.
 
         Raises:
             SymmetryError: as :meth:`bind`.
@@ -179,15 +188,16 @@ class BracketConstraint:
             3
         """
         self.bind(flow.dim)
+        chain = flow.chain_given(context)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.detach):
             if self.sampling == "base":
                 q0, p0 = flow.sample_base(len(q), generator=random)
-                return [(h, q0, p0) for h in flow.chain]
+                return [(h, q0, p0) for h in chain]
             noise = torch.randn(len(q), 1, flow.dim, dtype=q.dtype, device=q.device, generator=random)
-            p = encoder.moments(q).draw(noise)[0][:, 0]
+            p = encoder_given(encoder, context).moments(q).draw(noise)[0][:, 0]
             if self.sampling == "data":
-                return [(h, q, p) for h in flow.chain]
-            met = flow.trajectory(q, p)
+                return [(h, q, p) for h in chain]
+            met = flow.trajectory_through(chain, q, p)
             if self._group is None:
                 return met
             turned = []

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
 
+from hamsym.errors import ParameterError
 from learn.features import Features
 from learn.points import as_points, require_finite
 
@@ -67,6 +70,7 @@ class GaussianEncoder(nn.Module):
     Arguments:
         dim: number of coordinates.
         width: units in each of the two inner layers (SiLU).
+        context: numbers that the network looks at too.
 
     Example:
         >>> law = GaussianEncoder(2)(torch.zeros(3, 2))
@@ -77,10 +81,10 @@ class GaussianEncoder(nn.Module):
     unit: Tensor
     below: Tensor
 
-    def __init__(self, dim: int, width: int = 64) -> None:
+    def __init__(self, dim: int, width: int = 64, context: int = 0) -> None:
         super().__init__()
         self.dim = dim
-        self.network = inner_network(dim, width, dim + dim * (dim + 1) // 2)
+        self.network = InnerNetwork(dim, width, dim + dim * (dim + 1) // 2, context)
         register_unit(self)
         self.register_buffer("below", torch.tril_indices(dim, dim, -1), persistent=False)
 
@@ -117,6 +121,7 @@ class FrameEncoder(nn.Module):
         dim: number of coordinates.
         blocks: sets of coordinates that rotate among themselves.
         width: units in each of the two inner layers (SiLU).
+        context: numbers that the network looks at too.
 
     Example:
         >>> law = FrameEncoder(2, [(0, 1)])(torch.zeros(1, 2))
@@ -127,7 +132,7 @@ class FrameEncoder(nn.Module):
     unit: Tensor
     below: Tensor
 
-    def __init__(self, dim: int, blocks: Sequence[Sequence[int]], width: int = 64) -> None:
+    def __init__(self, dim: int, blocks: Sequence[Sequence[int]], width: int = 64, context: int = 0) -> None:
         super().__init__()
         rotated = {i for block in blocks for i in block}
         kept = [i for i in range(dim) if i not in rotated]
@@ -137,7 +142,8 @@ class FrameEncoder(nn.Module):
         # columns of the frame: per block along (and, in a plane, across), then the kept coordinates
         self.columns = sum(2 if len(block) == 2 else 1 for block in blocks) + len(kept)
         n = self.columns
-        self.network = inner_network(self.features.size, width, 2 * n + n * (n - 1) // 2 + len(blocks))
+        outputs = 2 * n + n * (n - 1) // 2 + len(blocks)
+        self.network = InnerNetwork(self.features.size, width, outputs, context)
         register_unit(self)
         self.register_buffer("below", torch.tril_indices(n, n, -1), persistent=False)
 
@@ -208,13 +214,69 @@ def _direction(x: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
     return torch.where(found[:, None], along, first), square / (square + smoothing**2)
 
 
-def inner_network(inputs: int, width: int, outputs: int) -> nn.Sequential:
-    """Return the network of an encoder: two inner layers (SiLU), outputs small at first."""
-    last = nn.Linear(width, outputs)
-    with torch.no_grad():  # start near N(0, I)
-        last.weight.mul_(0.1)
-        last.bias.zero_()
-    return nn.Sequential(nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), last)
+class InnerNetwork(nn.Sequential):
+    """The network of an encoder: two inner layers (SiLU), outputs small at first; a context moves the first layer.
+
+    Arguments:
+        inputs, width, outputs: units.
+        context: numbers in a context; 0 for none.
+
+    Example:
+        >>> network = InnerNetwork(2, 8, 3, context=1)
+        >>> network.given(torch.zeros(5, 1))(torch.zeros(5, 2)).shape
+        torch.Size([5, 3])
+    """
+
+    def __init__(self, inputs: int, width: int, outputs: int, context: int = 0) -> None:
+        last = nn.Linear(width, outputs)
+        with torch.no_grad():  # start near N(0, I)
+            last.weight.mul_(0.1)
+            last.bias.zero_()
+        super().__init__(nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), last)
+        self.steering = nn.Parameter(torch.randn(context, width) / (1 + inputs) ** 0.5) if context else None
+        self.shift: Tensor | None = None
+
+    def given(self, context: Tensor) -> Self:
+        """Return the network at a context, of shape (k,) or (batch, k); the weights are the same."""
+        if self.steering is None:
+            raise ParameterError("this network takes no context")
+        given = copy.copy(self)
+        given.shift = context @ self.steering
+        return given
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the outputs for inputs of shape (batch, inputs).
+
+        Raises:
+            ParameterError: for a network that needs a context and has none.
+        """
+        if self.steering is None:
+            return super().forward(x)
+        if self.shift is None:
+            raise ParameterError("this flow is conditional; use flow.given(context)")
+        first, *others = self
+        x = first(x) + self.shift
+        for layer in others:
+            x = layer(x)
+        return x
+
+
+EncoderLike = TypeVar("EncoderLike", bound=nn.Module)
+
+
+def encoder_given(encoder: EncoderLike, context: Tensor | None) -> EncoderLike:
+    """Return an encoder at a context, of shape (k,) or (batch, k), with the same weights; as it is if that is None.
+
+    Example:
+        >>> law = encoder_given(GaussianEncoder(2, width=4, context=1), torch.zeros(1))(torch.zeros(3, 2))
+        >>> law.sample().shape
+        torch.Size([3, 2])
+    """
+    if context is None:
+        return encoder
+    given = copy.copy(encoder)
+    given._modules = {**encoder._modules, "network": encoder.network.given(context)}  # type: ignore[union-attr,operator]
+    return given
 
 
 def register_unit(module: nn.Module) -> None:

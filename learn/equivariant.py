@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
 
-from learn.encoder import LOG_SD_LIMIT, Moments, distribution, inner_network, register_unit
+from learn.encoder import LOG_SD_LIMIT, InnerNetwork, Moments, distribution, register_unit
 from learn.features import Constant, Features
 from learn.invariants import InvariantPotentials
 from learn.points import as_points, require_finite
@@ -27,6 +27,7 @@ class EquivariantEncoder(nn.Module):
         dim: number of coordinates.
         invariants: of the generators.
         width: units in each of the two inner layers (SiLU).
+        context: numbers that the network looks at too.
 
     Example:
         >>> from learn.invariants import invariant_potentials
@@ -39,7 +40,7 @@ class EquivariantEncoder(nn.Module):
 
     unit: Tensor
 
-    def __init__(self, dim: int, invariants: InvariantPotentials, width: int = 64) -> None:
+    def __init__(self, dim: int, invariants: InvariantPotentials, width: int = 64, context: int = 0) -> None:
         super().__init__()
         inputs = invariants.inputs()
         self.dim = dim
@@ -50,7 +51,9 @@ class EquivariantEncoder(nn.Module):
         self.vectors = self.features.size + len(self.turns.exact)
         self.stretches = min(self.freedom, self.vectors, MAX_STRETCHES)
         mixtures = self.stretches * self.vectors
-        network = inner_network(self.features.size, width, self.vectors + mixtures + self.stretches + 1)
+        network = InnerNetwork(
+            self.features.size, width, self.vectors + mixtures + self.stretches + 1, context
+        )
         with torch.no_grad():  # different vectors at first, each stretched by nothing
             network[-1].bias[self.vectors : self.vectors + mixtures].normal_()  # type: ignore[index]
         self.network = network

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from hamsym.arguments import integer, real, shown
-from hamsym.errors import SymmetryError
+from hamsym.errors import ParameterError, SymmetryError
 from learn.action import MAX_ELEMENTS, Rotations
 from learn.architecture import MODES, Sizes, build
 from learn.arguments import MAX_NUMBERS, seed_number
+from learn.encoder import encoder_given
 from learn.invariants import invariant_potentials
 from learn.joint import JointFlow
 from learn.likelihood import ENCODER, LogProbEstimate, Proposal, importance_weighted
@@ -24,6 +25,8 @@ from learn.points import OVERFLOW, require_finite
 from learn.proof import prove_invariance
 from learn.storage import write
 from learn.symmetry import as_generators, measure_brackets
+
+MAX_CONTEXT = 10**4  # numbers
 
 
 class HamiltonianFlow(JointFlow):
@@ -60,6 +63,10 @@ class HamiltonianFlow(JointFlow):
         generators: hamsym generators, or formulas in q1…qn, p1…pn; every mode but None needs them.
         elements: group elements for each generator in mode "average"; all, if generators do not commute.
         dt: first value of each time step.
+        context: numbers in a context c, for a conditional density p(q|c); 0 for none.  The context moves the phases of
+            all potentials and the first layer of the encoder; nothing else, so that every mode of symmetry means at
+            each context what it means without.  All densities, bounds and samples then take ``context=…``, of shape
+            (k,) for all points or (n, k) with one for each, and :meth:`given` returns the flow at one context.
         seed: of the first weights; the global state of torch if None, which is left alone otherwise.
 
     Raises:
@@ -86,6 +93,7 @@ class HamiltonianFlow(JointFlow):
         *,
         elements: int = 16,
         dt: float = 0.25,
+        context: int = 0,
         seed: int | None = None,
     ) -> None:
         sizes = Sizes(dim, hamiltonians, steps, width)
@@ -100,14 +108,15 @@ class HamiltonianFlow(JointFlow):
         if symmetry is not None and not listed:
             raise SymmetryError(f"symmetry={symmetry!r} needs generators, for example 'q1*p2 - q2*p1'")
         elements = integer("elements", elements, minimum=1, maximum=MAX_ELEMENTS)
+        context = integer("context", context, minimum=0, maximum=MAX_CONTEXT)
         exact = symmetry == "exact"
         group = Rotations(listed) if symmetry == "augment" else None
         with torch.random.fork_rng(devices=[], enabled=seed is not None):
             if seed is not None:
                 torch.manual_seed(seed)
-            chain, encoder = build(sizes, symmetry, listed, dt, elements)
+            chain, encoder = build(sizes, symmetry, listed, dt, elements, context)
         removed = invariant_potentials(listed).translations if exact else None
-        super().__init__(sizes.dim, chain, sizes.steps, removed)
+        super().__init__(sizes.dim, chain, sizes.steps, removed, context)
         self.encoder = encoder
         self.hamiltonians, self.width, self.elements = sizes.hamiltonians, sizes.width, elements
         self.symmetry, self.first_dt = symmetry, dt
@@ -122,7 +131,7 @@ class HamiltonianFlow(JointFlow):
 
     # -- densities -------------------------------------------------------------------------------------------
 
-    def elbo(self, q: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+    def elbo(self, q: Tensor, *, generator: torch.Generator | None = None, context: Any = None) -> Tensor:
         """Return a one-sample estimate of the evidence lower bound, shape (batch,), differentiable.
 
         The bound is E_f[log p(q, p) − log f(p|q)]; it lies below log p(q) by the divergence from f(p|q) to
@@ -131,6 +140,7 @@ class HamiltonianFlow(JointFlow):
         Arguments:
             q: points of shape (batch, dim).
             generator: of the encoder's noise; the global state of torch if None.
+            context: of a conditional flow, of shape (k,) or (batch, k).
 
         Raises:
             ShapeError: if the points have another shape.
@@ -144,24 +154,30 @@ class HamiltonianFlow(JointFlow):
             True
         """
         q = require_finite(self._points(q), "q")
-        return require_finite(self.training_elbo(q, generator), "the bound on log p(q)", OVERFLOW)
+        given = self.read_context(context, len(q))
+        return require_finite(self.training_elbo(q, generator, given), "the bound on log p(q)", OVERFLOW)
 
-    def training_elbo(self, q: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def training_elbo(
+        self, q: Tensor, generator: torch.Generator | None = None, context: Tensor | None = None
+    ) -> Tensor:
         """Return :meth:`elbo` without a look at points or result: ``fit`` looks at its data once and at each loss.
 
         Arguments:
             q: finite points of shape (batch, dim), in the precision and on the device of the flow.
             generator: of the encoder's noise.
+            context: as ``read_context`` returns it.
 
         Example:
             >>> flow = HamiltonianFlow(2, hamiltonians=1, width=4, seed=0)
             >>> flow.training_elbo(torch.zeros(3, 2)).shape
             torch.Size([3])
         """
-        p, log_f = ENCODER.draw(self.encoder.moments(q), 1, generator)
-        return self.raw_log_joint(q, p[:, 0]) - log_f[:, 0]
+        p, log_f = ENCODER.draw(encoder_given(self.encoder, context).moments(q), 1, generator)
+        return self.raw_log_joint(q, p[:, 0], context) - log_f[:, 0]
 
-    def log_prob(self, q: Tensor, samples: int = 100, *, seed: int | None = None) -> Tensor:
+    def log_prob(
+        self, q: Tensor, samples: int = 100, *, seed: int | None = None, context: Any = None
+    ) -> Tensor:
         """Return the importance-weighted bound on log p(q) with K = ``samples``, shape (batch,), without gradient.
 
         In expectation it lies between the ELBO (K = 1) and log p(q), and rises to the latter with K (Burda, Grosse,
@@ -171,6 +187,7 @@ class HamiltonianFlow(JointFlow):
             q: points of shape (batch, dim).
             samples: K, draws from the encoder for each point.
             seed: of these draws; the global state of torch if None.
+            context: of a conditional flow, of shape (k,) or (batch, k); the bound is then on log p(q|c).
 
         Raises:
             ShapeError: if the points have another shape.
@@ -183,7 +200,7 @@ class HamiltonianFlow(JointFlow):
             >>> bool((flow.log_prob(q, 50, seed=0) == flow.log_prob(q, 50, seed=0)).all())
             True
         """
-        return self.estimate_log_prob(q, samples, seed=seed).value
+        return self.estimate_log_prob(q, samples, seed=seed, context=context).value
 
     @torch.no_grad()
     def estimate_log_prob(
@@ -194,6 +211,7 @@ class HamiltonianFlow(JointFlow):
         seed: int | None = None,
         defensive: float = 0.0,
         widening: float = 3.0,
+        context: Any = None,
     ) -> LogProbEstimate:
         """Return the bound of :meth:`log_prob` with its standard error and effective sample size.
 
@@ -207,6 +225,7 @@ class HamiltonianFlow(JointFlow):
                 encoders that are too narrow somewhere (:class:`learn.likelihood.Proposal`).  The weights are those of
                 the mixture, so the value is a bound of the same kind.
             widening: of that copy.
+            context: of a conditional flow, of shape (k,) or (batch, k).
 
         Raises:
             ShapeError: if the points have another shape.
@@ -225,7 +244,52 @@ class HamiltonianFlow(JointFlow):
         if not len(q):
             return LogProbEstimate(*[q.new_zeros(0)] * 3)
         generator = None if seed is None else torch.Generator(q.device).manual_seed(seed_number(seed))
-        return importance_weighted(self, self.encoder, q, samples, generator, proposal)
+        given = self.read_context(context, len(q))
+        return importance_weighted(self, self.encoder, q, samples, generator, proposal, given)
+
+    # -- contexts --------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def given(self, context: Any) -> HamiltonianFlow:
+        """Return the flow at one context: an ordinary flow of the density p(q|c), with weights of its own.
+
+        A context only moves phases and biases, so these are moved for good; the flow has the mode of symmetry,
+        the samples and bounds of this one at that context, and everything that measures or proves takes it.
+
+        Arguments:
+            context: k real numbers.
+
+        Raises:
+            ParameterError: if this flow is not conditional.
+            ShapeError: if there are not k numbers.
+            NonFiniteError: if they are not finite.
+
+        Example:
+            >>> flow = HamiltonianFlow(2, hamiltonians=1, width=4, context=1, seed=0)
+            >>> torch.equal(flow.given([0.5]).sample(3, seed=1), flow.sample(3, seed=1, context=[0.5]))
+            True
+        """
+        c = self.read_context(context, 1)
+        if c is None:
+            raise ParameterError("a flow that is not conditional has no context to be given")
+        flow = HamiltonianFlow(
+            self.dim,
+            self.hamiltonians,
+            self.steps,
+            self.width,
+            self.symmetry,
+            self.generators,
+            elements=self.elements,
+            dt=self.first_dt,
+            seed=0,
+        ).to(self.unit)
+        shifts = {f"{name.removesuffix('steering')}bias": c.reshape(-1) @ t for name, t in self.state_dict().items()
+                  if name.endswith(".steering")}  # fmt: skip
+        # that of the encoder moves its first layer
+        shifts["encoder.network.0.bias"] = shifts.pop("encoder.network.bias")
+        kept = {name: t for name, t in self.state_dict().items() if name in flow.state_dict()}
+        flow.load_state_dict({name: t + shifts[name] if name in shifts else t for name, t in kept.items()})
+        return flow
 
     # -- symmetry --------------------------------------------------------------------------------------------
 
@@ -294,6 +358,7 @@ class HamiltonianFlow(JointFlow):
             "generators": [{"formula": g.text, **s} for g, s in zip(self.generators, spaces, strict=True)],
             "elements": self.elements,
             "dt": self.first_dt,
+            "context": 0 if self.context is None else self.context.size,
             "invariants": invariant_potentials(self.generators).texts
             if self.symmetry in ("features", "exact")
             else None,
@@ -304,8 +369,9 @@ class HamiltonianFlow(JointFlow):
         a, b = (float(s.detach()) for s in self.base_scales)
         weights = sum(p.numel() for p in self.parameters())
         generators = [g.text for g in self.generators]
+        conditional = "" if self.context is None else f"context={self.context.size}, "
         return (
-            f"dim={self.dim}, hamiltonians={self.hamiltonians}, steps={self.steps}, width={self.width}, "
+            f"{conditional}dim={self.dim}, hamiltonians={self.hamiltonians}, steps={self.steps}, width={self.width}, "
             f"symmetry={self.symmetry!r}, generators={generators}, base=N(0, {a:.3g}²)×N(0, {b:.3g}²), "
             f"parameters={weights}, dtype={self.unit.dtype}"
         )

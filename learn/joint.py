@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from hamsym.arguments import integer, real
-from hamsym.errors import ShapeError
+from hamsym.errors import ParameterError, ShapeError
 from learn.arguments import MAX_NUMBERS, seed_number
+from learn.context import Context, rows_of
 from learn.features import Constant
-from learn.leapfrog import SeparableHamiltonian, leapfrog
+from learn.leapfrog import SeparableHamiltonian, leapfrog, leapfrog_chain
 from learn.points import OVERFLOW, as_points, require_finite
 
 MAX_UNIT = 1e30
@@ -35,6 +36,7 @@ class JointFlow(nn.Module):
         steps: leapfrog steps of each.
         removed: orthonormal directions along which the density does not depend on q, of shape (t, dim); it is then a
             density on what is orthogonal to them.
+        context: numbers in the context that a conditional flow is given with its points; 0 for none.
 
     Attributes:
         freedom: number of dimensions of the density, dim without the removed directions.
@@ -52,9 +54,11 @@ class JointFlow(nn.Module):
         chain: Sequence[SeparableHamiltonian],
         steps: int = 1,
         removed: np.ndarray | None = None,
+        context: int = 0,
     ) -> None:
         super().__init__()
         self.dim, self.steps = dim, steps
+        self.context = Context(context) if context else None
         self.removed = Constant(np.zeros((0, dim)) if removed is None else removed)
         self.freedom = dim - len(self.removed.exact)
         self.chain: Sequence[SeparableHamiltonian] = nn.ModuleList(chain)  # type: ignore[assignment]
@@ -111,11 +115,12 @@ class JointFlow(nn.Module):
 
     # -- the map ---------------------------------------------------------------------------------------------
 
-    def push_forward(self, q0: Tensor, p0: Tensor) -> tuple[Tensor, Tensor]:
+    def push_forward(self, q0: Tensor, p0: Tensor, *, context: Any = None) -> tuple[Tensor, Tensor]:
         """Carry base states to data states, by leapfrog through the chain.
 
         Arguments:
             q0, p0: states of shape (batch, dim).
+            context: of a conditional flow, of shape (k,) or (batch, k).
 
         Returns:
             (q, p), each of shape (batch, dim), differentiable in the states and in the weights.
@@ -133,15 +138,15 @@ class JointFlow(nn.Module):
             True
         """
         q, p = self._states(q0, p0)
-        for h in self.chain:
-            q, p = leapfrog(h, q, p, steps=self.steps)
+        q, p = leapfrog_chain(self.chain_given(self.read_context(context, len(q))), q, p, steps=self.steps)
         return require_finite(q, "q", OVERFLOW), require_finite(p, "p", OVERFLOW)
 
-    def pull_back(self, q: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
+    def pull_back(self, q: Tensor, p: Tensor, *, context: Any = None) -> tuple[Tensor, Tensor]:
         """Carry data states to base states, the exact inverse of :meth:`push_forward`.
 
         Arguments:
             q, p: states of shape (batch, dim).
+            context: of a conditional flow, of shape (k,) or (batch, k).
 
         Returns:
             (q₀, p₀), each of shape (batch, dim), differentiable in the states and in the weights.
@@ -157,21 +162,23 @@ class JointFlow(nn.Module):
             >>> torch.allclose(torch.cat(flow.push_forward(q0, p0)), torch.tensor([[0.5], [1.0]]))
             True
         """
-        q0, p0 = self._pull_back(*self._states(q, p))
+        q, p = self._states(q, p)
+        q0, p0 = self._pull_back(q, p, self.read_context(context, len(q)))
         return require_finite(q0, "q₀", OVERFLOW), require_finite(p0, "p₀", OVERFLOW)
 
-    def _pull_back(self, q: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
-        for h in reversed(self.chain):
-            q, p = leapfrog(h, q, p, steps=self.steps, inverse=True)
-        return q, p
+    def _pull_back(self, q: Tensor, p: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        return leapfrog_chain(self.chain_given(context), q, p, steps=self.steps, inverse=True)
 
-    def trajectory(self, q: Tensor, p: Tensor) -> list[tuple[SeparableHamiltonian, Tensor, Tensor]]:
+    def trajectory(
+        self, q: Tensor, p: Tensor, *, context: Any = None
+    ) -> list[tuple[SeparableHamiltonian, Tensor, Tensor]]:
         """Return (H, q, p) for each member of the chain: the data-side state that it meets on the way to the base.
 
         The list runs from the data to the base, in the order of :meth:`pull_back`.
 
         Arguments:
             q, p: data states of shape (batch, dim).
+            context: of a conditional flow, of shape (k,) or (batch, k).
 
         Returns:
             One (Hamiltonian, q, p) for each member of the chain.
@@ -188,8 +195,14 @@ class JointFlow(nn.Module):
             (3, True, 0.5)
         """
         q, p = self._states(q, p)
+        return self.trajectory_through(self.chain_given(self.read_context(context, len(q))), q, p)
+
+    def trajectory_through(
+        self, chain: Sequence[SeparableHamiltonian], q: Tensor, p: Tensor
+    ) -> list[tuple[SeparableHamiltonian, Tensor, Tensor]]:
+        """Return :meth:`trajectory` of finite states of the right shape through a chain that knows its context."""
         met = []
-        for h in reversed(self.chain):
+        for h in reversed(chain):
             met.append((h, q, p))
             q, p = leapfrog(h, q, p, steps=self.steps, inverse=True)
         return met
@@ -215,13 +228,14 @@ class JointFlow(nn.Module):
         # the unit of length cancels: it enters q and p inversely
         return -0.5 * square - self.freedom * (self.log_scale.sum() + math.log(2 * math.pi))
 
-    def log_joint(self, q: Tensor, p: Tensor) -> Tensor:
+    def log_joint(self, q: Tensor, p: Tensor, *, context: Any = None) -> Tensor:
         """Return log p(q, p) = log π(pull_back(q, p)) in nats, shape (batch,).
 
         Volume is preserved, so there is no determinant.
 
         Arguments:
             q, p: states of shape (batch, dim).
+            context: of a conditional flow, of shape (k,) or (batch, k); the density is then that given it.
 
         Raises:
             ShapeError: if the states have another shape.
@@ -234,11 +248,18 @@ class JointFlow(nn.Module):
             >>> torch.allclose(flow.log_joint(*flow.push_forward(q0, p0)), flow.log_base(q0, p0), atol=1e-4)
             True
         """
-        return require_finite(self.raw_log_joint(*self._states(q, p)), "log p(q, p)", OVERFLOW)
+        q, p = self._states(q, p)
+        context = self.read_context(context, len(q))
+        return require_finite(self.raw_log_joint(q, p, context), "log p(q, p)", OVERFLOW)
 
-    def raw_log_joint(self, q: Tensor, p: Tensor) -> Tensor:
-        """Return :meth:`log_joint` of finite states of the right shape without a look at them or at the result."""
-        return self.log_base(*self._pull_back(q, p))
+    def raw_log_joint(self, q: Tensor, p: Tensor, context: Tensor | None = None) -> Tensor:
+        """Return :meth:`log_joint` of finite states of the right shape without a look at them or at the result.
+
+        Arguments:
+            q, p: states of shape (batch, dim).
+            context: as :meth:`read_context` returns it.
+        """
+        return self.log_base(*self._pull_back(q, p, context))
 
     # -- samples ---------------------------------------------------------------------------------------------
 
@@ -267,12 +288,20 @@ class JointFlow(nn.Module):
         return a * self.centre(noise[0]), b * self.centre(noise[1])
 
     @torch.no_grad()
-    def sample(self, n: int, *, seed: int | None = None, generator: torch.Generator | None = None) -> Tensor:
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int | None = None,
+        generator: torch.Generator | None = None,
+        context: Any = None,
+    ) -> Tensor:
         """Draw n points of shape (n, dim), exactly from the density of the flow.
 
         Arguments:
             n: number of points.
             seed: for the same points again; or a ``generator`` of torch; the global state if neither is given.
+            context: of a conditional flow, of shape (k,), or (n, k) with one for each point.
 
         Raises:
             ParameterError: if n is not a non-negative integer, or too large.
@@ -287,11 +316,38 @@ class JointFlow(nn.Module):
         n = integer("the number of points", n, minimum=0, maximum=MAX_NUMBERS // self.dim)
         if seed is not None:
             generator = torch.Generator(self.unit.device).manual_seed(seed_number(seed))
-        parts = [
-            self.push_forward(*self.sample_base(min(CHUNK, n - start), generator=generator))[0]
-            for start in range(0, n, CHUNK)
-        ]
+        given = self.read_context(context, n)
+        parts = []
+        for start in range(0, n, CHUNK):
+            q, p = self.sample_base(min(CHUNK, n - start), generator=generator)
+            chain = self.chain_given(rows_of(given, slice(start, start + CHUNK)))
+            q, p = leapfrog_chain(chain, q, p, steps=self.steps)
+            parts.append(require_finite(q, "q", OVERFLOW))
         return torch.cat(parts) if parts else self.unit.new_zeros(0, self.dim)
+
+    # -- contexts --------------------------------------------------------------------------------------------
+
+    def read_context(self, context: Any, n: int) -> Tensor | None:
+        """Return a context in units of the flow, of shape (k,) or (n, k); None for a flow that is not conditional.
+
+        Arguments:
+            context: as it was given, of shape (k,) for all points or (n, k) with one for each.
+            n: number of points.
+
+        Raises:
+            ParameterError: if a conditional flow was given none, or another flow one.
+            ShapeError: for another shape.
+            NonFiniteError: for numbers that are not finite.
+        """
+        if self.context is not None:
+            return self.context.read(context, n, self.unit)
+        if context is not None:
+            raise ParameterError("this flow is not conditional; make one with HamiltonianFlow(…, context=k)")
+        return None
+
+    def chain_given(self, context: Tensor | None) -> Sequence[SeparableHamiltonian]:
+        """Return the Hamiltonians at a context, as :meth:`read_context` returns it; the weights are the same."""
+        return self.chain if context is None else [h.given(context) for h in self.chain]
 
     def _points(self, q: Any) -> Tensor:
         return as_points(q, self.dim, self.unit)

@@ -14,7 +14,8 @@ from torch import Tensor
 from hamsym.arguments import real
 from hamsym.errors import ParameterError
 from learn.architecture import Encoder
-from learn.encoder import Moments
+from learn.context import repeated, rows_of
+from learn.encoder import Moments, encoder_given
 from learn.joint import CHUNK, JointFlow
 from learn.points import OVERFLOW, require_finite
 
@@ -102,6 +103,7 @@ def importance_weighted(
     samples: int,
     generator: torch.Generator | None = None,
     proposal: Proposal = ENCODER,
+    context: Tensor | None = None,
 ) -> LogProbEstimate:
     """Return log (1/K) Σ_k p(q, p_k)/f(p_k|q) with p_k ~ f, its standard error and effective sample size.
 
@@ -114,21 +116,26 @@ def importance_weighted(
         samples: K.
         generator: of the draws; the global state of torch if None.
         proposal: the mixture that replaces f.
+        context: as ``flow.read_context`` returns it.
 
     Raises:
         NonFiniteError: if an estimate is not finite.
     """
     first, second = [], []
+    start = 0
     # each point carries running sums of its weights and squared weights, in logarithms
     for points in q.split(max(1, CHUNK // min(samples, CHUNK))):
-        moments = encoder.moments(points)
+        given = rows_of(context, slice(start, start := start + len(points)))
+        moments = encoder_given(encoder, given).moments(points)
         log_sum = points.new_full((len(points),), -math.inf)
         log_square = log_sum
         left = samples
         while left:
             k = min(left, max(1, CHUNK // len(points)))
             p, log_f = proposal.draw(moments, k, generator)
-            log_p = flow.raw_log_joint(points.repeat_interleave(k, 0), p.flatten(0, 1)).view(-1, k)
+            log_p = flow.raw_log_joint(
+                points.repeat_interleave(k, 0), p.flatten(0, 1), repeated(given, k)
+            ).view(-1, k)
             log_w = log_p - log_f
             log_sum = torch.logaddexp(log_sum, log_w.logsumexp(-1))
             log_square = torch.logaddexp(log_square, (2 * log_w).logsumexp(-1))

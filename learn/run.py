@@ -19,6 +19,7 @@ from hamsym.errors import CheckpointError, NonFiniteError, ParameterError
 from learn.constraint import BracketConstraint
 from learn.flow import HamiltonianFlow
 from learn.storage import read, write
+from learn.validation import Validation
 
 WARM_UP = 100
 LAST_RATE = 0.02
@@ -34,8 +35,10 @@ class FitResult:
     Attributes:
         history: lists of equal length, one entry per step: ``step`` (from 1), ``loss``, ``elbo`` (mean over the batch,
             nats), ``lambda`` and ``residual`` (one value per generator: λ_k and E{g_k, H}²), ``seconds``.
-        validation: list of (step, mean ELBO of the validation points).
+        validation: list of (step, mean bound on log p of the validation points in nats): the ELBO, or with few
+            points the importance-weighted bound.
         best_step: the step whose weights the flow now has: the best on the validation points, else the last.
+        stopped_early: whether the training ended before its last step, because ``patience`` was over.
         constraint_satisfied: whether every E{g_k, H}² of those weights is within κ, measured on fresh states when the
             training was over; None without a constraint.
 
@@ -50,6 +53,7 @@ class FitResult:
     history: dict[str, list[Any]] = field(default_factory=dict)
     validation: list[tuple[int, float]] = field(default_factory=list)
     best_step: int = 0
+    stopped_early: bool = False
     constraint_satisfied: bool | None = None
 
     def __repr__(self) -> str:
@@ -70,25 +74,30 @@ class Run:
         self,
         flow: HamiltonianFlow,
         q_train: Tensor,
-        q_valid: Tensor | None,
+        validation: Validation,
         steps: int,
         settings: dict[str, Any],
         constraint: BracketConstraint | None,
+        context: Tensor | None = None,
     ) -> None:
-        self.flow, self.q_train, self.q_valid = flow, q_train, q_valid
+        self.flow, self.q_train, self.validation = flow, q_train, validation
         self.steps, self.settings, self.constraint = steps, settings, constraint
         if not flow.unit_is_set:
             rms = float(flow.centre(q_train).square().sum(-1).mean().div(flow.freedom).sqrt())
             flow.set_unit(rms if rms > 0 else 1.0)
+            if flow.context is not None and context is not None:
+                flow.context.set_unit(context)
+        self.context = flow.read_context(context, len(q_train))
+        if validation.q is not None:
+            validation.context = flow.read_context(validation.context, len(validation.q))
         if constraint is not None:
             constraint.bind(flow.dim)
             constraint.reset()
         self.parameters = dict(flow.named_parameters())
         self.optimizer = torch.optim.Adam(self.parameters.values(), lr=settings["lr"], fused=True)
         self.random = torch.Generator(q_train.device).manual_seed(settings["seed"])
-        self.result = FitResult({k: [] for k in ("step", "loss", "elbo", "lambda", "residual", "seconds")})
-        self.best: dict[str, Tensor] = {}
-        self.best_elbo = -math.inf
+        columns = ("step", "loss", "elbo", "lambda", "residual", "seconds")
+        self.result = FitResult({k: [] for k in columns}, validation.looks)
         self.step, self.seconds = 0, 0.0
         self.consistent = True
         self.finished = False
@@ -127,11 +136,14 @@ class Run:
         if flow.group is not None:
             (q,) = flow.group.move(self.random, q)
         self.batch_points = q
-        elbo = flow.training_elbo(q, self.random).mean()
+        context = None if self.context is None else self.context[index]
+        elbo = flow.training_elbo(q, self.random, context).mean()
         loss, residuals = -elbo, []
         if self.constraint is not None:
-            few = q[torch.arange(self.constraint.batch, device=q.device) % len(q)]
-            states = self.constraint.states(flow, flow.encoder, few, self.random)
+            few = torch.arange(self.constraint.batch, device=q.device) % len(q)
+            states = self.constraint.states(
+                flow, flow.encoder, q[few], self.random, None if context is None else context[few]
+            )
             measured = self.constraint.residuals(states)
             loss = loss + self.constraint.penalty(measured)
             residuals = measured.tolist()
@@ -142,32 +154,23 @@ class Run:
             )
         return loss, elbo, residuals
 
-    @torch.no_grad()
-    def validate(self, every: int) -> None:
-        """If a look at the validation points is due, remember the weights if they like them best so far.
-
-        Done twice for one step it changes nothing, so that an interruption in between does no harm.
-        """
-        seen = self.result.validation[-1][0] if self.result.validation else 0
-        if self.q_valid is None or self.step == seen or (self.step % every and self.step < self.steps):
-            return
-        # the same noise every time, so that steps are compared and not draws
-        noise = torch.Generator(self.q_valid.device).manual_seed(self.settings["seed"])
-        parts = [self.flow.training_elbo(part, noise).sum() for part in self.q_valid.split(8192)]
-        elbo = float(torch.stack(parts).sum()) / len(self.q_valid)
+    def validate(self) -> None:
+        """Let the validation points look at the weights, if a look is due."""
         allowed = self.constraint is None or self.constraint.satisfied
-        if allowed and elbo > self.best_elbo:
-            best = {k: v.detach().clone() for k, v in self.flow.state_dict().items()}
-            self.best, self.best_elbo, self.result.best_step = best, elbo, self.step
-        self.result.validation.append((self.step, elbo))
+        self.validation.look(self.flow, self.step, last=self.step >= self.steps, allowed=allowed)
+
+    @property
+    def over(self) -> bool:
+        """Whether there is no step left to do."""
+        return self.step >= self.steps or self.validation.exhausted
 
     def finish(self) -> None:
         """Give the flow its best weights."""
         self.finished = True
-        if self.best:
-            self.flow.load_state_dict(self.best)
-        else:
-            self.result.best_step = self.step
+        if self.validation.best:
+            self.flow.load_state_dict(self.validation.best)
+        self.result.best_step = self.validation.best_step or self.step
+        self.result.stopped_early = self.step < self.steps
 
     def stop(self, out: str | Path | None) -> str:
         """Save what is whole, and say where the run stands."""
@@ -190,14 +193,15 @@ class Run:
         if constraint is None:
             return
         random = torch.Generator(self.q_train.device).manual_seed(self.settings["seed"] + 1)
-        q = self.q_train[torch.arange(JUDGED, device=self.q_train.device) % len(self.q_train)]
-        states = constraint.states(self.flow, self.flow.encoder, q, random)
+        rows = torch.arange(JUDGED, device=self.q_train.device) % len(self.q_train)
+        context = None if self.context is None else self.context[rows]
+        states = constraint.states(self.flow, self.flow.encoder, self.q_train[rows], random, context)
         found = constraint.residuals(states).tolist()
         self.result.constraint_satisfied = all(m <= constraint.tolerance for m in found)
         if not self.result.constraint_satisfied:
             worst = max(range(len(found)), key=found.__getitem__)
             warnings.warn(
-                f"the constraint is missed after {self.steps} steps: {constraint.measure} = {found[worst]:.3g} for "
+                f"the constraint is missed after {self.step} steps: {constraint.measure} = {found[worst]:.3g} for "
                 f"g = {constraint.formulas[worst]}, {found[worst] / constraint.tolerance:.3g} times the tolerance "
                 f"κ = {constraint.tolerance:g}; give more steps, a larger tolerance, or, for rotations, a flow with "
                 "symmetry='exact', which has no need of a constraint",
@@ -216,7 +220,8 @@ class Run:
     def save(self, out: str | Path) -> None:
         """Write everything that a resumed run needs."""
         tensors = {f"flow.{k}": v for k, v in self.flow.state_dict().items()}
-        tensors |= {f"best.{k}": v for k, v in self.best.items()}
+        watch = self.validation
+        tensors |= {f"best.{k}": v for k, v in watch.best.items()}
         for name, parameter in self.parameters.items():
             for key, value in self.optimizer.state[parameter].items():
                 tensors[f"adam.{key}.{name}"] = value
@@ -224,9 +229,9 @@ class Run:
         history = self.result.history
         for key, column in history.items():
             tensors[f"history.{key}"] = torch.tensor(column, dtype=torch.float64)
-        tensors["validation"] = torch.tensor(self.result.validation, dtype=torch.float64).reshape(-1, 2)
+        tensors["validation"] = torch.tensor(watch.looks, dtype=torch.float64).reshape(-1, 2)
         values: dict[str, Any] = {"settings": self.settings, "steps": self.steps, "step": self.step}
-        values |= {"best_step": self.result.best_step, "best_elbo": self.best_elbo if self.best else None}
+        values |= {"best_step": watch.best_step, "best_bound": watch.best_bound if watch.best else None}
         if self.constraint is not None:
             values["multipliers"] = self.constraint.state()
         write(out, "training", tensors, values)
@@ -273,9 +278,9 @@ class Run:
         if any(bool((t < 0).any()) for key in ("step", "exp_avg_sq") for t in moments[key].values()):
             raise ValueError("Adam's step and exp_avg_sq are not negative")
         best_step = integer("best_step", values["best_step"], minimum=0, maximum=step)
-        best_elbo = values["best_elbo"]
-        if (best_elbo is None) == bool(best):
-            raise ValueError("best_elbo and the best weights belong together")
+        best_bound = values["best_bound"]
+        if (best_bound is None) == bool(best):
+            raise ValueError("best_bound and the best weights belong together")
         n = 0 if self.constraint is None else len(self.constraint.generators)
         wide = {"lambda": (step, n), "residual": (step, n)}
         shapes = {f"history.{key}": wide.get(key, (step,)) for key in self.result.history}
@@ -288,16 +293,20 @@ class Run:
         history["step"] = [int(s) for s in history["step"]]
         if history["step"] != list(range(1, step + 1)):
             raise ValueError(f"the history is not that of {step} steps")
-        best_elbo = -math.inf if best_elbo is None else real("best_elbo", best_elbo, above=-math.inf)
+        best_bound = -math.inf if best_bound is None else real("best_bound", best_bound, above=-math.inf)
         if self.constraint is not None:
             self.constraint.restore(values["multipliers"])
         self.random.set_state(tensors["random"])
         self.flow.load_state_dict(weights)
-        self.best = {k: v.to(self.q_train.device) for k, v in best.items()}
         for name, parameter in self.parameters.items():
             self.optimizer.state[parameter] = {key: moments[key][name].to(parameter.device) for key in ADAM}
-        validation = [(int(s), e) for s, e in table.tolist()]
-        self.result, self.best_elbo = FitResult(history, validation, best_step), best_elbo
+        watch = self.validation
+        watch.looks, watch.best = (
+            [(int(s), e) for s, e in table.tolist()],
+            {k: v.to(self.q_train.device) for k, v in best.items()},
+        )
+        watch.best_step, watch.best_bound = best_step, best_bound
+        self.result = FitResult(history, watch.looks)
         self.step, self.seconds = step, history["seconds"][-1]
 
 

@@ -22,6 +22,7 @@ from learn.points import as_points, look_at, require_finite
 from learn.run import FitResult as FitResult
 from learn.run import Run, fingerprint
 from learn.storage import exists, remove, write
+from learn.validation import Validation, split
 
 
 def fit(
@@ -38,6 +39,10 @@ def fit(
     out: str | Path | None = None,
     resume: bool = False,
     validate_every: int = 100,
+    patience: int | None = None,
+    held_out: float = 0.2,
+    context: Any = None,
+    context_valid: Any = None,
     save_every: int = 500,
     threads: int | None = 1,
     callback: Callable[[int, FitResult], None] | None = None,
@@ -55,7 +60,8 @@ def fit(
     Arguments:
         flow: trained in place; its unit of length is set from the data before its first training.
         q_train: points of shape (n, dim), arrays or tensors of any dtype.
-        q_valid: points for choosing the best step; with a constraint only steps that satisfy it are candidates.
+        q_valid: points for choosing the best step; with a constraint only steps that satisfy it are candidates.  With
+            None and a ``patience``, a share of ``q_train`` is held out for this.
         steps: number of updates.
         batch: points per update, drawn with replacement.
         lr: largest learning rate.
@@ -69,6 +75,12 @@ def fit(
             of the longer run, so it does not end like a run of that length from the start.  Without ``resume`` an
             older run in ``out`` is removed before the first step.
         validate_every: steps between looks at ``q_valid``.
+        patience: looks without a better one after which the training stops, so that few points are not learned by
+            heart; None to do all steps.
+        held_out: share of ``q_train`` that is held out for ``patience``, at random, if there is no ``q_valid``.
+        context: of ``q_train``, for a conditional flow: shape (n, k).  Its mean and spread become the unit of contexts
+            in the first training.
+        context_valid: of ``q_valid``.
         save_every: steps between checkpoints.
         threads: of torch while it trains; the tensors of one step are too small for more than one to help, and
             two runs side by side each want a core.  None leaves torch as it is.
@@ -114,7 +126,17 @@ def fit(
         raise ParameterError("resume=True needs out=…, the directory of the interrupted run")
     q_train = _training_points(flow, q_train, "q_train")
     look_at(q_train, "q_train")
-    q_valid = None if q_valid is None else _training_points(flow, q_valid, "q_valid")
+    context = _contexts(flow, context, len(q_train), "context")
+    if q_valid is not None:
+        q_valid = _training_points(flow, q_valid, "q_valid")
+        context_valid = _contexts(flow, context_valid, len(q_valid), "context_valid")
+    elif context_valid is not None:
+        raise ParameterError("context_valid belongs to q_valid, which is not given")
+    if patience is not None:
+        patience = integer("patience", patience, minimum=1)
+    held_out = real("held_out", held_out, above=0)
+    if not held_out < 1:
+        raise ParameterError(f"held_out is a share in (0, 1), not {held_out:g}")
     if constraint is None and flow.symmetry == "penalty":
         constraint = BracketConstraint(flow.generators)
     settings = {
@@ -124,9 +146,21 @@ def fit(
         "validate_every": validate_every,
         "q_train": fingerprint(q_train),
         "q_valid": fingerprint(q_valid),
+        "context": fingerprint(context),
+        "context_valid": fingerprint(context_valid),
+        "patience": patience,
+        "held_out": held_out if patience is not None and q_valid is None else None,
         "constraint": None if constraint is None else constraint.settings(),
     }
-    run = Run(flow, q_train, q_valid, steps, settings, constraint)
+    if patience is not None and q_valid is None:
+        if len(q_train) < 3:
+            raise ShapeError(f"q_train has {len(q_train)} points; at least 3 are needed to hold some out")
+        kept, watching = (rows.to(q_train.device) for rows in split(len(q_train), held_out, seed))
+        q_train, q_valid = q_train[kept], q_train[watching]
+        if context is not None:
+            context, context_valid = context[kept], context[watching]
+    watch = Validation(q_valid, validate_every, patience, seed, context_valid)
+    run = Run(flow, q_train, watch, steps, settings, constraint, context)
     if resume and exists(out, "training"):  # type: ignore[arg-type]
         run.restore(out)  # type: ignore[arg-type]
     elif out is not None:
@@ -145,21 +179,21 @@ def fit(
     started = time.perf_counter() - run.seconds
     try:
         with DeferredInterrupt() as interrupt:
-            run.validate(validate_every)  # a run may have been stopped between a step and its look
-            while run.step < steps:
+            run.validate()  # a run may have been stopped between a step and its look
+            while not run.over:
                 try:
                     run.advance(started)
                 except NonFiniteError:
                     if out is not None:
                         write(out, "failure", {"q": run.batch_points}, {"step": run.step + 1, **settings})
                     raise
-                run.validate(validate_every)
+                run.validate()
                 if callback is not None:
                     callback(run.step, run.result)
                 if interrupt.requested:
                     interrupt.requested = False
                     raise KeyboardInterrupt
-                if out is not None and run.step % save_every == 0 and run.step < steps:
+                if out is not None and run.step % save_every == 0 and not run.over:
                     run.save(out)
                 bar.update()
                 if run.step % 20 == 0:
@@ -183,3 +217,13 @@ def _training_points(flow: HamiltonianFlow, q: Any, name: str) -> Tensor:
     if len(q) < 2:
         raise ShapeError(f"{name} has {len(q)} point(s); at least 2 are needed")
     return require_finite(q.detach(), name)
+
+
+def _contexts(flow: HamiltonianFlow, context: Any, n: int, name: str) -> Tensor | None:
+    if flow.context is None or context is None:
+        flow.read_context(context, n)  # refuses one without the other
+        return None
+    rows = as_points(context, flow.context.size, flow.unit)
+    if len(rows) != n:
+        raise ShapeError(f"{name} has {len(rows)} rows for {n} points; training needs one for each")
+    return require_finite(rows.detach(), name)

@@ -48,9 +48,16 @@ CASES |= {
 EXACT = [name for name, case in CASES.items() if case.get("symmetry") == "exact"]
 
 
-def make(case: str, dtype: torch.dtype = torch.float64, device: str | torch.device = "cpu", seed: int = 0):
+def make(
+    case: str,
+    dtype: torch.dtype = torch.float64,
+    device: str | torch.device = "cpu",
+    seed: int = 0,
+    context: int = 0,
+):
     """A flow whose weights look trained: the small first values are scaled up, the unit is not one."""
-    flow = HamiltonianFlow(hamiltonians=3, width=12, seed=seed, **CASES[case]).to(device=device, dtype=dtype)
+    flow = HamiltonianFlow(hamiltonians=3, width=12, seed=seed, context=context, **CASES[case])
+    flow = flow.to(device=device, dtype=dtype)
     flow.set_unit(1.7)
     with torch.no_grad():
         for h in flow.chain:

@@ -127,10 +127,10 @@ TAMPERED = {
     "step negative": {"step": -1},
     "step a fraction": {"step": 3.5},
     "best step later": {"best_step": 9},
-    "best elbo huge": {"best_elbo": 10**400},
-    "best elbo infinite": {"best_elbo": math.inf},
-    "best elbo text": {"best_elbo": "1"},
-    "best elbo missing": {"best_elbo": None},
+    "best bound huge": {"best_bound": 10**400},
+    "best bound infinite": {"best_bound": math.inf},
+    "best bound text": {"best_bound": "1"},
+    "best bound missing": {"best_bound": None},
 }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from learn.constraint import BracketConstraint
 from learn.flow import HamiltonianFlow
 from learn.points import as_points
 from learn.training import fit
+from learn.validation import Validation, split
 
 
 def small(**settings):
@@ -128,7 +129,7 @@ def _raise_in(monkeypatch, place, at=23):
         "backward": (torch.Tensor, "backward", torch.is_grad_enabled),
         "optimiser": (torch.optim.Adam, "step", lambda: True),
         "multipliers": (BracketConstraint, "update", lambda: True),
-        "validation": (HamiltonianFlow, "training_elbo", lambda: not torch.is_grad_enabled()),
+        "validation": (Validation, "bound", lambda: True),
     }[place]
     monkeypatch.setattr(owner, name, interrupted(getattr(owner, name), applies))
 
@@ -228,8 +229,90 @@ def test_best_step_is_the_one_that_validation_likes():
     assert [s for s, _ in result.validation] == list(range(10, 151, 10))
     best = max(result.validation, key=lambda pair: pair[1])
     assert result.best_step == best[0] < 150
-    noise = torch.Generator().manual_seed(0)
-    assert float(flow.elbo(valid, generator=noise).mean().detach()) == pytest.approx(best[1], rel=1e-5)
+    assert Validation(valid).bound(flow) == best[1]  # the flow has these weights
+    draws = [
+        float(flow.log_prob(valid, 8).mean()) for _ in range(20)
+    ]  # eight momenta for each of so few points
+    assert np.mean(draws) == pytest.approx(best[1], abs=5 * np.std(draws))
+
+
+def overfitting(out=None, data=None, **more):
+    """Few points and a high rate: the held-out points see the best step early."""
+    data = points(40) if data is None else data
+    settings = {"steps": 400, "validate_every": 5, "patience": 6, "lr": 0.05, "out": out, "save_every": 10}
+    flow = small()
+    return flow, quiet(flow, data, **(settings | more))
+
+
+def test_patience_stops_before_few_points_are_learned_by_heart():
+    flow, result = overfitting()
+    last = result.history["step"][-1]
+    assert result.stopped_early and last < 400 and last == result.best_step + 6 * 5
+    _, held_out = split(40, 0.2, 0)
+    assert Validation(points(40)[held_out]).bound(flow) == max(bound for _, bound in result.validation)
+    # without patience a dozen points are learned by heart, and fresh ones are worse off
+    found = []
+    for patience in (5, None):
+        flow = HamiltonianFlow(2, hamiltonians=4, width=32, seed=0)
+        quiet(flow, points(12), steps=300, validate_every=10, patience=patience, lr=0.03)
+        found.append(float(flow.log_prob(points(2000, 9), 50, seed=0).mean()))
+    assert found[0] > found[1] + 0.05
+
+
+def test_held_out_points_are_not_trained_on():
+    _, held_out = split(40, 0.2, 0)
+    changed = points(40)
+    changed[held_out] += 0.5
+    first, second = overfitting()[1], overfitting(data=changed)[1]
+    n = min(len(first.history["loss"]), len(second.history["loss"]))
+    assert n > 20 and first.history["loss"][:n] == second.history["loss"][:n]
+    assert first.validation[0] != second.validation[0]
+    # those that are given are watched instead, and then every point is trained on
+    watched = overfitting(q_valid=points(50, 1))[1]
+    assert watched.history["loss"][0] != first.history["loss"][0]
+
+
+@pytest.mark.parametrize("after", [7, 20])
+def test_an_early_stop_is_the_same_after_an_interruption(tmp_path, after):
+    def stop(step, result):
+        if step == after:
+            raise KeyboardInterrupt
+
+    whole_flow, whole = overfitting(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        overfitting(tmp_path / "parts", callback=stop)
+    for _ in range(2):  # taken up, and once more when it is over
+        flow, result = overfitting(tmp_path / "parts", resume=True)
+        assert result.history["loss"] == whole.history["loss"]
+        assert (result.best_step, result.stopped_early) == (whole.best_step, True)
+        assert all(torch.equal(w, flow.state_dict()[k]) for k, w in whole_flow.state_dict().items())
+    with pytest.raises(CheckpointError, match="patience"):
+        overfitting(tmp_path / "parts", resume=True, patience=7)
+
+
+def test_patience_waits_for_a_step_that_satisfies_the_constraint():
+    flow = small(symmetry="penalty", generators=ROTATION)
+    impossible = BracketConstraint(ROTATION, tolerance=1e-12, batch=32)
+    with pytest.warns(UserWarning, match="the constraint is missed after 60 steps"):
+        result = quiet(flow, steps=60, validate_every=5, patience=1, constraint=impossible)
+    assert not result.stopped_early and result.best_step == 60
+
+
+@pytest.mark.parametrize("n", [3, 4, 10, 101])
+@pytest.mark.parametrize("share", [0.001, 0.2, 0.999])
+def test_a_split_has_points_on_both_sides(n, share):
+    train, held_out = split(n, share, seed=1)
+    assert len(train) and len(held_out) and sorted([*train.tolist(), *held_out.tolist()]) == list(range(n))
+
+
+@pytest.mark.parametrize(
+    "settings", [{"patience": 0}, {"patience": 1.5}, {"held_out": 0.0}, {"held_out": 1.0}]
+)
+def test_patience_that_makes_no_sense_is_refused(settings):
+    with pytest.raises(ParameterError, match=next(iter(settings))):
+        overfitting(**settings)
+    with pytest.raises(ShapeError, match="hold some out"):
+        overfitting(data=points(2))
 
 
 def test_unit_comes_from_the_data_once():
