@@ -6,6 +6,7 @@ Bayesian Analysis 16 (2021) 667; the truncation is Geyer's initial monotone sequ
 
 from __future__ import annotations
 
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -74,10 +75,19 @@ def _split(draws: np.ndarray) -> np.ndarray:
 
 def _normalise_ranks(x: np.ndarray) -> np.ndarray:
     _, place, counts = np.unique(x, return_inverse=True, return_counts=True)
+    if len(counts) == x.size:
+        return _scores(x.size)[place].reshape(x.shape)
     ranks = np.cumsum(counts) - (counts - 1) / 2
-    inverse = NormalDist().inv_cdf
-    scores = np.array([inverse((r - 0.375) / (x.size + 0.25)) for r in ranks])
-    return scores[place].reshape(x.shape)
+    return _normal((ranks - 0.375) / (x.size + 0.25))[place].reshape(x.shape)
+
+
+@lru_cache(maxsize=4)  # the same for every quantity
+def _scores(n: int) -> np.ndarray:
+    return _normal((np.arange(1, n + 1) - 0.375) / (n + 0.25))
+
+
+def _normal(levels: np.ndarray) -> np.ndarray:
+    return np.array([*map(NormalDist().inv_cdf, levels.tolist())])
 
 
 def _r_hat(x: np.ndarray) -> float:

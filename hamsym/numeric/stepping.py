@@ -231,9 +231,9 @@ def sampling_kernels(H: Hamiltonian) -> Kernels | LaneByLane:
     """Return the compiled loops of Hamiltonian Monte Carlo for a separable Hamiltonian.
 
     Returns:
-        An object with ``propose(q, p, u, h, beta, steps, *k)``, which moves every lane of ``q``, ``p`` (``(dof, lanes)``)
-        in place by ``steps`` leapfrog steps of size ``h[lane]`` under K + beta[lane] U and leaves U in ``u``; with
-        ``steps=0`` it only evaluates U.
+        An object with ``propose(q, p, w, u, h, beta, steps, *k)``, which moves every lane of ``q``, ``p`` (``(dof, lanes)``)
+        in place by ``steps`` leapfrog steps of size ``h[lane]`` under Σ w p²/2 + beta[lane] U and leaves U in ``u``; with
+        ``steps=0`` it only evaluates U.  In loops there is no ``w`` (:class:`LaneByLane`): there it is K + beta[lane] U.
 
     Raises:
         NotSeparableError: if H is not K(p) + U(q).
@@ -252,7 +252,7 @@ def sampling_kernels(H: Hamiltonian) -> Kernels | LaneByLane:
         source = _sampling_source(H)
         return f"{meanings(source, gaps=False)}\n\n{source}"
 
-    return _kernels(H, "sampling", write)
+    return _kernels(H, "sampling with weights", write)
 
 
 def _kernels(H: Hamiltonian, kind: str, write: Callable[[], str]) -> Kernels:
@@ -358,8 +358,9 @@ def _sampling_source(H: Hamiltonian) -> str:
     k_tail = f", {k}" if k else ""
     g = ", ".join(f"g{i}" for i in range(len(names.q)))
     force = f"{g}, = force({', '.join(names.q)}{k_tail})"
-    drift = [f"{g}, = velocity({', '.join(names.p)}{k_tail})"] + [
-        f"{x} = fma(h[i], g{n}, {x})" for n, x in enumerate(names.q)
+    # exp(-βU) is the same for any kinetic energy: this one has the masses 1/w, fitted to U
+    drift = [
+        f"{x} = fma(h[i]*w[{n}], {y}, {x})" for n, (x, y) in enumerate(zip(names.q, names.p, strict=True))
     ]
     half = [force, *[f"{x} = fma(-0.5*h[i]*beta[i], g{n}, {x})" for n, x in enumerate(names.p)]]
     full = [force, *[f"{x} = fma(-h[i]*beta[i], g{n}, {x})" for n, x in enumerate(names.p)]]
@@ -383,5 +384,5 @@ def _sampling_source(H: Hamiltonian) -> str:
             ]
         ),
     ]
-    loops = define(f"propose(q, p, u, h, beta, steps{k_tail})", body, "compiled")
+    loops = define(f"propose(q, p, w, u, h, beta, steps{k_tail})", body, "compiled")
     return f"{separable_source(H)}\n\n{loops}"

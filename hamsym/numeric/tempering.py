@@ -1,7 +1,8 @@
 """Hamiltonian Monte Carlo with parallel tempering: many independent replicas of a ladder of temperatures.
 
-Warm-up fits one step size to each rung (Robbins–Monro), spaces the rungs so that all exchanges are equally likely, and
-picks the trajectory length; after it everything is frozen, so the kept draws are those of one fixed Markov chain.
+Warm-up fits one step size to each rung (Robbins–Monro) and a mass to each coordinate, spaces the rungs so that all
+exchanges are equally likely, and picks the trajectory length; after it everything is frozen, so the kept draws are those of
+one fixed Markov chain.
 
 Sources: Neal, "MCMC using Hamiltonian dynamics" (2011); Syed, Bouchard-Côté, Deligiannidis, Doucet,
 "Non-reversible parallel tempering" (JRSS B 84, 2022) for the even–odd exchange and the spacing.
@@ -30,6 +31,7 @@ from hamsym.symbolic.hamiltonian import Hamiltonian
 _DIVERGENCE = 50.0  # an energy error of this many kT means the leapfrog was unstable
 _LENGTHS = (1, 2, 4, 8, 16, 32)
 _MAX_RUNGS = 24
+_SHORT = 1e-6  # a step that hardly moves
 
 
 class Tempering:
@@ -47,8 +49,12 @@ class Tempering:
         self.kernels = sampling_kernels(H)
         self.k = tuple(values.get(name, 0.0) for name in H.space.parameters)
         self.mass_inverse, self.mean, self.root = _momentum_law(H, values)
+        self.own_mass = np.linalg.inv(self.mass_inverse)
         self.length, self.iteration = 4, 0
         self.free = np.empty((len(self.mean), 0))
+        self.weights: np.ndarray | None = None
+        if not runs_in_loops(H):  # loops step with the kinetic energy of H itself
+            self._weigh(np.diagonal(self.mass_inverse).copy())
 
     def start(self, betas: np.ndarray, initial: ArrayLike | None) -> None:
         """Place all lanes at points of finite energy."""
@@ -65,7 +71,7 @@ class Tempering:
                 )
             q = np.tile(np.broadcast_to(given, (self.chains, dof)).T, len(betas))
         self._fix_frame(q[:, : self.chains])
-        self.q, self.betas = self._centred(np.ascontiguousarray(q)), betas
+        self.q, self.betas = np.ascontiguousarray(q), betas
         self.step = np.full(len(betas), 0.1)
         self.u = self._potential(self.q)
         if not np.isfinite(self.u).all():
@@ -77,8 +83,8 @@ class Tempering:
     def _fix_frame(self, q: np.ndarray) -> None:
         """Find the directions along which U does not change, such as a common translation, and hold them.
 
-        With v of these and the mass matrix M, motion from vᵀMq = 0 and vᵀp = 0 stays there, so the chain samples the
-        density on that subspace: in the frame of the centre of mass.
+        With v of these and the mass matrix M, vᵀMq stays where it is if vᵀp = 0, so the chain samples the density on such a
+        subspace; draws are given in the frame of the centre of mass.
         """
         free = free_directions(self._forces, self._potential, q)
         alone = np.flatnonzero(np.abs(np.linalg.norm(free, axis=1) - 1) < 1e-9)
@@ -87,22 +93,45 @@ class Tempering:
                 f"exp(-βU) is not normalisable: U does not depend on {self.space.coordinates[alone[0]]}; leave that out of the "
                 "space, or add a potential that confines it"
             )
-        heavy = np.linalg.solve(self.mass_inverse, free)
-        gram = free.T @ heavy
         self.free = free
-        self.to_momentum, self.to_coordinate = np.linalg.solve(gram, free.T), np.linalg.solve(gram, heavy.T)
-        self.heavy = heavy
 
     def _centred(self, q: np.ndarray) -> np.ndarray:
-        """Return coordinates of shape ``(dof, lanes)`` in the frame that is held."""
-        return q - self.free @ (self.to_coordinate @ q) if self.free.shape[1] else q
+        """Return coordinates of shape ``(dof, n)`` moved along the free directions to where the centre of mass is zero."""
+        if not self.free.shape[1]:
+            return q
+        heavy = self.own_mass @ self.free
+        return q - self.free @ np.linalg.solve(self.free.T @ heavy, heavy.T @ q)
+
+    def _cold(self) -> np.ndarray:
+        """The states of the coldest rung, shape ``(chains, dof)``."""
+        return self._centred(self.q[:, : self.chains]).T
+
+    def _weigh(self, weights: np.ndarray) -> None:
+        """Take Σ w p²/2 as the kinetic energy from here on."""
+        self.weights, self.mean = weights, np.zeros(len(weights))
+        self.mass_inverse, self.root = np.diag(weights), np.diag(weights**-0.5)
+
+    def fit_weights(self, q: np.ndarray) -> None:
+        """Take the weights with which U is equally steep in all coordinates, in the mean over draws ``(n, chains, dof)``.
+
+        β⟨(∂U/∂q)²⟩ = ⟨∂²U/∂q²⟩ is the mean curvature, which limits the step.  Unlike the spread of q it does not depend on how
+        far apart modes are.
+        """
+        if self.weights is None:
+            return
+        steepness = (self._forces(q.reshape(-1, q.shape[-1]).T) ** 2).mean(axis=1)
+        if np.isfinite(steepness).all() and (steepness > 0).all():
+            weights = 1 / steepness
+            self.step = self.step * math.exp(np.log(self.weights / weights).mean() / 2)
+            self._weigh(weights)
 
     def warm_up(self, n: int, bar: Bar) -> int:
-        """Fit step sizes, ladder and length in five rounds; return the thinning for nearly independent draws."""
+        """Fit step sizes, ladder, weights and length in five rounds; return the thinning for nearly independent draws."""
         self.adapt_steps(n, bar)
         for _ in range(2):
-            _, _, rates = self.advance(n, bar)
+            q, _, rates = self.advance(n, bar)
             self.respace(rates)
+            self.fit_weights(q[n // 2 :])
             self.adapt_steps(n, bar)
         self.choose_length(max(n // 8, 10), bar)
         self.adapt_steps(n, bar)
@@ -155,7 +184,7 @@ class Tempering:
 
     def _features(self) -> np.ndarray:
         """q and U of every lane, shape ``(dof + 1, rungs, chains)``."""
-        return np.concatenate([self.q, self.u[None]]).reshape(-1, len(self.betas), self.chains)
+        return np.concatenate([self._centred(self.q), self.u[None]]).reshape(-1, len(self.betas), self.chains)
 
     def advance(self, n: int, bar: Bar) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Make n Markov steps; return the cold q ``(n, chains, dof)``, the cold U and the mean exchange rates."""
@@ -165,7 +194,7 @@ class Tempering:
             self.move()
             rates = self.swap()
             total, count = total + np.nan_to_num(rates), count + ~np.isnan(rates)
-            q[i], u[i] = self.q[:, : self.chains].T, self.u[: self.chains]
+            q[i], u[i] = self._cold(), self.u[: self.chains]
             bar.update(1)
         return q, u, total / np.maximum(count, 1)
 
@@ -181,7 +210,7 @@ class Tempering:
             rates = self.swap()
             total, count = total + np.nan_to_num(rates), count + ~np.isnan(rates)
             if (i + 1) % thinning == 0:
-                q[i // thinning], u[i // thinning] = self.q[:, : self.chains].T, self.u[: self.chains]
+                q[i // thinning], u[i // thinning] = self._cold(), self.u[: self.chains]
             bar.update(1)
         self.swap_rates = total / np.maximum(count, 1)
         return q, u
@@ -192,15 +221,16 @@ class Tempering:
         noise = self.rng.standard_normal((len(self.mean), lanes))
         p = self.root @ noise
         before = 0.5 * (noise**2).sum(0)
-        if self.free.shape[1]:
-            p -= self.heavy @ (self.to_momentum @ p)
+        if self.free.shape[1]:  # nothing moves along them: vᵀp = 0
+            heavy = np.linalg.solve(self.mass_inverse, self.free)
+            p -= heavy @ np.linalg.solve(self.free.T @ heavy, self.free.T @ p)
             before = 0.5 * (p * (self.mass_inverse @ p)).sum(0)
         p += self.mean[:, None]
         step = np.repeat(self.step, self.chains) * self.rng.uniform(0.8, 1.2, lanes)  # breaks periods
         steps = int(self.rng.integers(-(-self.length // 2), self.length + 1))
         q, u = self.q.copy(), np.empty(lanes)
         betas = np.repeat(self.betas, self.chains)
-        self.kernels.propose(q, p, u, step, betas, steps, *self.k)
+        self._propose(q, p, u, step, betas, steps)
         with np.errstate(all="ignore"):
             p -= self.mean[:, None]
             after = 0.5 * (p * (self.mass_inverse @ p)).sum(0)
@@ -208,7 +238,7 @@ class Tempering:
         error[~np.isfinite(error)] = np.inf
         probability = np.exp(-np.maximum(error, 0.0))
         accept = self.rng.random(lanes) < probability
-        self.q = self._centred(np.where(accept, q, self.q))
+        self.q = np.where(accept, q, self.q)
         self.u = np.where(accept, u, self.u)
         self.latest_divergences = int((error[: self.chains] > _DIVERGENCE).sum())
         return probability.reshape(-1, self.chains).mean(1)
@@ -233,16 +263,22 @@ class Tempering:
 
     def _potential(self, q: np.ndarray) -> np.ndarray:
         u, none = np.empty(q.shape[1]), np.zeros(q.shape[1])
-        self.kernels.propose(q, np.zeros_like(q), u, none, none, 0, *self.k)
+        self._propose(q, np.zeros_like(q), u, none, none, 0)
         return u
+
+    def _propose(
+        self, q: np.ndarray, p: np.ndarray, u: np.ndarray, step: np.ndarray, betas: np.ndarray, steps: int
+    ) -> None:
+        own = () if self.weights is None else (self.weights,)
+        self.kernels.propose(q, p, *own, u, step, betas, steps, *self.k)
 
     def _forces(self, q: np.ndarray) -> np.ndarray:
         """Return a sum of two forces in each lane, shape ``(dof, lanes)``: what one step from rest gives to the momentum."""
         p = np.repeat(self.mean[:, None], q.shape[1], axis=1)
         one, u = np.ones(q.shape[1]), np.empty(q.shape[1])
         with np.errstate(all="ignore"):
-            self.kernels.propose(q.copy(), p, u, 1e-3 * one, one, 1, *self.k)
-        return p - self.mean[:, None]
+            self._propose(q.copy(), p, u, _SHORT * one, one, 1)
+        return (p - self.mean[:, None]) / _SHORT
 
 
 def ladder(beta: float, hottest: float, dof: int) -> np.ndarray:
@@ -288,7 +324,9 @@ def _law_in_loops(H: Hamiltonian, values: Mapping[str, float]) -> tuple[np.ndarr
         return None
     dof = len(H.space.momenta)
     momenta = np.concatenate([np.zeros((1, dof)), np.eye(dof)])
-    velocity = slope_function(Hamiltonian(H.written_kinetic, H.space))(np.zeros_like(momenta), momenta, values)[0]
+    velocity = slope_function(Hamiltonian(H.written_kinetic, H.space))(
+        np.zeros_like(momenta), momenta, values
+    )[0]
     return velocity[1:] - velocity[0], velocity[0]
 
 

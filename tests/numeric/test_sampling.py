@@ -177,6 +177,16 @@ def test_four_particles_obey_the_virial_theorem(beta):
     )
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_scales_that_differ_ten_thousandfold_are_one_problem(seed):
+    """Without masses fitted to each coordinate the widest one hardly moves, and its spread comes out a quarter too small."""
+    q = hs.sample_boltzmann(
+        hamiltonian("(p1**2 + p2**2 + p3**2)/2 + 5000*q1**2 + q2**2/2 + q3**2/20000", 3), 8000, seed=seed
+    )
+    assert min(q.diagnostics.ess.values()) > 4000
+    assert np.asarray(q).std(axis=0) / [0.01, 1, 100] == pytest.approx(np.ones(3), abs=0.05)
+
+
 def test_a_coordinate_that_nothing_confines_is_named():
     with pytest.raises(SamplingError, match="does not depend on q2"):
         hs.sample_boltzmann(hamiltonian("p1**2/2 + p2**2/2 + q1**2", 2))
