@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import pairwise
+from threading import Thread
 
 from hamsym.arguments import integer
 from hamsym.progress import Bar
@@ -87,19 +88,35 @@ def run_in_threads(
         >>> sorted(done)
         [2, 3]
     """
-    with Bar(progress, unit="trajectory", total=ranges[-1][1]) as bar:
-        if workers == 1 or len(ranges) == 1:
-            for first, last in ranges:
+    waiting, done, errors = deque(ranges), deque[int](), list[BaseException]()
+
+    def work(shown: Callable[[], None] = lambda: None) -> None:
+        try:
+            while True:
+                try:
+                    first, last = waiting.popleft()
+                except IndexError:
+                    return
                 run(first, last)
-                bar.update(last - first)
-            return
-        with ThreadPoolExecutor(min(workers, len(ranges))) as pool:
-            waiting = {pool.submit(run, *each): each for each in ranges}
-            try:
-                for future in as_completed(waiting):
-                    future.result()
-                    first, last = waiting[future]
-                    bar.update(last - first)
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+                done.append(last - first)
+                shown()
+        except BaseException as error:
+            waiting.clear()
+            errors.append(error)
+
+    with Bar(progress, unit="trajectory", total=ranges[-1][1]) as bar:
+
+        def show() -> None:
+            while done:
+                bar.update(done.popleft())
+
+        # this thread works too: starting one takes as long as many a trajectory
+        others = [Thread(target=work) for _ in range(min(workers, len(ranges)) - 1)]
+        for thread in others:
+            thread.start()
+        work(show)
+        for thread in others:
+            thread.join()
+        show()
+    if errors:
+        raise errors[0]
