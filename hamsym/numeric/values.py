@@ -41,7 +41,9 @@ def value_function(expression: sp.Expr, space: Space) -> Callable[..., np.ndarra
     """
     if not is_long(expression):
         return array_function(space.written_out(expression), space)
-    kernels = Kernels((sp.srepr(expression), repr(space), "values"), lambda: value_loops(expression, space))
+    kernels = Kernels(
+        (sp.srepr(expression), str(space.to_dict()), "values"), lambda: value_loops(expression, space)
+    )
 
     def evaluate(
         q: np.ndarray, p: np.ndarray, parameters: Mapping[str, float], t: np.ndarray | float = math.nan
@@ -75,7 +77,7 @@ def slope_function(H: Hamiltonian) -> Callable[..., tuple[np.ndarray, np.ndarray
         >>> set(v.tolist()), set(a.tolist())
         ({3.0}, {-8.0})
     """
-    kernels = Kernels((sp.srepr(H.written), repr(H.space), "slopes"), lambda: slope_loops(H))
+    kernels = Kernels((sp.srepr(H.written), str(H.space.to_dict()), "slopes"), lambda: slope_loops(H))
 
     def evaluate(
         q: np.ndarray, p: np.ndarray, parameters: Mapping[str, float], t: np.ndarray | float = math.nan

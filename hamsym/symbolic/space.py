@@ -38,6 +38,8 @@ from hamsym.symbolic.sums import (
     written_out,
 )
 
+#: Attributes that are computed from others.
+_COMPUTED = ("symbols", "families", "poisson_tensor", "_hash")
 _ASSUMPTIONS: dict[str, dict[str, bool]] = {"real": {"real": True}, "positive": {"positive": True}}
 
 
@@ -70,14 +72,15 @@ class Space(ABC):
         time_names = [] if time is None else name_list(time)
         if len(time_names) > 1:
             raise SpaceError(f"time is one name, not {time!r}")
-        parameter_names = [n for n in assumed if n not in {*q_names, *p_names, *time_names}]
+        variables = {*q_names, *p_names, *time_names}
+        parameter_names = [n for n in assumed if n not in variables]
         arity = declared("functions", functions, "{'V': 1}, the number of arguments by name")
-        seen: set[str] = set()
+        seen: dict[str, None] = {}
         for name in [*q_names, *p_names, *time_names, *parameter_names, *arity]:
             require_declarable(name)
             if name in seen:
                 raise SpaceError(f"the name {name!r} is used twice")
-            seen.add(name)
+            seen[name] = None
         for name, n in arity.items():
             if not isinstance(n, int) or isinstance(n, bool) or n < 1:
                 raise SpaceError(f"function {name!r} needs a positive number of arguments, not {n!r}")
@@ -133,7 +136,7 @@ class Space(ABC):
             if name in self.symbols or name in self.function_arity:
                 raise SpaceError(f"the name {name!r} is used twice")
         space = copy.copy(self)
-        for computed in ("symbols", "families"):  # from what changes now
+        for computed in _COMPUTED:  # from what changes now
             space.__dict__.pop(computed, None)
         space.parameters = self.parameters | {n: _symbol(n, kind) for n, kind in more.items()}
         space.assumptions = self.assumptions | more
@@ -313,7 +316,7 @@ class Space(ABC):
         """Return what was declared besides the variables, as it was written."""
         parts = []
         if assumed := self._assumed():
-            parts.append(f"parameters={assumed}")
+            parts.append(f"parameters={_shown(assumed)}")
         if self.function_arity:
             parts.append(f"functions={self.function_arity}")
         if self.time is not None:
@@ -330,7 +333,15 @@ class Space(ABC):
         )
 
     def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
         return hash((type(self), self.variables, self.time, tuple(self.parameters.values())))
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave out what is computed again when it is needed."""
+        return {key: value for key, value in vars(self).items() if key not in _COMPUTED}
 
 
 class PhaseSpace(Space):
@@ -441,6 +452,13 @@ def _assumed(parameters: Mapping[Name, str] | None) -> dict[str, str]:
                 f"parameter {name!r} has the assumption {kind!r}; it must be 'real' or 'positive'"
             )
     return assumed
+
+
+def _shown(assumed: Mapping[str, str]) -> str:
+    """Return assumptions as they are written, the middle left out where there are many."""
+    entries = [f"{name!r}: {kind!r}" for name, kind in assumed.items()]
+    some = entries if len(entries) <= 8 else [*entries[:3], "…", entries[-1]]
+    return "{" + ", ".join(some) + "}"
 
 
 def _symbol(name: str, kind: str) -> sp.Symbol:

@@ -2,56 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import sympy as sp
-
+from hamsym.data.systems.writing import over
 from hamsym.symbolic.space import PhaseSpace
 
-#: One tuple of Cartesian components for each body.
-Vectors = list[tuple[sp.Symbol, ...]]
 
-
-def cartesian(
-    n: int, d: int, parameters: dict[str, str], time: str | None = None
-) -> tuple[PhaseSpace, Vectors, Vectors]:
-    """Return the space of n bodies in d dimensions, body by body, and its coordinates and momenta by body.
+def cartesian(n: int, d: int, parameters: dict[str, str], time: str | None = None) -> PhaseSpace:
+    """Return the space of n bodies in d dimensions, body by body.
 
     Example:
-        >>> space, q, p = cartesian(2, 2, {})
-        >>> q, p
-        ([(x1, y1), (x2, y2)], [(px1, py1), (px2, py2)])
+        >>> cartesian(2, 2, {})
+        PhaseSpace(q=(x1, y1, x2, y2), p=(px1, py1, px2, py2))
     """
     names = [f"{a}{i}" for i in range(1, n + 1) for a in "xyz"[:d]]
-    space = PhaseSpace(names, [f"p{name}" for name in names], parameters=parameters, time=time)
-    by_body = ([some[i : i + d] for i in range(0, n * d, d)] for some in (space.coordinates, space.momenta))
-    q, p = by_body
-    return space, q, p
+    return PhaseSpace(names, [f"p{name}" for name in names], parameters=parameters, time=time)
 
 
-def square_distance(a: Sequence[sp.Expr], b: Sequence[sp.Expr]) -> sp.Expr:
-    """Return the squared Euclidean distance.
+def square_distance(d: int) -> str:
+    """Return the squared Euclidean distance of the bodies i and j.
 
     Example:
-        >>> square_distance(sp.symbols("x1 y1"), sp.symbols("x2 y2"))
-        (x1 - x2)**2 + (y1 - y2)**2
+        >>> square_distance(2)
+        '((x[i] - x[j])**2 + (y[i] - y[j])**2)'
     """
-    return sp.Add(*((x - y) ** 2 for x, y in zip(a, b, strict=True)))
+    return "(" + " + ".join(f"({a}[i] - {a}[j])**2" for a in "xyz"[:d]) + ")"
 
 
-def total_momenta(q: Vectors, p: Vectors) -> dict[str, sp.Expr]:
+def square_momentum(d: int) -> str:
+    """Return the squared momentum of the body i.
+
+    Example:
+        >>> square_momentum(2)
+        '(px[i]**2 + py[i]**2)'
+    """
+    return "(" + " + ".join(f"p{a}[i]**2" for a in "xyz"[:d]) + ")"
+
+
+def total_momenta(n: int, d: int) -> dict[str, str]:
     """Return the components of the total momentum and of the total angular momentum, by what they are.
 
     Example:
-        >>> _, q, p = cartesian(2, 2, {})
-        >>> total_momenta(q, p)["total momentum x"]
-        px1 + px2
-        >>> list(total_momenta(q, p))
+        >>> total_momenta(2, 2)["total momentum x"]
+        'Sum(px[i], (i, 1, 2))'
+        >>> list(total_momenta(2, 2))
         ['total momentum x', 'total momentum y', 'angular momentum']
     """
-    d = len(q[0])
-    known = {f"total momentum {'xyz'[a]}": sp.Add(*(body[a] for body in p)) for a in range(d)}
-    for a, b in [(0, 1)] if d == 2 else [(1, 2), (2, 0), (0, 1)]:
-        label = "angular momentum" + (f" {'xyz'[3 - a - b]}" if d == 3 else "")
-        known[label] = sp.Add(*(x[a] * v[b] - x[b] * v[a] for x, v in zip(q, p, strict=True)))
+    known = {f"total momentum {a}": over(f"p{a}[i]", 1, n) for a in "xyz"[:d]}
+    for a, b, about in [("x", "y", "")] if d == 2 else [("y", "z", " x"), ("z", "x", " y"), ("x", "y", " z")]:
+        known[f"angular momentum{about}"] = over(f"{a}[i]*p{b}[i] - {b}[i]*p{a}[i]", 1, n)
     return known

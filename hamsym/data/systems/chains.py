@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import sympy as sp
@@ -11,7 +11,7 @@ import sympy as sp
 from hamsym.data.systems.drawing import box, line
 from hamsym.data.systems.family import Size, entry
 from hamsym.data.systems.system import ENERGY, Draw, Facts, States
-from hamsym.data.systems.writing import pairs, squares, total
+from hamsym.data.systems.writing import LONGEST, MOST_PARTICLES, over, over_pairs, pairs
 from hamsym.symbolic.space import PhaseSpace
 
 #: The largest size at which all n integrals were proved to be conserved and to commute; beyond it, only the energy and
@@ -53,35 +53,48 @@ def paired(order: int, momenta: tuple[sp.Symbol, ...], force: Mapping[tuple[int,
 def lattice(
     name: str,
     space: PhaseSpace,
-    force: Mapping[tuple[int, int], sp.Expr],
+    potential: str,
     source: str,
     draw: Draw,
+    force: Callable[[], Mapping[tuple[int, int], sp.Expr]],
 ) -> Facts:
-    """Facts of H = |p|²/2 + Σ V with the integrals of :func:`paired`."""
-    orders = range(3, space.dof + 1) if space.dof <= ALL_UP_TO[name] else ()
-    known = {"total momentum": sp.Add(*space.momenta)}
-    known |= {f"integral of order {k}": paired(k, space.momenta, force) for k in orders}
-    energy = sp.Add(*(p**2 / 2 for p in space.momenta), *force.values())
+    """Facts of H = |p|²/2 + Σ V with the integrals of :func:`paired`, to which ``force`` gives each V."""
+    n = space.dof
+    known: dict[str, str | sp.Expr] = {"total momentum": over("p[i]", 1, n)}
+    if n <= ALL_UP_TO[name]:
+        each = force()
+        known |= {f"integral of order {k}": paired(k, space.momenta, each) for k in range(3, n + 1)}
+    energy = f"{over('p[i]**2/2', 1, n)} + {potential}"
     values = dict.fromkeys(space.parameters, 1.0)
     return Facts(space, energy, values, source, draw, known, rank=1 + len(known), involution=(ENERGY, *known))
 
 
-@entry("Toda's lattice with free ends: solitons that scatter", n=Size("number of particles", 3, 2, 100))
+@entry("Toda's lattice with free ends: solitons that scatter", n=Size("number of particles", 3, 2, LONGEST))
 def toda(n: int) -> Facts:
     space = PhaseSpace.standard(n)
     q = space.coordinates
-    bonds = {(i, i + 1): sp.exp(q[i] - q[i + 1]) for i in range(n - 1)}
-    source = "Toda, Theory of Nonlinear Lattices; Flaschka, Physical Review B 9 (1974) 1924"
-    return lattice("toda", space, bonds, source, box(n, 0.5, 0.5))
+    return lattice(
+        "toda",
+        space,
+        over("exp(q[i] - q[i + 1])", 1, n - 1),
+        "Toda, Theory of Nonlinear Lattices; Flaschka, Physical Review B 9 (1974) 1924",
+        box(n, 0.5, 0.5),
+        lambda: {(i, i + 1): sp.exp(q[i] - q[i + 1]) for i in range(n - 1)},
+    )
 
 
-@entry("Toda's lattice on a ring", n=Size("number of particles", 3, 3, 100))
+@entry("Toda's lattice on a ring", n=Size("number of particles", 3, 3, LONGEST))
 def toda_periodic(n: int) -> Facts:
     space = PhaseSpace.standard(n)
     q = space.coordinates
-    bonds = {(i, (i + 1) % n): sp.exp(q[i] - q[(i + 1) % n]) for i in range(n)}
-    source = "Hénon, Physical Review B 9 (1974) 1921"
-    return lattice("toda_periodic", space, bonds, source, box(n, 0.5, 0.5))
+    return lattice(
+        "toda_periodic",
+        space,
+        f"{over('exp(q[i] - q[i + 1])', 1, n - 1)} + exp(q{n} - q1)",
+        "Hénon, Physical Review B 9 (1974) 1921",
+        box(n, 0.5, 0.5),
+        lambda: {(i, (i + 1) % n): sp.exp(q[i] - q[(i + 1) % n]) for i in range(n)},
+    )
 
 
 def each_pair(space: PhaseSpace, chord: Callable[[sp.Expr], sp.Expr]) -> dict[tuple[int, int], sp.Expr]:
@@ -95,19 +108,23 @@ def each_pair(space: PhaseSpace, chord: Callable[[sp.Expr], sp.Expr]) -> dict[tu
     return {(i - 1, j - 1): g**2 / chord(q[i - 1] - q[j - 1]) ** 2 for i, j in pairs(space.dof)}
 
 
-@entry("particles on a line that repel with the inverse square", n=Size("number of particles", 3, 2, 40))
+@entry(
+    "particles on a line that repel with the inverse square",
+    n=Size("number of particles", 3, 2, MOST_PARTICLES),
+)
 def calogero_moser(n: int) -> Facts:
     space = PhaseSpace.standard(n, parameters={"g": "positive"})
-    force = each_pair(space, sp.Add)
     source = "Moser, Advances in Mathematics 16 (1975) 197; Wojciechowski, Physics Letters A 95 (1983) 279"
-    facts = lattice("calogero_moser", space, force, source, line(n, 1.5, 0.5))
+    potential = over_pairs("g**2/(q[i] - q[j])**2", n)
+    facts = lattice(
+        "calogero_moser", space, potential, source, line(n, 1.5, 0.5), lambda: each_pair(space, sp.Add)
+    )
     if n > ALL_UP_TO["calogero_moser"]:
         return facts
     # J_k = Σ q_i ∂I_k/∂p_i grows at the constant rate k I_k, so two of them give a constant.
-    momentum, centre = facts.known["total momentum"], sp.Add(*space.coordinates)
-    second = paired(2, space.momenta, force)
-    more = {}
-    for k, integral in [(2, second), *((k, facts.known[f"integral of order {k}"]) for k in range(3, n + 1))]:
+    momentum, centre = sp.Add(*space.momenta), sp.Add(*space.coordinates)
+    more, force = {}, each_pair(space, sp.Add)
+    for k, integral in [(k, paired(k, space.momenta, force)) for k in range(2, n + 1)]:
         growing = sp.Add(
             *(x * sp.diff(integral, p) for x, p in zip(space.coordinates, space.momenta, strict=True))
         )
@@ -126,50 +143,49 @@ def calogero_moser(n: int) -> Facts:
 
 @entry(
     "particles on a ring that repel with the inverse square of the chord",
-    n=Size("number of particles", 3, 2, 40),
+    n=Size("number of particles", 3, 2, MOST_PARTICLES),
 )
 def sutherland(n: int) -> Facts:
     space = PhaseSpace.standard(n, parameters={"g": "positive"})
     source = "Sutherland, Physical Review A 5 (1972) 1372; Moser, Advances in Mathematics 16 (1975) 197"
-    return lattice("sutherland", space, each_pair(space, sp.sin), source, line(n, np.pi / n, 0.5))
+    potential, draw = over_pairs("g**2/sin(q[i] - q[j])**2", n), line(n, np.pi / n, 0.5)
+    return lattice("sutherland", space, potential, source, draw, lambda: each_pair(space, sp.sin))
 
 
 @entry(
     "particles on a line that repel with the inverse square of the hyperbolic sine",
-    n=Size("number of particles", 3, 2, 40),
+    n=Size("number of particles", 3, 2, MOST_PARTICLES),
 )
 def hyperbolic_sutherland(n: int) -> Facts:
     space = PhaseSpace.standard(n, parameters={"g": "positive"})
     source = "Calogero, Marchioro and Ragnisco, Lettere al Nuovo Cimento 13 (1975) 383"
-    return lattice("hyperbolic_sutherland", space, each_pair(space, sp.sinh), source, line(n, 1.0, 0.5))
+    potential, draw = over_pairs("g**2/sinh(q[i] - q[j])**2", n), line(n, 1.0, 0.5)
+    return lattice("hyperbolic_sutherland", space, potential, source, draw, lambda: each_pair(space, sp.sinh))
 
 
 _FPU = "Fermi, Pasta, Ulam and Tsingou, Los Alamos report LA-1940 (1955)"
 
 
-@entry("masses on anharmonic springs between two walls", n=Size("number of masses", 8, 1, 1024))
+@entry("masses on anharmonic springs between two walls", n=Size("number of masses", 8, 1, LONGEST))
 def fpu(n: int) -> Facts:
     def draw(count: int, rng: np.random.Generator, k: dict[str, float]) -> States:
         # The lowest mode of the harmonic chain, at rest, as in the report.
         mode = np.sin(np.pi * np.arange(1, n + 1) / (n + 1))
         return rng.uniform(0.3, 1.0, (count, 1)) * mode, np.zeros((count, n))
 
-    space = _springs(n)
-    places = [sp.Integer(0), *space.coordinates, sp.Integer(0)]
-    return Facts(space, _spring_energy(space, places), _ALPHA_BETA, _FPU, draw)
+    walls = f"{_spring('q1')} + {_spring(f'(-q{n})')}"
+    return Facts(_springs(n), f"{_chain(n)} + {walls}", _ALPHA_BETA, _FPU, draw)
 
 
-@entry("masses on anharmonic springs in a ring", n=Size("number of masses", 8, 3, 1024))
+@entry("masses on anharmonic springs in a ring", n=Size("number of masses", 8, 3, LONGEST))
 def fpu_periodic(n: int) -> Facts:
-    space = _springs(n)
-    places = [*space.coordinates, space.coordinates[0]]
     return Facts(
-        space,
-        _spring_energy(space, places),
+        _springs(n),
+        f"{_chain(n)} + {_spring(f'(q1 - q{n})')}",
         _ALPHA_BETA,
         _FPU,
         box(n, 0.3, 0.3),
-        {"total momentum": sp.Add(*space.momenta)},
+        {"total momentum": over("p[i]", 1, n)},
         rank=2,
         involution=(ENERGY, "total momentum"),
     )
@@ -182,23 +198,25 @@ def _springs(n: int) -> PhaseSpace:
     return PhaseSpace.standard(n, parameters=dict.fromkeys(_ALPHA_BETA, "real"))
 
 
-def _spring_energy(space: PhaseSpace, places: Sequence[sp.Expr]) -> sp.Expr:
-    alpha, beta = space.parameters.values()
-    longer = [b - a for a, b in itertools.pairwise(places)]
-    springs = [x**2 / 2 + alpha * x**3 / 3 + beta * x**4 / 4 for x in longer]
-    return sp.Add(*(p**2 / 2 for p in space.momenta), *springs)
+def _spring(longer: str) -> str:
+    """The energy of a spring that is longer than at rest by so much."""
+    return f"{longer}**2/2 + alpha*{longer}**3/3 + beta*{longer}**4/4"
 
 
-@entry("rotors on a ring, each pulled by its neighbours", n=Size("number of rotors", 4, 3, 300))
+def _chain(n: int) -> str:
+    """Kinetic energy and springs between neighbours."""
+    return f"{over('p[i]**2/2', 1, n)} + {over(_spring('(q[i + 1] - q[i])'), 1, n - 1)}"
+
+
+@entry("rotors on a ring, each pulled by its neighbours", n=Size("number of rotors", 4, 3, LONGEST))
 def rotor_ring(n: int) -> Facts:
-    bonds = [f"k*(1 - cos(q{i} - q{i % n + 1}))" for i in range(1, n + 1)]
     return Facts(
         PhaseSpace.standard(n, parameters={"k": "positive"}),
-        f"{squares('p', n)}/2 + {total(bonds)}",
+        f"{over('p[i]**2/2', 1, n)} + {over('k*(1 - cos(q[i] - q[i + 1]))', 1, n - 1)} + k*(1 - cos(q{n} - q1))",
         {"k": 1.0},
         "Livi, Pettini, Ruffo and Vulpiani, Journal of Statistical Physics 48 (1987) 539",
         box(n, np.pi, 0.5),
-        {"total momentum": total(f"p{i}" for i in range(1, n + 1))},
+        {"total momentum": over("p[i]", 1, n)},
         rank=2,
         involution=(ENERGY, "total momentum"),
     )

@@ -5,37 +5,38 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import sympy as sp
 
-from hamsym.data.systems.bodies import cartesian, square_distance, total_momenta
+from hamsym.data.systems.bodies import cartesian, square_distance, square_momentum, total_momenta
 from hamsym.data.systems.family import Size, entry
 from hamsym.data.systems.system import Facts, States
+from hamsym.data.systems.writing import MOST_PARTICLES, over, over_pairs
+
+#: Bodies up to which all distances are looked at together.
+_TOGETHER = 100
 
 
 @entry(
     "bodies that attract each other by gravity",
-    n=Size("number of bodies", 3, 2, 100),
+    n=Size("number of bodies", 3, 2, MOST_PARTICLES),
     d=Size("number of dimensions", 3, 2, 3),
 )
 def nbody(n: int, d: int) -> Facts:
     masses = [f"m{i}" for i in range(1, n + 1)]
-    space, q, p = cartesian(n, d, dict.fromkeys(["G", *masses], "positive"), time="t")
-    m, G, t = [space.parameters[name] for name in masses], space.parameters["G"], space.time
-    kinetic = [sum(c**2 for c in p[i]) / (2 * m[i]) for i in range(n)]
-    attraction = [
-        -G * m[i] * m[j] / sp.sqrt(square_distance(q[i], q[j])) for i in range(n) for j in range(i + 1, n)
-    ]
-    known = total_momenta(q, p)
-    for a, axis in enumerate("xyz"[:d]):
-        moment = sp.Add(*(m[i] * q[i][a] for i in range(n)))
-        known[f"centre of mass {axis}"] = moment - t * known[f"total momentum {axis}"]
+    space = cartesian(n, d, dict.fromkeys(["G", *masses], "positive"), time="t")
+    kinetic = over(f"{square_momentum(d)}/(2*m[i])", 1, n)
+    attraction = over_pairs(f"-G*m[i]*m[j]/sqrt({square_distance(d)})", n)
+    known = total_momenta(n, d)
+    for axis in "xyz"[:d]:
+        known[f"centre of mass {axis}"] = (
+            f"{over(f'm[i]*{axis}[i]', 1, n)} - t*{known[f'total momentum {axis}']}"
+        )
 
     def draw(count: int, rng: np.random.Generator, k: dict[str, float]) -> States:
         return _cluster(count, n, d, rng, k)
 
     return Facts(
         space,
-        sp.Add(*kinetic, *attraction),
+        f"{kinetic} + {attraction}",
         {"G": 1.0, **dict.fromkeys(masses, 1.0)},
         "Landau and Lifshitz, Mechanics, sections 7 to 9; Szebehely, Theory of Orbits; "
         "coordinates body by body, t is the time",
@@ -59,8 +60,20 @@ def _cluster(count: int, n: int, d: int, rng: np.random.Generator, k: dict[str, 
     v[..., 1] += x[..., 0]
     v -= (share * v).sum(axis=1, keepdims=True)
     # Half of the kinetic energy at which the cloud would fly apart, so that it is in equilibrium on average.
-    i, j = np.triu_indices(n, 1)
-    depth = k["G"] * (m[i] * m[j] / np.linalg.norm(x[:, i] - x[:, j], axis=-1)).sum(axis=1)
+    depth = k["G"] * _depth(x, m)
     kinetic = (m[:, None] * v**2).sum(axis=(1, 2)) / 2
     v *= np.sqrt(depth / 2 / kinetic)[:, None, None]
     return x.reshape(count, -1), (m[:, None] * v).reshape(count, -1)
+
+
+def _depth(x: np.ndarray, m: np.ndarray) -> np.ndarray:
+    """Σ m m/r over all pairs, for places of shape ``(count, n, d)``."""
+    n = len(m)
+    if n <= _TOGETHER:
+        i, j = np.triu_indices(n, 1)
+        return (m[i] * m[j] / np.linalg.norm(x[:, i] - x[:, j], axis=-1)).sum(axis=1)
+    depth, columns = np.zeros(len(x)), np.moveaxis(x, 2, 0).copy()
+    for i in range(n - 1):
+        square = sum((c[:, i + 1 :] - c[:, i : i + 1]) ** 2 for c in columns)
+        depth += m[i] * (m[i + 1 :] / np.sqrt(square)).sum(axis=1)
+    return depth

@@ -136,7 +136,7 @@ class System:
         from hamsym.symbolic.symmetry.generator import Generator
 
         known = (Generator(formula, self.space) for formula in self._facts.known.values())
-        return Generator(self.hamiltonian.expr, self.space), *known
+        return Generator(self.hamiltonian.written, self.space), *known
 
     def integral(self, label: str) -> Generator:
         """Return an integral by its label.
@@ -254,15 +254,15 @@ class System:
         return self.name + (f"({', '.join(f'{k}={v}' for k, v in self.size.items())})" if self.size else "")
 
     def __repr__(self) -> str:
-        return f"<system {self.title}: H = {_shown(self.hamiltonian.expr, 120)}; {self._kind}>"
+        return f"<system {self.title}: H = {_shown(self.hamiltonian.written, 120)}; {self._kind}>"
 
     def _repr_latex_(self) -> str:
-        some, left_out = _first_terms(self.hamiltonian.expr)
+        some, left_out = _first_terms(self.hamiltonian.written)
         return r"$\displaystyle H = " + sp.latex(some) + r" + \cdots" * left_out + "$"
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><th>{html.escape(label)}</th><td><code>{html.escape(_shown(g.expr, 400))}</code></td></tr>"
+            f"<tr><th>{html.escape(label)}</th><td><code>{html.escape(_shown(g.written, 400))}</code></td></tr>"
             for label, g in zip(self.labels, self.integrals, strict=True)
         )
         caption = f"{html.escape(self.title)}: {html.escape(self.about)}; {self._kind}"

@@ -6,11 +6,10 @@ from typing import Any, TypeAlias
 
 import sympy as sp
 
-from hamsym.data.systems.chains import each_pair
 from hamsym.data.systems.drawing import line
 from hamsym.data.systems.family import Size, entry
 from hamsym.data.systems.system import ENERGY, Facts
-from hamsym.data.systems.writing import pairs
+from hamsym.data.systems.writing import MOST_PARTICLES, over, over_pairs, pairs
 from hamsym.symbolic.space import PhaseSpace
 
 #: The largest size at which all integrals were proved to be conserved and to commute.
@@ -22,18 +21,17 @@ _Matrix: TypeAlias = tuple[list[list[Any]], list[list[Any]]]
 
 @entry(
     "particles on a line that repel with the inverse square, in a trap",
-    n=Size("number of particles", 3, 2, 40),
+    n=Size("number of particles", 3, 2, MOST_PARTICLES),
 )
 def calogero(n: int) -> Facts:
     space = PhaseSpace.standard(n, parameters={"g": "positive", "w": "positive"})
-    q, p, w = space.coordinates, space.momenta, space.parameters["w"]
     traces = _traces(space) if n <= ALL_UP_TO else []
     commuting = {f"trace of order {k}": trace for k, trace in enumerate(traces, start=2)}
-    centre = {"energy of the centre of mass": (sp.Add(*p) ** 2 + w**2 * sp.Add(*q) ** 2) / 2}
-    harmonic = [(a**2 + w**2 * b**2) / 2 for a, b in zip(p, q, strict=True)]
+    momentum, moment = over("p[i]", 1, n), over("q[i]", 1, n)
+    centre = {"energy of the centre of mass": f"({momentum}**2 + w**2*{moment}**2)/2"}
     return Facts(
         space,
-        sp.Add(*harmonic, *each_pair(space, sp.Add).values()),
+        f"{over('(p[i]**2 + w**2*q[i]**2)/2', 1, n)} + {over_pairs('g**2/(q[i] - q[j])**2', n)}",
         {"g": 1.0, "w": 1.0},
         "Calogero, Journal of Mathematical Physics 12 (1971) 419; Perelomov, Integrable Systems of Classical "
         "Mechanics and Lie Algebras",
