@@ -18,7 +18,7 @@ from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.sums import has_sums, term_count
 
 #: Sums of up to so many terms are written out: that is faster then, many trajectories side by side, and soon compiled.
-MOST_WRITTEN_OUT = 60
+MOST_WRITTEN_OUT = 40
 
 
 @lru_cache(maxsize=128)  # asked at every simulation

@@ -146,12 +146,12 @@ _root, _size = _of_lanes("sqrt"), _of_lanes("fabs")
 
 
 @overload(math.sqrt)
-def _sqrt(x: Any) -> Any:
+def _sqrt(x):  # type: ignore[no-untyped-def]
     return (lambda x: _root(x)) if x == lanes else None
 
 
 @overload(abs)
-def _abs(x: Any) -> Any:
+def _abs(x):  # type: ignore[no-untyped-def]
     return (lambda x: _size(x)) if x == lanes else None
 
 
@@ -338,15 +338,15 @@ def lifted(function: Any) -> Any:
     The loop over lanes has a fixed length and touches nothing else, so the compiler makes SIMD of it where it can.
     """
 
-    def of_all(x: Any) -> Any:
+    def of_all(x):  # type: ignore[no-untyped-def]
         raise TypeError("only for compiled code")
 
     @overload(of_all, jit_options={"forceinline": True, "error_model": "numpy"})
-    def implementation(x: Any) -> Any:
+    def implementation(x):  # type: ignore[no-untyped-def]
         if x != lanes:
             return lambda x: function(x)
 
-        def each(x: Any) -> Any:
+        def each(x):  # type: ignore[no-untyped-def]
             memory = _on_stack(x)
             for lane in range(WIDTH):
                 memory[lane] = function(memory[lane])
@@ -365,15 +365,15 @@ def _power(x: float, y: float) -> float:
 def lifted_pair(function: Any) -> Any:
     """Return a function of two numbers as one of numbers and of lanes."""
 
-    def of_all(x: Any, y: Any) -> Any:
+    def of_all(x, y):  # type: ignore[no-untyped-def]
         raise TypeError("only for compiled code")
 
     @overload(of_all, jit_options={"forceinline": True, "error_model": "numpy"})
-    def implementation(x: Any, y: Any) -> Any:
+    def implementation(x, y):  # type: ignore[no-untyped-def]
         if lanes not in (x, y):
             return lambda x, y: function(x, y)
 
-        def each(x: Any, y: Any) -> Any:
+        def each(x, y):  # type: ignore[no-untyped-def]
             left, right = _on_stack(repeated(x)), _on_stack(repeated(y))
             for lane in range(WIDTH):
                 left[lane] = function(left[lane], right[lane])
