@@ -12,7 +12,7 @@ from hamsym.arguments import integer
 from hamsym.progress import Bar
 
 #: Work below which a second thread costs more than it gives, in evaluations of one component of the force.
-_WORTH_A_THREAD = 2_000_000
+_WORTH_A_THREAD = 4_000_000
 #: SIMD lanes that are computed together; of a small batch, threads get whole numbers of these.
 _LANES = 8
 #: Most shares for each thread that are of the full size: as often does the progress bar move.
