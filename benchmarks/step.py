@@ -29,8 +29,8 @@ import numpy as np
 import torch
 
 from learn import BracketConstraint, HamiltonianFlow, kernels
+from learn.adam import clipped_step
 from learn.leapfrog import steps_by
-from learn.run import Run
 
 ROTATION = "q1*p2 - q2*p1"
 
@@ -38,7 +38,9 @@ ROTATION = "q1*p2 - q2*p1"
 class Naive(HamiltonianFlow):
     """The same flow with every gradient of a potential left to autograd."""
 
-    def _pull_back(self, q: torch.Tensor, p: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _pull_back(
+        self, q: torch.Tensor, p: torch.Tensor, context: object = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         for h in reversed(self.chain):
             q, p = steps_by(q, p, -h.dt, _by_autograd(h.potential), _by_autograd(h.kinetic), self.steps)
         return q, p
@@ -59,8 +61,27 @@ def torch_step(
     flow = kind(**sizes, seed=0).to(dtype)
     q = torch.randn(20_000, flow.dim, dtype=dtype, generator=torch.Generator().manual_seed(0))
     constraint = BracketConstraint(flow.generators) if flow.symmetry == "penalty" else None
-    run = Run(flow, q, None, 10**6, {"batch": batch, "lr": 1e-2, "seed": 0}, constraint)
-    return lambda: run.advance(time.perf_counter())
+    weights, random = list(flow.parameters()), torch.Generator().manual_seed(0)
+    adam = torch.optim.Adam(weights, lr=1e-2, fused=True)
+
+    def step() -> None:
+        points = q[torch.randint(len(q), (batch,), generator=random)]
+        if flow.group is not None:
+            (points,) = flow.group.move(random, points)
+        loss = -flow.training_elbo(points, random).mean()
+        if constraint is not None:
+            residuals = constraint.residuals(constraint.states(flow, flow.encoder, points[:256], random))
+            loss = loss + constraint.penalty(residuals)
+        float(loss.detach())  # a training looks at its loss
+        adam.zero_grad(set_to_none=True)
+        loss.backward()
+        if kernels.applies(*weights):
+            clipped_step(adam, weights, 1.0)
+        else:
+            torch.nn.utils.clip_grad_norm_(weights, 1.0)
+            adam.step()
+
+    return step
 
 
 def plainly(step: Callable[[], None]) -> Callable[[], None]:

@@ -6,14 +6,16 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
 
 from hamsym.errors import ParameterError
+from learn import kernels
 from learn.features import Features
+from learn.perceptron import FusedPerceptron
 from learn.points import as_points, require_finite
 
 #: Standard deviations are kept within e^±6 of the momentum unit.
@@ -46,6 +48,12 @@ class Moments:
         """Number of dimensions of the law."""
         return self.mean.shape[-1] - (0 if self.removed is None else len(self.removed))
 
+    def noise(self, samples: int, generator: torch.Generator | None = None) -> Tensor:
+        """Return independent standard normal numbers for ``samples`` draws at each point."""
+        mean = self.mean
+        shape = len(mean), samples, mean.shape[-1]
+        return torch.randn(shape, dtype=mean.dtype, device=mean.device, generator=generator)
+
     def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Return p and log f(p|q), of shapes (batch, samples, dim) and (batch, samples), from standard noise.
 
@@ -62,6 +70,88 @@ class Moments:
         p = self.mean[:, None] + noise @ self.factor.mT
         constant = 0.5 * self.freedom * math.log(2 * math.pi)
         return p, -0.5 * noise.square().sum(-1) - constant - self.log_det[:, None]
+
+
+class TriangularMoments(Moments):
+    """Moments with a triangular factor, from which momenta are drawn on the CPU kernels; the rest is made when asked for.
+
+    Arguments:
+        raw: mean, log of the diagonal of the factor and what is below it, shape (batch, dim + dim (dim + 1)/2).
+        unit: of length.
+        below: places of what is below the diagonal.
+
+    Example:
+        >>> moments = TriangularMoments(torch.zeros(3, 5), torch.tensor(1.0), torch.tril_indices(2, 2, -1))
+        >>> moments.factor[0]
+        tensor([[1., 0.],
+                [0., 1.]])
+    """
+
+    def __init__(self, raw: Tensor, unit: Tensor, below: Tensor) -> None:
+        d = (1 + math.isqrt(1 + 8 * below.shape[1])) // 2
+        object.__setattr__(self, "_given", (raw, unit, below, d))
+        object.__setattr__(self, "removed", None)
+
+    def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        raw, _, below, d = self._given  # type: ignore[attr-defined]
+        mean, log_sd, off = raw.split([d, d, below.shape[1]], -1)
+        return mean, log_sd.clamp(-LOG_SD_LIMIT, LOG_SD_LIMIT), off
+
+    def noise(self, samples: int, generator: torch.Generator | None = None) -> Tensor:
+        raw, *_, d = self._given  # type: ignore[attr-defined]
+        return torch.randn(len(raw), samples, d, dtype=raw.dtype, device=raw.device, generator=generator)
+
+    noise.__doc__ = Moments.noise.__doc__
+
+    @property
+    def freedom(self) -> int:
+        """Number of dimensions of the law."""
+        return self._given[3]  # type: ignore[attr-defined,no-any-return]
+
+    @property
+    def mean(self) -> Tensor:  # type: ignore[override]
+        """The mean, shape (batch, dim)."""
+        return self._parts()[0] / self._given[1]  # type: ignore[attr-defined]
+
+    @property
+    def factor(self) -> Tensor:  # type: ignore[override]
+        """The factor, shape (batch, dim, dim)."""
+        _, unit, below, _ = self._given  # type: ignore[attr-defined]
+        _, log_sd, off = self._parts()
+        return _triangle(log_sd.exp(), off, below) / unit
+
+    @property
+    def log_det(self) -> Tensor:  # type: ignore[override]
+        """The logarithm of its determinant, shape (batch,)."""
+        _, unit, _, d = self._given  # type: ignore[attr-defined]
+        return self._parts()[1].sum(-1) - d * unit.log()
+
+    def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        raw, unit, *_ = self._given  # type: ignore[attr-defined]
+        if kernels.applies(raw, noise) and not noise.requires_grad:
+            return FusedDraw.apply(raw, noise, unit)
+        return super().draw(noise)
+
+    draw.__doc__ = Moments.draw.__doc__
+
+
+class FusedDraw(torch.autograd.Function):
+    """p and log f(p|q) from the outputs of a network, on the CPU kernels."""
+
+    @staticmethod
+    def forward(ctx: Any, raw: Tensor, noise: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(raw, noise, unit)
+        return kernels.draw(raw, noise, float(unit), LOG_SD_LIMIT)
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
+        raw, noise, unit = ctx.saved_tensors
+        if torch.is_grad_enabled():  # this pass is itself to be differentiated
+            d = noise.shape[-1]
+            below = torch.tril_indices(d, d, -1)
+            value = Moments.draw(TriangularMoments(raw, unit, below), noise)
+            return (*torch.autograd.grad(value, raw, cotangents, create_graph=True), None, None)
+        return kernels.draw_pulled(raw, noise, float(unit), LOG_SD_LIMIT, *cotangents), None, None
 
 
 class GaussianEncoder(nn.Module):
@@ -91,7 +181,10 @@ class GaussianEncoder(nn.Module):
     def moments(self, q: Tensor) -> Moments:
         """Return mean and factor of p given q of shape (batch, dim)."""
         d = self.dim
-        mean, log_sd, off = self.network(q / self.unit).split([d, d, d * (d - 1) // 2], -1)
+        raw = self.network(q / self.unit)
+        if kernels.applies(raw, self.unit):
+            return TriangularMoments(raw, self.unit, self.below)
+        mean, log_sd, off = raw.split([d, d, d * (d - 1) // 2], -1)
         log_sd = log_sd.clamp(-LOG_SD_LIMIT, LOG_SD_LIMIT)
         factor = _triangle(log_sd.exp(), off, self.below)
         return Moments(mean / self.unit, factor / self.unit, log_sd.sum(-1) - d * self.unit.log())
@@ -250,15 +343,10 @@ class InnerNetwork(nn.Sequential):
         Raises:
             ParameterError: for a network that needs a context and has none.
         """
-        if self.steering is None:
-            return super().forward(x)
-        if self.shift is None:
+        if self.steering is not None and self.shift is None:
             raise ParameterError("this flow is conditional; use flow.given(context)")
-        first, *others = self
-        x = first(x) + self.shift
-        for layer in others:
-            x = layer(x)
-        return x
+        layers = [self._modules[name]._parameters for name in ("0", "2", "4")]  # type: ignore[union-attr]
+        return FusedPerceptron.apply(x, self.shift, *(t for layer in layers for t in layer.values()))
 
 
 EncoderLike = TypeVar("EncoderLike", bound=nn.Module)

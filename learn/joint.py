@@ -18,7 +18,7 @@ from hamsym.errors import ParameterError, ShapeError
 from learn.arguments import MAX_NUMBERS, seed_number
 from learn.context import Context, rows_of
 from learn.features import Constant
-from learn.leapfrog import SeparableHamiltonian, leapfrog, leapfrog_chain
+from learn.leapfrog import SeparableHamiltonian, leapfrog, leapfrog_chain, log_density
 from learn.points import OVERFLOW, as_points, require_finite
 
 MAX_UNIT = 1e30
@@ -259,7 +259,9 @@ class JointFlow(nn.Module):
             q, p: states of shape (batch, dim).
             context: as :meth:`read_context` returns it.
         """
-        return self.log_base(*self._pull_back(q, p, context))
+        given = (self.log_scale, self.unit, self.removed.value)
+        fused = log_density(self.chain_given(context), q, p, *given, steps=self.steps)
+        return self.log_base(*self._pull_back(q, p, context)) if fused is None else fused
 
     # -- samples ---------------------------------------------------------------------------------------------
 

@@ -59,135 +59,213 @@ def left_to_torch() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Ridges:
-    """Several ridge potentials of one shape as arrays, one potential after the other.
+class Shape:
+    """What several ridge potentials have in common beside numbers.
 
     Attributes:
-        weight, bias, out: W of shape (potentials, inputs, units), b and w of shape (potentials, units).
-        curvature, unit: k and u, of shape (potentials,).
-        features: what all of them look at.
+        features: what they look at.
+        units: how many each has.
 
     Example:
-        >>> from learn.potentials import RidgePotential
-        >>> U = RidgePotential(2, 8)
-        >>> Ridges.of([[*U.ridges(), U.curvature, U.unit]], U.features).weight.shape
-        (1, 2, 8)
+        >>> shape = Shape(Features.of(2, [0, 1]), 8)
+        >>> shape.size
+        34
     """
 
-    weight: np.ndarray
-    bias: np.ndarray
-    out: np.ndarray
-    curvature: np.ndarray
-    unit: np.ndarray
     features: Features
-
-    @classmethod
-    def of(cls, potentials: Sequence[Sequence[Tensor]], features: Features) -> Ridges:
-        """Return the arrays of potentials given by W, b, w, k and u."""
-        return cls(*[_stacked(column) for column in zip(*potentials, strict=True)], features=features)
+    units: int
 
     @property
-    def arrays(self) -> tuple[np.ndarray, ...]:
-        """W, b and w."""
-        return self.weight, self.bias, self.out
+    def size(self) -> int:
+        """Numbers in a record of one potential: W, b, w, k and u."""
+        return (self.features.size + 2) * self.units + 2
 
-    @property
-    def looks(self) -> tuple[Any, tuple[int, int]]:
+    def arguments(self, dtype: torch.dtype) -> tuple[Any, tuple[int, int]]:
         """The features as arrays, and the addresses of the loops over as many inputs."""
-        inputs, double = self.weight.shape[1], self.weight.dtype == np.float64
+        double = dtype == torch.float64
         with _LOCK:
-            loops = _compiled().slope_loop(inputs, double), _compiled().pulled_loop(inputs, double)
-        return self.features.arrays(self.weight.dtype), loops
+            from learn import lanes
+
+            loops = (
+                lanes.slope_loop(self.features.size, double),
+                lanes.pulled_loop(self.features.size, double),
+            )
+        return self.features.arrays(np.dtype(np.float64 if double else np.float32)), loops
 
 
-def gradients(ridges: Ridges, x: Tensor) -> Tensor:
+def flattened(tensors: Sequence[Tensor]) -> Tensor:
+    """Return the numbers of all tensors in one, without autograd.
+
+    Example:
+        >>> flattened([torch.zeros(()), torch.ones(1, 2)])
+        tensor([0., 1., 1.])
+    """
+    with torch.no_grad():
+        return torch._C._nn.flatten_dense_tensors(list(tensors)).detach()
+
+
+def unflattened(flat: Tensor, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Return the numbers in the shapes of the tensors, the reverse of :func:`flattened`."""
+    return torch._C._nn.unflatten_dense_tensors(flat, list(tensors))
+
+
+def gradients(x: Tensor, records: Tensor, shape: Shape) -> Tensor:
     """Return the gradient of each potential at its own points, without autograd.
 
     Arguments:
-        ridges: the potentials.
         x: points of shape (potentials, batch, dim).
+        records: W, b, w, k and u of each potential, of shape (potentials · size,).
+        shape: of the potentials.
 
     Example:
-        >>> one, zero = torch.ones(1), torch.tensor(0.0)
-        >>> U = Ridges.of([[one[:, None], 0 * one, one, zero, zero + 1]], Features.of(1, [0]))
+        >>> sine = torch.tensor([1.0, 0.0, 1.0, 0.0, 1.0])
         >>> x = torch.linspace(-3, 3, 7)[None, :, None]
-        >>> torch.allclose(gradients(U, x), x.sin(), atol=1e-6)
+        >>> torch.allclose(gradients(x, sine, Shape(Features.of(1, [0]), 1)), x.sin(), atol=1e-6)
         True
     """
     result = torch.empty_like(x, memory_format=torch.contiguous_format)
-    given = _array(x)
-    _compiled().gradients(given, *ridges.arrays, ridges.curvature, ridges.unit, *ridges.looks, result.numpy())
+    given = (_array(records).reshape(-1, shape.size), shape.units, *shape.arguments(x.dtype))
+    _compiled().gradients(_array(x), *given, result.numpy())
     return result
 
 
-def gradients_pulled(ridges: Ridges, x: Tensor, cotangent: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """Return the cotangents of x, and of W, b, w and k, for one of the value of :func:`gradients`.
+def gradients_pulled(x: Tensor, cotangent: Tensor, records: Tensor, shape: Shape) -> tuple[Tensor, Tensor]:
+    """Return the cotangents of x and of the records, 0 for u, for one of the value of :func:`gradients`.
 
     Arguments:
-        ridges, x: as there.
+        x, records, shape: as there.
         cotangent: of the shape of x.
 
     Example:
-        >>> one, zero = torch.ones(1), torch.tensor(0.0)
-        >>> U = Ridges.of([[one[:, None], 0 * one, one, zero, zero + 1]], Features.of(1, [0]))
+        >>> sine = torch.tensor([1.0, 0.0, 1.0, 0.0, 1.0])
         >>> x = torch.linspace(-3, 3, 7)[None, :, None]
-        >>> torch.allclose(gradients_pulled(U, x, torch.ones_like(x))[0], x.cos(), atol=1e-6)
+        >>> to_x, _ = gradients_pulled(x, torch.ones_like(x), sine, Shape(Features.of(1, [0]), 1))
+        >>> torch.allclose(to_x, x.cos(), atol=1e-6)
         True
     """
     to_x = torch.empty_like(x, memory_format=torch.contiguous_format)
-    found = [np.zeros_like(a) for a in (*ridges.arrays, ridges.curvature)]
-    _compiled().gradients_pulled(
-        _array(x), _array(cotangent), *ridges.arrays, ridges.curvature, ridges.unit, *ridges.looks, to_x.numpy(), *found
-    )  # fmt: skip
-    return to_x, [torch.from_numpy(a) for a in found]
+    to_records = torch.zeros_like(records)
+    given = (_array(records).reshape(-1, shape.size), shape.units, *shape.arguments(x.dtype))
+    back = (to_x.numpy(), to_records.numpy().reshape(-1, shape.size))
+    _compiled().gradients_pulled(_array(x), _array(cotangent), *given, *back)
+    return to_x, to_records
 
 
-def leapfrog(q: Tensor, p: Tensor, ridges: Ridges, dt: np.ndarray, steps: int) -> tuple[Tensor, Tensor]:
+def leapfrog(
+    q: Tensor, p: Tensor, flat: Tensor, shape: Shape, *, steps: int, sign: int = 1
+) -> tuple[Tensor, Tensor]:
     """Return (q, p) after kick–drift–kick steps of one Hamiltonian after the other, without autograd.
 
     Arguments:
         q, p: states of shape (batch, dim).
-        ridges: U of each Hamiltonian, then K of each.
-        dt: their time steps.
+        flat: for each Hamiltonian log dt, then the record of U and that of K.
+        shape: of all the potentials.
         steps: number of steps of each; the half kicks between them are merged.
+        sign: of time.
 
     Example:
-        >>> none, one, zero = torch.zeros(1, 4), torch.tensor(1.0), torch.zeros(4)
-        >>> free = Ridges.of([[none, zero, zero, k, one] for k in (0 * one, one)], Features.of(1, [0]))
-        >>> leapfrog(torch.zeros(3, 1), torch.ones(3, 1), free, np.array([0.5], np.float32), 2)[0].flatten()
+        >>> still, free = torch.tensor([0.0, 0.0, 0.0, 0.0, 1.0]), torch.tensor([0.0, 0.0, 0.0, 1.0, 1.0])
+        >>> flat = torch.cat([torch.tensor([0.5]).log(), still, free])
+        >>> q, p = torch.zeros(3, 1), torch.ones(3, 1)
+        >>> leapfrog(q, p, flat, Shape(Features.of(1, [0]), 1), steps=2)[0].flatten()
         tensor([1., 1., 1.])
     """
     moved = [torch.empty_like(x, memory_format=torch.contiguous_format) for x in (q, p)]
-    given = (*ridges.arrays, ridges.curvature, ridges.unit, dt, *ridges.looks, steps)
+    given = (
+        _array(flat).reshape(-1, 1 + 2 * shape.size),
+        shape.units,
+        sign,
+        *shape.arguments(q.dtype),
+        steps,
+    )
     _compiled().leapfrog(_array(q), _array(p), *given, *[x.numpy() for x in moved])
     return moved[0], moved[1]
 
 
 def leapfrog_pulled(
-    q: Tensor, p: Tensor, cotangents: Sequence[Tensor], ridges: Ridges, dt: np.ndarray, steps: int
-) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
-    """Return the cotangents of q, p, dt, and of W, b, w and k, going back from the final states.
+    q: Tensor,
+    p: Tensor,
+    cotangents: Sequence[Tensor],
+    flat: Tensor,
+    shape: Shape,
+    *,
+    steps: int,
+    sign: int = 1,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the cotangents of q, p and ``flat``, 0 for units, going back from the final states.
 
     The states on the way are found by undoing the steps, so memory does not grow with their number.
 
     Arguments:
         q, p: final states of shape (batch, dim).
         cotangents: of these.
-        ridges, dt, steps: as for :func:`leapfrog`.
+        flat, shape, steps, sign: as for :func:`leapfrog`.
     """
     back = [torch.empty_like(x, memory_format=torch.contiguous_format) for x in (q, p)]
-    found = [np.zeros_like(a) for a in (*ridges.arrays, ridges.curvature, dt)]
-    given = (*ridges.arrays, ridges.curvature, ridges.unit, dt, *ridges.looks, steps)
+    columns, to_flat = 1 + 2 * shape.size, torch.zeros_like(flat)
+    given = (_array(flat).reshape(-1, columns), shape.units, sign, *shape.arguments(q.dtype), steps)
     states = [_array(x) for x in (q, p, *cotangents)]
-    _compiled().leapfrog_pulled(*states, *given, *found, *[x.numpy() for x in back])
-    *weights, to_dt = (torch.from_numpy(a) for a in found)
-    return back[0], back[1], to_dt, weights
+    results = (to_flat.numpy().reshape(-1, columns), *[x.numpy() for x in back])
+    _compiled().leapfrog_pulled(*states, *given, *results)
+    return back[0], back[1], to_flat
 
 
-def _stacked(tensors: Sequence[Tensor]) -> np.ndarray:
-    first = tensors[0].detach()
-    both = first[None] if len(tensors) == 1 else torch.stack([t.detach() for t in tensors])
-    return both.contiguous().numpy()
+def draw(raw: Tensor, noise: Tensor, unit: float, limit: float) -> tuple[Tensor, Tensor]:
+    """Return p = (mean + L·noise)/unit and its log density, without autograd.
+
+    Arguments:
+        raw: of shape (batch, dim + dim (dim + 1)/2): mean, logarithms of the diagonal of L, what is below it row by row.
+        noise: standard normal numbers of shape (batch, samples, dim).
+        unit: of momenta, inverted.
+        limit: of the logarithms.
+
+    Example:
+        >>> draw(torch.zeros(1, 2), torch.ones(1, 1, 1), 2.0, 6.0)[0].item()
+        0.5
+    """
+    p = torch.empty_like(noise, memory_format=torch.contiguous_format)
+    log_f = noise.new_empty(noise.shape[:2])
+    _gaussians().draw(_array(raw), _array(noise), unit, limit, p.numpy(), log_f.numpy())
+    return p, log_f
+
+
+def draw_pulled(
+    raw: Tensor, noise: Tensor, unit: float, limit: float, to_p: Tensor, to_log_f: Tensor
+) -> Tensor:
+    """Return the cotangent of ``raw`` for those of the values of :func:`draw`."""
+    to_raw = torch.zeros_like(raw, memory_format=torch.contiguous_format)
+    given = [_array(t) for t in (to_p, to_log_f)]
+    _gaussians().draw_pulled(_array(raw), _array(noise), unit, limit, *given, to_raw.numpy())
+    return to_raw
+
+
+def log_base(q: Tensor, p: Tensor, removed: Tensor, scales: tuple[float, float], constant: float) -> Tensor:
+    """Return ``constant`` − |q/a|²/2 − |p/b|²/2 without the removed directions, shape (batch,), without autograd.
+
+    Example:
+        >>> log_base(torch.ones(1, 2), torch.zeros(1, 2), torch.zeros(0, 2), (1.0, 1.0), 0.5)
+        tensor([-0.5000])
+    """
+    result = q.new_empty(len(q))
+    _gaussians().base(_array(q), _array(p), _array(removed), *scales, constant, result.numpy())
+    return result
+
+
+def log_base_pulled(
+    q: Tensor, p: Tensor, removed: Tensor, scales: tuple[float, float], g: Tensor
+) -> tuple[Tensor, Tensor, tuple[float, float, float]]:
+    """Return the cotangents of q and p for that of :func:`log_base`, Σ g |q/a|², Σ g |p/b|² and Σ g."""
+    back = [torch.empty_like(x, memory_format=torch.contiguous_format) for x in (q, p)]
+    states = [_array(x) for x in (q, p, removed)]
+    sums = _gaussians().base_pulled(*states, *scales, _array(g), *[x.numpy() for x in back])
+    return back[0], back[1], sums
+
+
+def adam(pointers: np.ndarray, like: np.ndarray, *numbers: float) -> None:
+    """Move weights by Adam's rule after clipping; see :func:`learn.updates.adam`."""
+    from learn import updates
+
+    updates.adam(pointers, like, *numbers)
 
 
 def _array(t: Tensor) -> np.ndarray:
@@ -198,3 +276,9 @@ def _compiled() -> Any:
     from learn import ridges
 
     return ridges
+
+
+def _gaussians() -> Any:
+    from learn import gaussians
+
+    return gaussians

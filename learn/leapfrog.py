@@ -8,12 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from learn import kernels
-from learn.features import Features
 from learn.potentials import RidgePotential, closed_gradient
 
 Slope: TypeAlias = Callable[[Tensor], Tensor]
@@ -132,11 +130,9 @@ def leapfrog_chain(
         True
     """
     chain = list(reversed(chain)) if inverse else list(chain)
-    tensors = [(h.log_dt, *h.potential_energy.tensors(), *h.kinetic_energy.tensors()) for h in chain]
-    alike = _alike(chain, tensors)
-    if alike and kernels.applies(q, p, *(t for own in tensors for t in own)):
-        plan = Plan(chain[0].potential_energy.features, steps, -1 if inverse else 1)
-        return FusedLeapfrog.apply(plan, q, p, *(t for own in tensors for t in own))
+    alike, plan, tensors = _plan(chain, (q, p), steps, inverse)
+    if plan is not None:
+        return FusedLeapfrog.apply(plan, q, p, *tensors)
     for h in chain:
         if len(chain) > 1 and not alike:
             q, p = leapfrog(h, q, p, steps=steps, inverse=inverse)
@@ -146,20 +142,60 @@ def leapfrog_chain(
     return q, p
 
 
-def _alike(chain: Sequence[SeparableHamiltonian], tensors: Sequence[Sequence[Tensor]]) -> bool:
+def log_density(
+    chain: Sequence[SeparableHamiltonian],
+    q: Tensor,
+    p: Tensor,
+    log_scale: Tensor,
+    unit: Tensor,
+    removed: Tensor,
+    *,
+    steps: int = 1,
+) -> Tensor | None:
+    """Return the log density at states that a chain has carried there from a Gaussian base, as one node of the graph.
+
+    Arguments:
+        chain: the Hamiltonians.
+        q, p: states of shape (batch, dim).
+        log_scale: logarithms of the standard deviations of q₀ and p₀, in ``unit`` and its inverse.
+        unit: of length.
+        removed: orthonormal directions without a density, of shape (t, dim).
+        steps: number of steps of each Hamiltonian.
+
+    Returns:
+        log π(q₀, p₀) of shape (batch,); None where the kernels do not apply.
+    """
+    chain = list(reversed(chain))
+    _, plan, tensors = _plan(chain, (q, p, log_scale, unit, removed), steps, inverse=True)
+    return None if plan is None else FusedLogDensity.apply(plan, q, p, log_scale, unit, removed, *tensors)
+
+
+def _plan(
+    chain: Sequence[SeparableHamiltonian], states: Sequence[Tensor], steps: int, inverse: bool
+) -> tuple[bool, Plan | None, list[Tensor]]:
+    """Whether the potentials of a chain differ in nothing but weights, how the kernels are called, and with what."""
+    energies = [(h.potential_energy, h.kinetic_energy) for h in chain]
+    members = [(h.log_dt, *u.tensors(), *k.tensors()) for h, (u, k) in zip(chain, energies, strict=True)]
+    if not members or not _alike(energies, members):
+        return False, None, []
+    tensors = [t for own in members for t in own]
+    if not kernels.applies(*states, *tensors):
+        return True, None, []
+    shape = kernels.Shape(energies[0][0].features, members[0][1].shape[1])
+    return True, Plan(shape, steps, -1 if inverse else 1), tensors
+
+
+def _alike(
+    energies: Sequence[tuple[RidgePotential, RidgePotential]], members: Sequence[Sequence[Tensor]]
+) -> bool:
     """Whether the potentials of a chain suit the kernels and differ in nothing but weights."""
-    if not chain:
-        return False
-    first = chain[0].potential_energy
-    shapes = [t.shape for t in first.tensors()]
+    first = energies[0][0]
+    key, shape = first.features.key, members[0][1].shape
     return (
         first.suits_kernels
-        and len(shapes[1]) == 1  # phases that differ from point to point are left to torch
-        and all(
-            energy.features.key == first.features.key and [t.shape for t in own[at : at + 5]] == shapes
-            for h, own in zip(chain, tensors, strict=True)
-            for energy, at in ((h.potential_energy, 1), (h.kinetic_energy, 6))
-        )
+        # phases that differ from point to point are left to torch
+        and all(own[at].shape == shape and own[at + 1].ndim == 1 for own in members for at in (1, 6))
+        and all(energy.features.key == key for pair in energies for energy in pair)
     )
 
 
@@ -189,9 +225,9 @@ def steps_by(
 
 @dataclass(frozen=True)
 class Plan:
-    """What steps through a chain depend on beside tensors: the features, number of steps, sign of time."""
+    """What steps through a chain depend on beside tensors: shape of potentials, number of steps, sign of time."""
 
-    features: Features
+    shape: kernels.Shape
     steps: int
     sign: int
 
@@ -205,8 +241,8 @@ class FusedLeapfrog(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, plan: Plan, q: Tensor, p: Tensor, *tensors: Tensor) -> tuple[Tensor, Tensor]:
-        ctx.plan, ctx.ridges = plan, _ridges(plan, tensors)
-        moved = kernels.leapfrog(q, p, *ctx.ridges, steps=plan.steps)
+        ctx.plan, ctx.flat = plan, kernels.flattened(tensors)
+        moved = kernels.leapfrog(q, p, ctx.flat, plan.shape, steps=plan.steps, sign=plan.sign)
         ctx.save_for_backward(q, p, *tensors, *moved)
         return moved
 
@@ -219,25 +255,71 @@ class FusedLeapfrog(torch.autograd.Function):
             wanted = [t for t in given if t.requires_grad]
             found = iter(torch.autograd.grad(_plain(ctx.plan, *given), wanted, cotangents, create_graph=True))
             return (None, *(next(found) if t.requires_grad else None for t in given))
-        ridges, dt = ctx.ridges
-        a, b, to_dt, to_weights = kernels.leapfrog_pulled(q, p, cotangents, ridges, dt, ctx.plan.steps)
-        to_log_dt = (to_dt * torch.from_numpy(dt)).unbind()
-        columns = list(zip(*(t.unbind() for t in to_weights), strict=True))
-        n = len(dt)
-        back = [(t, *columns[m], None, *columns[n + m], None) for m, t in enumerate(to_log_dt)]
-        return (None, a, b, *(t for own in back for t in own))
+        plan, tensors = ctx.plan, given[2:]
+        a, b, to_flat = kernels.leapfrog_pulled(
+            q, p, cotangents, ctx.flat, plan.shape, steps=plan.steps, sign=plan.sign
+        )
+        return (None, a, b, *kernels.unflattened(to_flat, tensors))
+
+
+class FusedLogDensity(torch.autograd.Function):
+    """:func:`log_density` on the CPU kernels; the reverse pass stores the base states only.
+
+    Called with the plan, q, p, the logarithms of the scales, the unit of length, the removed directions, and the
+    tensors of :class:`FusedLeapfrog`.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        plan: Plan,
+        q: Tensor,
+        p: Tensor,
+        log_scale: Tensor,
+        unit: Tensor,
+        removed: Tensor,
+        *tensors: Tensor,
+    ) -> Tensor:
+        ctx.plan, ctx.flat = plan, kernels.flattened(tensors)
+        q0, p0 = kernels.leapfrog(q, p, ctx.flat, plan.shape, steps=plan.steps, sign=plan.sign)
+        (a, b), length = log_scale.tolist(), float(unit)
+        ctx.scales, ctx.freedom = (math.exp(a) * length, math.exp(b) / length), q.shape[-1] - len(removed)
+        constant = -ctx.freedom * (
+            a + b + math.log(2 * math.pi)
+        )  # the unit cancels: it enters q and p inversely
+        ctx.save_for_backward(q, p, log_scale, unit, removed, *tensors, q0, p0)
+        return kernels.log_base(q0, p0, removed, ctx.scales, constant)
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
+        *given, q0, p0 = ctx.saved_tensors
+        if torch.is_grad_enabled():  # as in FusedLeapfrog
+            wanted = [t for t in given if t.requires_grad]
+            value = _plain_log_density(ctx.plan, *given)
+            found = iter(torch.autograd.grad(value, wanted, cotangents, create_graph=True))
+            return (None, *(next(found) if t.requires_grad else None for t in given))
+        removed = given[4]
+        *pulls, (from_q, from_p, total) = kernels.log_base_pulled(q0, p0, removed, ctx.scales, cotangents[0])
+        to_log_scale = q0.new_tensor([from_q - ctx.freedom * total, from_p - ctx.freedom * total])
+        plan = ctx.plan
+        to_q, to_p, to_flat = kernels.leapfrog_pulled(
+            q0, p0, pulls, ctx.flat, plan.shape, steps=plan.steps, sign=plan.sign
+        )
+        return (None, to_q, to_p, to_log_scale, None, None, *kernels.unflattened(to_flat, given[5:]))
+
+
+def _plain_log_density(
+    plan: Plan, q: Tensor, p: Tensor, log_scale: Tensor, unit: Tensor, removed: Tensor, *tensors: Tensor
+) -> Tensor:
+    """The same by torch operations."""
+    states = (x - (x @ removed.T) @ removed for x in _plain(plan, q, p, *tensors))
+    a, b = log_scale.exp()
+    square = sum((x / scale).square().sum(-1) for x, scale in zip(states, (a * unit, b / unit), strict=True))
+    return -0.5 * square - (q.shape[-1] - len(removed)) * (log_scale.sum() + math.log(2 * math.pi))
 
 
 def _by_member(tensors: Sequence[Tensor]) -> list[Sequence[Tensor]]:
     return [tensors[k : k + 11] for k in range(0, len(tensors), 11)]
-
-
-def _ridges(plan: Plan, tensors: Sequence[Tensor]) -> tuple[kernels.Ridges, np.ndarray]:
-    members = _by_member(tensors)
-    dt = plan.sign * torch.stack([own[0].detach() for own in members]).exp()
-    return kernels.Ridges.of(
-        [own[at : at + 5] for at in (1, 6) for own in members], plan.features
-    ), dt.numpy()
 
 
 def _plain(plan: Plan, q: Tensor, p: Tensor, *tensors: Tensor) -> tuple[Tensor, Tensor]:
@@ -245,10 +327,10 @@ def _plain(plan: Plan, q: Tensor, p: Tensor, *tensors: Tensor) -> tuple[Tensor, 
     for log_dt, *own in _by_member(tensors):
 
         def force(x: Tensor, weights: list[Tensor] = own[:5]) -> Tensor:
-            return closed_gradient(x, *weights, features=plan.features)
+            return closed_gradient(x, *weights, features=plan.shape.features)
 
         def velocity(x: Tensor, weights: list[Tensor] = own[5:]) -> Tensor:
-            return closed_gradient(x, *weights, features=plan.features)
+            return closed_gradient(x, *weights, features=plan.shape.features)
 
         q, p = steps_by(q, p, plan.sign * log_dt.exp(), force, velocity, plan.steps)
     return q, p

@@ -81,12 +81,11 @@ class Proposal:
             k: number of draws.
             generator: of torch; the global state if None.
         """
-        n, d = moments.mean.shape
-        dtype, device = moments.mean.dtype, moments.mean.device
-        noise = torch.randn(n, k, d, dtype=dtype, device=device, generator=generator)
+        noise = moments.noise(k, generator)
         if not self.share:
             return moments.draw(noise)
-        wide = torch.rand(n, k, 1, dtype=dtype, device=device, generator=generator) < self.share
+        dtype, device = noise.dtype, noise.device
+        wide = torch.rand(len(noise), k, 1, dtype=dtype, device=device, generator=generator) < self.share
         noise = torch.where(wide, self.widening * noise, noise)
         p, log_narrow = moments.draw(noise)
         log_wide = moments.draw(noise / self.widening)[1] - moments.freedom * math.log(self.widening)

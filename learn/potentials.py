@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -18,7 +17,14 @@ from learn.features import Constant, Features
 
 
 def closed_gradient(
-    x: Tensor, weight: Tensor, bias: Tensor, out: Tensor, curvature: Tensor, unit: Tensor, features: Features
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    out: Tensor,
+    curvature: Tensor,
+    unit: Tensor,
+    *,
+    features: Features,
 ) -> Tensor:
     """Return ∇ of Σ_j w_j (−cos(W_j·φ(x/u) + b_j)) + k |x/u|²/2 by torch operations.
 
@@ -27,7 +33,7 @@ def closed_gradient(
     Example:
         >>> one, zero = torch.ones(1), torch.zeros(1)
         >>> x = torch.tensor([[0.3]])
-        >>> gradient = closed_gradient(x, torch.ones(1, 1), zero, one, torch.tensor(0.0), one, Features.of(1, [0]))
+        >>> gradient = closed_gradient(x, torch.ones(1, 1), zero, one, torch.tensor(0.0), one, features=Features.of(1, [0]))
         >>> torch.allclose(gradient, x.sin())
         True
     """
@@ -45,10 +51,9 @@ class FusedGradients(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, features: Features, x: Tensor, *tensors: Tensor) -> Tensor:
-        ctx.features = features
         ctx.save_for_backward(x, *tensors)
-        ctx.ridges = kernels.Ridges.of(_by_five(tensors), features)
-        return kernels.gradients(ctx.ridges, x)
+        ctx.flat, ctx.shape = kernels.flattened(tensors), kernels.Shape(features, len(tensors[2]))
+        return kernels.gradients(x, ctx.flat, ctx.shape)
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
@@ -56,19 +61,15 @@ class FusedGradients(torch.autograd.Function):
         if (
             torch.is_grad_enabled()
         ):  # this pass is itself to be differentiated, so it must be made of torch operations
+            own = [tensors[k : k + 5] for k in range(0, len(tensors), 5)]
             value = torch.stack(
-                [closed_gradient(y, *w, features=ctx.features) for y, w in zip(x, _by_five(tensors), strict=True)]
+                [closed_gradient(y, *w, features=ctx.shape.features) for y, w in zip(x, own, strict=True)]
             )
             wanted = [t for t in (x, *tensors) if t.requires_grad]
             found = iter(torch.autograd.grad(value, wanted, g, create_graph=True))
             return (None, *(next(found) if t.requires_grad else None for t in (x, *tensors)))
-        to_x, to_weights = kernels.gradients_pulled(ctx.ridges, x, g)
-        columns = zip(*(t.unbind() for t in to_weights), strict=True)
-        return (None, to_x, *(t for column in columns for t in (*column, None)))
-
-
-def _by_five(tensors: Sequence[Tensor]) -> list[Sequence[Tensor]]:
-    return [tensors[k : k + 5] for k in range(0, len(tensors), 5)]
+        to_x, to_flat = kernels.gradients_pulled(x, g, ctx.flat, ctx.shape)
+        return (None, to_x, *kernels.unflattened(to_flat, tensors))
 
 
 class RidgePotential(nn.Module):
@@ -177,7 +178,7 @@ class RidgePotential(nn.Module):
 
     def tensors(self) -> tuple[Tensor, ...]:
         """Return W, b, w, k and u, all that the gradient depends on beside the features."""
-        return *self.ridges(), self.curvature, self.unit
+        return *self.ridges(), self._parameters["curvature"], self._buffers["unit"]  # type: ignore[return-value]
 
     @property
     def suits_kernels(self) -> bool:

@@ -63,7 +63,7 @@ def test_reverse_pass_is_right_to_second_order(features):
     x = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(gradient, (x, *given))
     assert torch.autograd.gradgradcheck(gradient, (x, *given))
-    plain = closed_gradient(x, *given, energy.unit, energy.features)
+    plain = closed_gradient(x, *given, energy.unit, features=energy.features)
     torch.testing.assert_close(gradient(x, *given), plain, rtol=1e-12, atol=1e-12)
 
 
@@ -102,9 +102,10 @@ def test_kernels_are_the_formulas(scale, inputs, points, dtype):
     tolerance = {"rtol": 0, "atol": 40 * eps * inputs * (1 + points**0.5)}
     if tolerance["atol"] < 0.1:  # beyond that the angle itself has lost its digits
         one, zero = torch.ones((), dtype=dtype), torch.zeros((), dtype=dtype)
-        ridges = kernels.Ridges.of([[weight, bias, out, zero, one]], Features.of(inputs, range(inputs)))
+        records = kernels.flattened([weight, bias, out, zero, one])
+        shape = kernels.Shape(Features.of(inputs, range(inputs)), 13)
         torch.testing.assert_close(
-            kernels.gradients(ridges, z[None])[0].double(), sine @ (out64 * weight64).T, **tolerance
+            kernels.gradients(z[None], records, shape)[0].double(), sine @ (out64 * weight64).T, **tolerance
         )
         expected = (
             bent @ (out64 * weight64).T,
@@ -112,10 +113,11 @@ def test_kernels_are_the_formulas(scale, inputs, points, dtype):
             out64 * bent.sum(0),
             (sine * (cotangent64 @ weight64)).sum(0),
         )
-        to_z, (*to_weights, _) = kernels.gradients_pulled(ridges, z[None], given[4][None])
-        for got, wanted in zip((to_z, *to_weights), expected, strict=True):
+        to_z, to_records = kernels.gradients_pulled(z[None], given[4][None], records, shape)
+        found = to_z[0], *kernels.unflattened(to_records, [weight, bias, out, zero, one])[:3]
+        for got, wanted in zip(found, expected, strict=True):
             size = max(1.0, scale)
-            torch.testing.assert_close(got[0].double() / size, wanted / size, **tolerance)
+            torch.testing.assert_close(got.double() / size, wanted / size, **tolerance)
 
 
 def test_kernels_pass_on_what_is_not_a_number_and_bound_what_is_huge(dtype):
@@ -223,7 +225,7 @@ def test_fused_steps_differentiate_twice():
     ]
     tensors = [t.detach()[..., :2].clone().requires_grad_() if t.ndim else t for t in tensors]
     state = [torch.randn(2, 4, dtype=torch.float64, requires_grad=True) for _ in range(2)]
-    plan = Plan(chain[0].potential_energy.features, 2, 1)
+    plan = Plan(kernels.Shape(chain[0].potential_energy.features, 2), 2, 1)
     assert torch.autograd.gradcheck(lambda *t: FusedLeapfrog.apply(plan, *t), (*state, *tensors))
     assert torch.autograd.gradgradcheck(lambda *t: FusedLeapfrog.apply(plan, *t), (*state, *tensors))
 

@@ -1,0 +1,105 @@
+"""Compiled loops over Gaussians: draws with a triangular factor, and the log density of the base.
+
+Loaded with the first use, because it loads numba; :mod:`learn.kernels` is the way in.
+"""
+
+# compiled functions carry no types:
+# mypy: disable-error-code="no-untyped-def"
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+compiled = njit(cache=True, error_model="numpy", fastmath={"contract", "nsz"})
+
+
+@compiled
+def draw(raw, noise, unit, limit, p, log_f):
+    """p ← (mean + L·noise)/unit and log_f ← its log density; raw holds mean, log of L's diagonal, and what is below."""
+    points, samples, d = noise.shape
+    constant = 0.5 * d * math.log(2 * math.pi) - d * math.log(unit)
+    sd = np.empty(d, raw.dtype)
+    for b in range(points):
+        log_det = 0.0
+        for i in range(d):
+            log_sd = min(max(raw[b, d + i], -limit), limit)
+            log_det += log_sd
+            sd[i] = math.exp(log_sd) if log_sd == log_sd else log_sd
+        for s in range(samples):
+            square, at = 0.0, 2 * d
+            for i in range(d):
+                value = raw[b, i] + sd[i] * noise[b, s, i]
+                for j in range(i):
+                    value += raw[b, at] * noise[b, s, j]
+                    at += 1
+                p[b, s, i] = value / unit
+                square += noise[b, s, i] * noise[b, s, i]
+            log_f[b, s] = -0.5 * square - constant - log_det
+
+
+@compiled
+def draw_pulled(raw, noise, unit, limit, to_p, to_log_f, to_raw):
+    """The reverse pass of :func:`draw` for the cotangents of p and of log_f."""
+    points, samples, d = noise.shape
+    for b in range(points):
+        for s in range(samples):
+            at = 2 * d
+            for i in range(d):
+                g = to_p[b, s, i] / unit
+                to_raw[b, i] += g
+                log_sd = raw[b, d + i]
+                if -limit <= log_sd <= limit:
+                    to_raw[b, d + i] += g * math.exp(log_sd) * noise[b, s, i] - to_log_f[b, s]
+                for j in range(i):
+                    to_raw[b, at] += g * noise[b, s, j]
+                    at += 1
+
+
+@compiled
+def _without(x, removed, y):
+    """y ← x without the directions ``removed``."""
+    for i in range(x.size):
+        y[i] = x[i]
+    for k in range(removed.shape[0]):
+        away = 0.0
+        for i in range(x.size):
+            away += removed[k, i] * x[i]
+        for i in range(x.size):
+            y[i] -= away * removed[k, i]
+
+
+@compiled
+def base(q, p, removed, scale_q, scale_p, constant, result):
+    """result ← the log density of q and p under isotropic Gaussians."""
+    y = np.empty(q.shape[1], q.dtype)
+    for n in range(q.shape[0]):
+        total = constant
+        _without(q[n], removed, y)
+        for i in range(y.size):
+            total -= 0.5 * (y[i] / scale_q) ** 2
+        _without(p[n], removed, y)
+        for i in range(y.size):
+            total -= 0.5 * (y[i] / scale_p) ** 2
+        result[n] = total
+
+
+@compiled
+def base_pulled(q, p, removed, scale_q, scale_p, g, to_q, to_p):
+    """Cotangents of q and p for that of :func:`base`; returns those of the logarithms of the scales but for their part in
+    the constant, and the sum of g."""
+    y = np.empty(q.shape[1], q.dtype)
+    from_q = from_p = total = 0.0
+    for n in range(q.shape[0]):
+        total += g[n]
+        _without(q[n], removed, y)
+        for i in range(y.size):
+            to_q[n, i] = -g[n] * y[i] / (scale_q * scale_q)
+            from_q -= to_q[n, i] * y[i]
+        _without(p[n], removed, y)
+        for i in range(y.size):
+            to_p[n, i] = -g[n] * y[i] / (scale_p * scale_p)
+            from_p -= to_p[n, i] * y[i]
+    return from_q, from_p, total

@@ -1,0 +1,295 @@
+"""Loops over the units of ridge potentials, written in vector registers, and compiled once for each number of inputs.
+
+A few registers of points at a time, unit by unit, so that nothing but weights is read while the sums over units stay
+where they are.  Sine and cosine come from one range reduction by multiples of π (Cody, Waite, *Software Manual for the
+Elementary Functions*, 1980) with fused operations, and from polynomials on ±π/2 which are exact to rounding there.
+Every point sees the same operations wherever it stands in a batch.  Loaded with the first use, because it loads numba.
+"""
+
+# numba calls an intrinsic without the first argument of its definition, and compiled functions carry no types:
+# mypy: disable-error-code="call-arg, no-untyped-def"
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import cfunc, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+GROUP = (
+    64  # rows are filled up with zeros to a multiple of this: the points of the largest group of registers
+)
+
+
+def _series(double: bool) -> tuple[list[float], list[float]]:
+    """Coefficients of sin(r)/r and cos(r) in powers of r² for |r| ≤ π/2.
+
+    Taylor's in float64; in float32 those that interpolate at the Chebyshev points of r², one fewer each.
+    """
+    if double:
+        sine = [(-1) ** k / math.factorial(2 * k + 1) for k in range(11)]
+        return sine, [(-1) ** k / math.factorial(2 * k) for k in range(12)]
+    found = []
+    for count, function in ((5, lambda r: np.sin(r) / r), (6, np.cos)):
+        points = (math.pi / 2) ** 2 * (0.5 + 0.5 * np.cos((np.arange(count) + 0.5) * math.pi / count))
+        powers = points[:, None] ** np.arange(count)
+        found.append([float(c) for c in np.linalg.solve(powers, function(np.sqrt(points)))])
+    return found[0], found[1]
+
+
+class _Lanes:
+    """Writes arithmetic on vector registers of one scalar type."""
+
+    def __init__(self, builder: Any, scalar: Any) -> None:
+        self.builder, self.double = builder, scalar == types.float64
+        self.lanes = 8 if self.double else 16
+        self.scalar = ir.DoubleType() if self.double else ir.FloatType()
+        self.vector = ir.VectorType(self.scalar, self.lanes)
+        self.integers = ir.VectorType(ir.IntType(64 if self.double else 32), self.lanes)
+
+    def constant(self, value: float) -> Any:
+        value = value if self.double else float(np.float32(value))
+        return ir.Constant(self.vector, [value] * self.lanes)
+
+    def splat(self, value: Any) -> Any:
+        first = self.builder.insert_element(ir.Constant(self.vector, ir.Undefined), value, ir.IntType(32)(0))
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
+        return self.builder.shuffle_vector(first, ir.Constant(self.vector, ir.Undefined), mask)
+
+    def load(self, pointer: Any) -> Any:
+        return self.builder.load(self.builder.bitcast(pointer, self.vector.as_pointer()), align=4)
+
+    def store(self, value: Any, pointer: Any) -> None:
+        self.builder.store(value, self.builder.bitcast(pointer, self.vector.as_pointer()), align=4)
+
+    def fma(self, a: Any, b: Any, c: Any) -> Any:
+        name = f"llvm.fma.v{self.lanes}f{64 if self.double else 32}"
+        kind = ir.FunctionType(self.vector, [self.vector] * 3)
+        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), [a, b, c])
+
+    def reduced(self, x: Any) -> tuple[Any, Any]:
+        """(r, sign bit) with x = r + kπ, |r| ≤ π/2; beyond where k is a whole number of the type r is ±π/2 or so."""
+        b = self.builder
+        magic = self.constant(6755399441055744.0 if self.double else 12582912.0)
+        high = math.pi if self.double else float(np.float32(math.pi))
+        low = 1.2246467991473532e-16 if self.double else math.pi - high
+        t = self.fma(x, self.constant(1 / math.pi), magic)
+        k = b.fneg(b.fsub(t, magic))
+        r = self.fma(k, self.constant(low), self.fma(k, self.constant(high), x))
+        for bound, sign in ((1.5708, "<"), (-1.5708, ">")):
+            limit = self.constant(bound)
+            r = b.select(b.fcmp_ordered(sign, limit, r), limit, r)
+        shift = ir.Constant(self.integers, [63 if self.double else 31] * self.lanes)
+        return r, b.shl(b.bitcast(t, self.integers), shift)
+
+    def polynomial(self, coefficients: list[float], y: Any) -> Any:
+        value = self.constant(coefficients[-1])
+        for c in reversed(coefficients[:-1]):
+            value = self.fma(value, y, self.constant(c))
+        return value
+
+    def signed(self, value: Any, sign: Any) -> Any:
+        b = self.builder
+        return b.bitcast(b.xor(b.bitcast(value, self.integers), sign), self.vector)
+
+    def sine(self, x: Any) -> Any:
+        r, sign = self.reduced(x)
+        return self.signed(
+            self.builder.fmul(r, self.polynomial(_series(self.double)[0], self.builder.fmul(r, r))), sign
+        )
+
+    def sine_and_cosine(self, x: Any) -> tuple[Any, Any]:
+        r, sign = self.reduced(x)
+        y = self.builder.fmul(r, r)
+        sine, cosine = (self.polynomial(c, y) for c in _series(self.double))
+        return self.signed(self.builder.fmul(r, sine), sign), self.signed(cosine, sign)
+
+
+class _Rows:
+    """Addresses in a two-dimensional array, rows one after the other."""
+
+    def __init__(self, builder: Any, data: Any, columns: Any) -> None:
+        self.builder, self.data, self.columns = builder, data, columns
+
+    def at(self, row: Any, column: Any) -> Any:
+        row = ir.IntType(64)(row) if isinstance(row, int) else row
+        place = self.builder.add(self.builder.mul(row, self.columns), column)
+        return self.builder.gep(self.data, [place])
+
+
+def _registers(inputs: int, double: bool, wanted: int) -> int:
+    """Registers of points per group: as many as leave room for the sums."""
+    return max(1, min(wanted, 8 // inputs, GROUP // (8 if double else 16)))
+
+
+@intrinsic
+def _emit_slope(context: Any, points: Any, z: Any, units: Any, packed: Any, result: Any, inputs: Any) -> Any:
+    """Write :func:`slope_loop`; ``inputs`` is a tuple of that length."""
+    count = inputs.count
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        lanes = _Lanes(builder, z.dtype)
+        columns, unit_count = arguments[0], arguments[2]
+        source, target = (_Rows(builder, arguments[i], columns) for i in (1, 4))
+        weights = _Rows(builder, arguments[3], ir.IntType(64)(2 * count + 1))
+        across = _registers(count, lanes.double, 4)
+        sums = [[cgutils.alloca_once(builder, lanes.vector) for _ in range(across)] for _ in range(count)]
+        step = ir.IntType(64)(across * lanes.lanes)
+        zero = ir.IntType(64)(0)
+        with cgutils.for_range_slice(builder, zero, columns, step, inc=True) as (start, _):
+            places = [builder.add(start, ir.IntType(64)(v * lanes.lanes)) for v in range(across)]
+            point = [[lanes.load(source.at(f, place)) for place in places] for f in range(count)]
+            for row in sums:
+                for place in row:
+                    builder.store(lanes.constant(0.0), place)
+            with cgutils.for_range(builder, unit_count) as loop:
+                given = [
+                    lanes.splat(builder.load(weights.at(loop.index, ir.IntType(64)(c))))
+                    for c in range(2 * count + 1)
+                ]
+                for v in range(across):
+                    angle = given[count]
+                    for f in range(count):
+                        angle = lanes.fma(given[f], point[f][v], angle)
+                    sine = lanes.sine(angle)
+                    for f in range(count):
+                        total = lanes.fma(given[count + 1 + f], sine, builder.load(sums[f][v]))
+                        builder.store(total, sums[f][v])
+            for f in range(count):
+                for v, place in enumerate(places):
+                    lanes.store(builder.load(sums[f][v]), target.at(f, place))
+        return context.get_dummy_value()
+
+    return types.void(points, z, units, packed, result, inputs), emit
+
+
+@intrinsic
+def _emit_pulled(
+    context: Any,
+    points: Any,
+    z: Any,
+    g: Any,
+    units: Any,
+    packed: Any,
+    result: Any,
+    back: Any,
+    totals: Any,
+    inputs: Any,
+) -> Any:
+    """Write :func:`pulled_loop`."""
+    count = inputs.count
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        lanes = _Lanes(builder, z.dtype)
+        columns, unit_count = arguments[0], arguments[3]
+        source, pulling, target, pulled = (_Rows(builder, arguments[i], columns) for i in (1, 2, 5, 6))
+        weights = _Rows(builder, arguments[4], ir.IntType(64)(2 * count + 1))
+        sums_over_points = _Rows(builder, arguments[7], ir.IntType(64)((count + 2) * lanes.lanes))
+        across = _registers(count, lanes.double, 2)
+        slots = [
+            [[cgutils.alloca_once(builder, lanes.vector) for _ in range(across)] for _ in range(count)]
+            for _ in range(2)
+        ]
+        step = ir.IntType(64)(across * lanes.lanes)
+        zero = ir.IntType(64)(0)
+        with cgutils.for_range_slice(builder, zero, columns, step, inc=True) as (start, _):
+            places = [builder.add(start, ir.IntType(64)(v * lanes.lanes)) for v in range(across)]
+            point = [[lanes.load(source.at(f, place)) for place in places] for f in range(count)]
+            pull = [[lanes.load(pulling.at(f, place)) for place in places] for f in range(count)]
+            for half in slots:
+                for row in half:
+                    for place in row:
+                        builder.store(lanes.constant(0.0), place)
+            with cgutils.for_range(builder, unit_count) as loop:
+                given = [
+                    lanes.splat(builder.load(weights.at(loop.index, ir.IntType(64)(c))))
+                    for c in range(2 * count + 1)
+                ]
+                column = [ir.IntType(64)(c * lanes.lanes) for c in range(count + 2)]
+                totals = [lanes.load(sums_over_points.at(loop.index, c)) for c in column]
+                for v in range(across):
+                    angle, along = given[count], builder.fmul(given[0], pull[0][v])
+                    for f in range(count):
+                        angle = lanes.fma(given[f], point[f][v], angle)
+                        if f:
+                            along = lanes.fma(given[f], pull[f][v], along)
+                    sine, cosine = lanes.sine_and_cosine(angle)
+                    bent = builder.fmul(cosine, along)
+                    for f in range(count):
+                        scaled = given[count + 1 + f]
+                        for half, value in zip(slots, (sine, bent), strict=True):
+                            builder.store(lanes.fma(scaled, value, builder.load(half[f][v])), half[f][v])
+                        totals[f] = lanes.fma(pull[f][v], sine, lanes.fma(point[f][v], bent, totals[f]))
+                    totals[count] = builder.fadd(totals[count], bent)
+                    totals[count + 1] = lanes.fma(sine, along, totals[count + 1])
+                for c, total in zip(column, totals, strict=True):
+                    lanes.store(total, sums_over_points.at(loop.index, c))
+            for half, rows in zip(slots, (target, pulled), strict=True):
+                for f in range(count):
+                    for v, place in enumerate(places):
+                        lanes.store(builder.load(half[f][v]), rows.at(f, place))
+        return context.get_dummy_value()
+
+    return types.void(points, z, g, units, packed, result, back, totals, inputs), emit
+
+
+@cache
+def slope_loop(inputs: int, double: bool) -> Any:
+    """Address of the compiled loop result ← Σ_j s_j sin(W_j·z + b_j).
+
+    z and the result are (inputs, points), and each unit has a packed row W_j, b_j, s_j.
+    """
+    numbers = types.CPointer(types.float64 if double else types.float32)
+    dummy = (0,) * inputs
+
+    @cfunc(types.void(types.intp, numbers, types.intp, numbers, numbers))
+    def loop(points, z, units, packed, result):
+        _emit_slope(points, z, units, packed, result, dummy)
+
+    _LOOPS.append(loop)
+    return loop.address
+
+
+@cache
+def pulled_loop(inputs: int, double: bool) -> Any:
+    """Address of the compiled loop that does what :func:`slope_loop` does, and its reverse pass for a cotangent g.
+
+    back ← the cotangent of z; totals, of shape (units, (inputs + 2)·lanes), grows by those of W_j and b_j but for the
+    factor w_j, and of w_j, lane by lane.
+    """
+    numbers = types.CPointer(types.float64 if double else types.float32)
+    dummy = (0,) * inputs
+
+    @cfunc(types.void(types.intp, numbers, numbers, types.intp, numbers, numbers, numbers, numbers))
+    def loop(points, z, g, units, packed, result, back, totals):
+        _emit_pulled(points, z, g, units, packed, result, back, totals, dummy)
+
+    _LOOPS.append(loop)
+    return loop.address
+
+
+_LOOPS: list[Any] = []  # keeps their machine code
+
+
+@intrinsic
+def call_loop(context: Any, address: Any, points: Any, units: Any, arrays: Any) -> Any:
+    """Call a loop at an address with the memory of arrays, the third or second of them being that of the units."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address, points, units, given = arguments
+        data = [
+            context.make_array(kind)(context, builder, builder.extract_value(given, i)).data
+            for i, kind in enumerate(signature.args[3])
+        ]
+        before = 1 if len(data) == 3 else 2
+        passed = [points, *data[:before], units, *data[before:]]
+        kind = ir.FunctionType(ir.VoidType(), [value.type for value in passed])
+        builder.call(builder.inttoptr(address, kind.as_pointer()), passed)
+        return context.get_dummy_value()
+
+    return types.void(address, points, units, arrays), emit
