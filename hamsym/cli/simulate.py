@@ -99,8 +99,8 @@ def simulate(
     if plot is not None:
         traj.plot(kind, path=plot)
     if lost is not None:
-        written = " and ".join(str(path) for path in (out, plot) if path is not None)
-        raise NonFiniteError(f"{lost}; all trajectories are in {written}", lost.index, lost.time)
+        places = " and ".join(str(path) for path in (out, plot) if path is not None)
+        raise NonFiniteError(f"{lost}; all trajectories are in {places}", lost.index, lost.time)
     drift = abs(traj.energy_error).max()
     summary = {
         "hamiltonian": H.text, "method": traj.method, "dt": dt, "steps": steps, "trajectories": len(traj.q),

@@ -8,7 +8,7 @@ nats apart get their right shares.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ from hamsym.progress import Bar
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
 _R_HAT_LIMIT = 1.05
+#: So many coordinates are shown one by one.
+_MANY = 12
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,17 @@ class Diagnostics:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
     def __repr__(self) -> str:
-        def listed(values: Mapping[str, float], form: str) -> str:
+        def listed(values: Mapping[str, float], form: str, worst: Callable[..., str]) -> str:
+            if len(values) > _MANY:
+                name = worst(values, key=values.__getitem__)
+                return f"of {name} {values[name]:{form}}, the {'largest' if worst is max else 'smallest'} of {len(values)}"
             return ", ".join(f"{name} {value:{form}}" for name, value in values.items())
 
         lines = [
             f"{self.chains} chains × {self.draws} draws, every {self.thinning} step(s) of ≤ {self.leapfrog_steps} leapfrogs",
             f"acceptance {self.acceptance:.3f}, divergences {self.divergences}",
-            f"R-hat {listed(self.r_hat, '.4f')}",
-            f"effective draws {listed(self.ess, '.0f')}",
+            f"R-hat {listed(self.r_hat, '.4f', max)}",
+            f"effective draws {listed(self.ess, '.0f', min)}",
             f"β {', '.join(f'{b:.3g}' for b in self.betas)}",
             f"swap rates {', '.join(f'{r:.2f}' for r in self.swap_rates) or '(one rung)'}",
             *([f"{self.held} free direction(s) of U held at zero"] if self.held else []),

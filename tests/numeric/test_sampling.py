@@ -6,6 +6,7 @@ import math
 import pickle
 import sys
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -122,6 +123,11 @@ def test_samples_are_an_array_with_readable_diagnostics():
     assert set(d.to_dict()) >= {"acceptance", "ess", "r_hat", "divergences", "swap_rates", "betas"}
     assert json.loads(json.dumps(d.to_dict()))["chains"] == 32
     assert "R-hat q1" in repr(d)
+    many = replace(
+        d, r_hat={f"q{i}": 1 + i / 1000 for i in range(40)}, ess={f"q{i}": 9.0 + i for i in range(40)}
+    )
+    assert "R-hat of q39 1.0390, the largest of 40" in repr(many)
+    assert "effective draws of q0 9, the smallest of 40" in repr(many)
     assert hs.sample_boltzmann(hamiltonian("p1**2/2 + q1**2/2"), 1, seed=4).shape == (1, 1)
 
 
