@@ -151,8 +151,8 @@ class _Block:
         """Whether a term of a sum is a product that nothing else needs, so that a fused multiply-add can make it."""
         if self.flavour != "numba" or term in self._memo or size in self._memo:
             return False
-        within = size in term.args  # of x - y², y² is used by -y², which is no second use
-        return self._uses.get(term, 0) <= 1 and (size == term or self._uses.get(size, 0) <= within)
+        # of x - y², y² is used by -y²; the other use of x y in z - x y may be in another sum, and then is fused there
+        return self._uses.get(term, 0) <= 1 and self._uses.get(size, 0) <= 1
 
     def _factor_pair(self, term: sp.Expr) -> tuple[str, str] | None:
         """Return texts of two factors of a product, or None where there are not two."""
