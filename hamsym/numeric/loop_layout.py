@@ -85,11 +85,11 @@ class Layout:
                     reach = max(reach, *map(abs, access.strides.values()))
             if len(part.ranges) == 1 and offsets:
                 reach = max(reach, max(offsets) - min(offsets))
-        rows = (
+        variables, constants = (
             Rows(max(size, 1), max(1, min(strides[kind], size)))
             for kind, size in (("q", dof), ("k", parameters))
         )
-        return Layout(*rows, margin=_up(2 * WIDTH * reach if reach <= WIDTH else reach + 2 * WIDTH))
+        return Layout(variables, constants, _up(WIDTH * (reach + 2)))
 
     def place(self, access: Access) -> tuple[Rows, int, Affine]:
         """Return the rows in which an access is, its row, and the place in it."""

@@ -71,7 +71,7 @@ class LaneByLane:
         h: np.ndarray,
         beta: np.ndarray,
         steps: int,
-        *k: float,
+        *k: Any,
     ) -> None:
         """Move every lane of q and p, ``(dof, lanes)``, in place, and leave U in u."""
         given = [np.ascontiguousarray(x.T) for x in (q, p)]

@@ -232,7 +232,9 @@ class Writer:
         """Lines that compute the slopes by the variables of some kinds and hand them to a sink."""
         parts = [(part, part.slopes(kinds)) for part in self.sums.gradient]
         parts = [(part, slopes) for part, slopes in parts if slopes]
-        gathered, nested, single = [], [], []
+        gathered: list[tuple[Part, list[Slope]]] = []
+        nested: list[tuple[Part, list[Slope]]] = []
+        single: list[tuple[Part, list[Slope]]] = []
         for part, slopes in parts:
             (single if not part.ranges else gathered if self._can_gather(part, slopes) else nested).append(
                 (part, slopes)
@@ -295,7 +297,8 @@ class Writer:
         spots: Mapping[_Spot, str],
     ) -> list[str]:
         """The pass over rows."""
-        variables, scalars, plain = self.layout.variables, [], []
+        variables = self.layout.variables
+        scalars: list[str] = []
         reads: dict[str, str] = {}
         found: list[str] = []
         # for each kind and row: sign, name, and the first place and number of places at which it is meant
@@ -339,9 +342,9 @@ class Writer:
                 if kind in touched:
                     address = f"{self.bases[f'g{kind}']} + {row * variables.pitch} + c"
                     given.setdefault((kind, row), []).insert(0, ("+", f"load(s, {address})", None))
-        for (kind, row, place), value in spots.items():
-            given.setdefault((kind, row), []).append(("+", value, (place, 1)))
-        single = {(place, 1) for _, _, place in spots}
+        for (kind, row, at), value in spots.items():
+            given.setdefault((kind, row), []).append(("+", value, (at, 1)))
+        single = {(at, 1) for _, _, at in spots}
         ranges = {meant for entries in given.values() for _, _, meant in entries if meant is not None}
 
         def body(masked: bool) -> list[str]:
@@ -368,7 +371,7 @@ class Writer:
         inner_first = max([0, *(-(-first // WIDTH) * WIDTH for first in begins)])
         ends = [first + count for first, count in long] + [first for first, _ in single if first >= half]
         inner_last = min([end, *(last // WIDTH * WIDTH for last in ends if last < variables.length)])
-        lines = [*prelude, *scalars, *plain]
+        lines = [*prelude, *scalars]
         if not ranges:
             return [*lines, f"for c in range(0, {end}, {WIDTH}):", *indent(body(False))]
         if inner_last <= inner_first:

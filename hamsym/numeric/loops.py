@@ -72,7 +72,9 @@ def loop_arguments(H: Hamiltonian, method: Method, values: Mapping[str, float]) 
     k = np.array([values.get(name, 0.0) for name in H.space.parameters])
     if isinstance(method, Splitting):
         return k, *splitting_arguments(method)
-    return k, *(gauss_arguments(method) if isinstance(method, Gauss) else doubled_arguments(method))
+    if isinstance(method, Gauss):
+        return k, *gauss_arguments(method)
+    return k, *(doubled_arguments(method) if isinstance(method, Doubled) else ())
 
 
 def room_of(kernels: Any) -> np.ndarray:

@@ -240,8 +240,8 @@ def lyapunov_spectrum(
     k = kernel_arguments(tangent_hamiltonian(H), scheme, values)
     kernels = stepping_kernels(tangent_hamiltonian(H), scheme, work=len(q) * count * steps)
     # directions without a special place, or parts of H that do not interact would keep to theirs
-    generic = np.linalg.qr(np.random.default_rng(0).standard_normal((2 * n, 2 * n)))[0]
-    frames = np.broadcast_to(generic[:count], (len(q), count, 2 * n))
+    generic = np.linalg.qr(np.random.default_rng(0).standard_normal((count, 2 * n)).T)[0].T
+    frames = np.broadcast_to(generic, (len(q), count, 2 * n))
     grown, running = np.zeros((len(q), count)), []
     ends = t0 + dt * every * np.arange(steps // every + 1)
     out_q, out_p = np.empty((2, len(q) * count, 2, 2 * n))

@@ -347,7 +347,7 @@ def lifted(function: Any) -> Any:
             return lambda x: function(x)
 
         def each(x):  # type: ignore[no-untyped-def]
-            memory = _on_stack(x)
+            memory = _on_stack(x)  # type: ignore[var-annotated]
             for lane in range(WIDTH):
                 memory[lane] = function(memory[lane])
             return _from_stack(memory)
@@ -374,7 +374,7 @@ def lifted_pair(function: Any) -> Any:
             return lambda x, y: function(x, y)
 
         def each(x, y):  # type: ignore[no-untyped-def]
-            left, right = _on_stack(repeated(x)), _on_stack(repeated(y))
+            left, right = _on_stack(repeated(x)), _on_stack(repeated(y))  # type: ignore[var-annotated]
             for lane in range(WIDTH):
                 left[lane] = function(left[lane], right[lane])
             return _from_stack(left)
