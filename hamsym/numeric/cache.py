@@ -75,8 +75,13 @@ class Kernels:
     def __getattr__(self, name: str) -> Any:
         archive = self._generated.archive(self._write)
         if name in archive.constants:
-            return archive.constants[name]
-        return partial(self._call, name) if name in archive.kernels else getattr(self.module, name)
+            value: Any = archive.constants[name]
+        elif name in archive.kernels:
+            value = partial(self._call, name)
+        else:
+            return getattr(self.module, name)
+        self.__dict__[name] = value  # to be found at once the next time
+        return value
 
     def _call(self, name: str, *arguments: Any) -> None:
         given = packed(arguments)

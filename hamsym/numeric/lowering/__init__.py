@@ -8,8 +8,8 @@ optimiser is the same.  What is not known here is not guessed: :class:`UnknownSy
 Types are ``"f"`` (float64), ``"i"`` (int64), ``"b"`` (bool) and :class:`ArrayType`.  A variable has one type in a function.
 """
 
-from hamsym.numeric.lowering.kinds import ArrayType, Type, UnknownSyntax
+from hamsym.numeric.lowering.kinds import ArrayType, Type, UnknownSyntax, fields_of
 from hamsym.numeric.lowering.texts import Module
 from hamsym.numeric.lowering.units import lowered
 
-__all__ = ["ArrayType", "Module", "Type", "UnknownSyntax", "lowered"]
+__all__ = ["ArrayType", "Module", "Type", "UnknownSyntax", "fields_of", "lowered"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import struct
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 #: LLVM's names of the types of numbers; "v" are eight at once, "m" as many truth values.
@@ -15,8 +14,7 @@ class UnknownSyntax(Exception):
     """The source has something that has no translation here."""
 
 
-@dataclass(frozen=True)
-class ArrayType:
+class ArrayType(NamedTuple):
     """An array: type of its elements, dimensions, whether rows follow one another without gaps, and may be written."""
 
     element: str

@@ -23,7 +23,7 @@ class Unit:
         if key not in self._done:
             self._done[key] = ("", None)  # a function that calls itself has no type yet
             body = Function(self, module, name, types)
-            label = f"{name}_{len(self._done)}"
+            label = f"{name}_{len(self.texts)}"  # one more with every text
             self.texts.append(body.text(label))
             self._done[key] = (label, body.returned)
         if not self._done[key][0]:
@@ -43,6 +43,7 @@ def lowered(module: Module, kernel: str, types: Sequence[Type]) -> str:
         UnknownSyntax: if something in it has no translation here.
 
     Example:
+        >>> from hamsym.numeric.lowering import ArrayType
         >>> text = lowered(Module("def double(x, n):\\n    for i in range(n):\\n        x[i] = 2.0 * x[i]"), "double",
         ...                (ArrayType("f", 1, True, True), "i"))
         >>> "fmul double 0x4000000000000000" in text
