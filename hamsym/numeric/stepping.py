@@ -36,10 +36,10 @@ from hamsym.symbolic.hamiltonian import Hamiltonian
 
 #: Ranges of trajectories that begin at multiples of this are cut into whole SIMD blocks.
 BLOCK = 96
-#: Steps written out in one pass; chains of eight lanes interleaved in it to hide each other's latency, and more where
-#: there are roots or quotients.  Long formulas fill the processor without, and would compile for long.
-_UNROLLS, _CHAIN, _CHAINS, _SLOW_CHAINS, _LONG = (10, 5), 8, 2, 3, 60
-_LANES = _CHAIN * _CHAINS
+#: Steps written out in one pass; lanes in a chain, several of which are interleaved to hide each other's latency as long as
+#: their states need no more registers than that, or twice as many where there are roots or quotients to wait for; the fewest lanes.
+#: Long formulas fill the processor without, and would compile for long.
+_UNROLLS, _CHAIN, _FEW_REGISTERS, _LONG, _LANES = (10, 5), 8, 8, 60, 16
 #: With fewer steps of trajectories, writing out several would save milliseconds and take tenths of a second to compile.
 _WORTH_UNROLLING = 5e6
 _SLOW = re.compile(r"sqrt|/|\*\*|math\.")
@@ -312,7 +312,7 @@ def _stepping_source(H: Hamiltonian, source: StepSource, retry: bool, unroll: in
     ]
     constants = [f"{name} = {value}" for name, value in source.constants.items()]
     if source.has_lanes:
-        chains = _chains(source.functions)
+        chains = _chains(source.functions, len(names.q))
         is_long = unroll == 1 or chains == 1
         chains = 1 if is_long else chains
         lanes, unroll = (max(_CHAIN * chains, _LANES), 1 if is_long else max(1, unroll // source.stages))
@@ -341,15 +341,16 @@ def _stepping_source(H: Hamiltonian, source: StepSource, retry: bool, unroll: in
     )
 
 
-def _chains(functions: str) -> int:
-    """How many chains of lanes hide each other's latency best, as measured: few operations leave room for many."""
+def _chains(functions: str, dof: int) -> int:
+    """How many chains of lanes hide each other's latency best, as measured: as many as the registers have room for."""
     stepped = "\n\n".join(f for f in functions.split("\n\n") if "def potential(" not in f)
     calls = sum(stepped.count(f"= {f}(") for f in used_functions(stepped))
     if functions.count("\n") > _LONG or calls > 4:
         return 1
-    if calls == 1:
-        return 3 if "/" in stepped else 4
-    return _SLOW_CHAINS if not calls and _SLOW.search(functions) else _CHAINS
+    if calls > 1:
+        return 2
+    fitting = _FEW_REGISTERS * (2 if _SLOW.search(stepped) else 1) // (2 * dof)
+    return max(2, min(fitting, 3 if calls and "/" in stepped else 4))
 
 
 def _sampling_source(H: Hamiltonian) -> str:
