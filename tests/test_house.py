@@ -27,6 +27,7 @@ ORDER = [
     ["hamsym.symbolic.formula.reality"],
     ["hamsym.symbolic.formula.bounds"],
     ["hamsym.symbolic.sums.affine"],
+    ["hamsym.symbolic.sums.counting"],
     ["hamsym.symbolic.sums.ranges"],
     ["hamsym.symbolic.sums.families"],
     ["hamsym.symbolic.sums.expansion"],

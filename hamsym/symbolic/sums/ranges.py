@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 
 import sympy as sp
 
 from hamsym.errors import FormulaError
 from hamsym.symbolic.sums.affine import Affine
+from hamsym.symbolic.sums.counting import count
 
 #: Terms of the longest sum.
 MOST_TERMS = 10**9
@@ -65,10 +67,10 @@ class Ranges:
                     f"the range of {r.index}, from {r.lower.expression} to {r.upper.expression}, runs backward for some values "
                     "of the indices around it; end those earlier, so that it is empty by at most one"
                 )
-        count = found._count()
-        if count > MOST_TERMS:
-            raise FormulaError(f"a sum of {count:.3g} terms; at most {MOST_TERMS} are possible")
-        return cls(found.ranges, count)
+        terms = found._count()
+        if terms > MOST_TERMS:
+            raise FormulaError(f"a sum of {terms:.3g} terms; at most {MOST_TERMS} are possible")
+        return cls(found.ranges, terms)
 
     @property
     def indices(self) -> tuple[sp.Symbol, ...]:
@@ -93,14 +95,9 @@ class Ranges:
 
     def _count(self) -> int:
         if not any(r.lower.strides or r.upper.strides for r in self.ranges):
-            count = 1
-            for r in self.ranges:
-                count *= max(0, r.upper.constant - r.lower.constant + 1)
-            return count
-        total = sp.Integer(1)
-        for r in reversed(self.ranges):
-            total = sp.summation(total, (r.index, r.lower.expression, r.upper.expression))
-        return int(total)
+            return prod(max(0, r.upper.constant - r.lower.constant + 1) for r in self.ranges)
+        place: dict[object, int] = {r.index: n for n, r in enumerate(self.ranges)}
+        return count([(r.lower, r.upper) for r in self.ranges], place)
 
 
 @lru_cache(256)
