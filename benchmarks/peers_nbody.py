@@ -5,7 +5,7 @@
 
 Both drift, kick, drift, and end in the same state, which is checked.  Processor time of a step, medians of alternating runs,
 the end state alone stored; ``batch`` is a step of one of many trajectories of ours, for which rebound has to be run
-again and again.  ``first`` is the wall time of our first result with an empty cache: formula, kernels, compilation.
+again and again.  ``first`` is the processor time of our first result with an empty cache: formula, kernels, compilation.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ def measure(bodies: int, rounds: int) -> list[float]:
             parameters=system.parameters, threads=1,
         )  # fmt: skip
 
-    start = time.perf_counter()
+    start = time.process_time()
     end = ours(100, 1).q[0, -1]
-    first = time.perf_counter() - start
+    first = time.process_time() - start
     sim = simulation(system, q[0], p[0])
     sim.steps(100)
     sim.synchronize()
