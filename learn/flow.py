@@ -6,6 +6,7 @@ importance-weighted bound is Burda, Grosse, Salakhutdinov, arXiv 1509.00519.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hamsym.errors import ParameterError, SymmetryError
 from learn.action import MAX_ELEMENTS, Rotations
 from learn.architecture import MODES, Sizes, build
 from learn.arguments import MAX_NUMBERS, seed_number
+from learn.context import repeated
 from learn.encoder import encoder_given
 from learn.invariants import invariant_potentials
 from learn.joint import JointFlow
@@ -174,6 +176,35 @@ class HamiltonianFlow(JointFlow):
         """
         p, log_f = ENCODER.draw(encoder_given(self.encoder, context).moments(q), 1, generator)
         return self.raw_log_joint(q, p[:, 0], context) - log_f[:, 0]
+
+    def training_bound(
+        self, q: Tensor, samples: int, generator: torch.Generator | None = None, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the importance-weighted bound of ``samples`` draws and the ELBO of the same draws, as :meth:`training_elbo`.
+
+        Both of shape (batch,) and differentiable; the first is nowhere below the second.
+
+        Arguments:
+            q: finite points of shape (batch, dim), in the precision and on the device of the flow.
+            samples: K, draws from the encoder for each point.
+            generator: of the encoder's noise.
+            context: as ``read_context`` returns it.
+
+        Example:
+            >>> flow = HamiltonianFlow(2, hamiltonians=1, width=4, seed=0)
+            >>> bound, elbo = flow.training_bound(torch.zeros(3, 2), 4)
+            >>> bool((bound >= elbo).all())
+            True
+        """
+        if samples == 1:
+            elbo = self.training_elbo(q, generator, context)
+            return elbo, elbo
+        p, log_f = ENCODER.draw(encoder_given(self.encoder, context).moments(q), samples, generator)
+        log_p = self.raw_log_joint(
+            q.repeat_interleave(samples, 0), p.flatten(0, 1), repeated(context, samples)
+        )
+        log_w = log_p.view(-1, samples) - log_f
+        return log_w.logsumexp(-1) - math.log(samples), log_w.mean(-1)
 
     def log_prob(
         self, q: Tensor, samples: int = 100, *, seed: int | None = None, context: Any = None

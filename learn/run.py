@@ -16,6 +16,7 @@ from torch import Tensor
 
 from hamsym.arguments import integer, real, shown
 from hamsym.errors import CheckpointError, NonFiniteError, ParameterError
+from learn.adam import clipped_step
 from learn.constraint import BracketConstraint
 from learn.flow import HamiltonianFlow
 from learn.storage import read, write
@@ -34,7 +35,7 @@ class FitResult:
 
     Attributes:
         history: lists of equal length, one entry per step: ``step`` (from 1), ``loss``, ``elbo`` (mean over the batch,
-            nats), ``lambda`` and ``residual`` (one value per generator: λ_k and E{g_k, H}²), ``seconds``.
+            nats; the loss is below its negative by what several draws gain), ``lambda`` and ``residual`` (one value per generator: λ_k and E{g_k, H}²), ``seconds``.
         validation: list of (step, mean bound on log p of the validation points in nats): the ELBO, or with few
             points the importance-weighted bound.
         best_step: the step whose weights the flow now has: the best on the validation points, else the last.
@@ -94,7 +95,8 @@ class Run:
             constraint.bind(flow.dim)
             constraint.reset()
         self.parameters = dict(flow.named_parameters())
-        self.optimizer = torch.optim.Adam(self.parameters.values(), lr=settings["lr"], fused=True)
+        self.weights = list(self.parameters.values())
+        self.optimizer = torch.optim.Adam(self.weights, lr=settings["lr"], fused=True)
         self.random = torch.Generator(q_train.device).manual_seed(settings["seed"])
         columns = ("step", "loss", "elbo", "lambda", "residual", "seconds")
         self.result = FitResult({k: [] for k in columns}, validation.looks)
@@ -110,14 +112,13 @@ class Run:
             loss, elbo, residuals = self._loss()
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.parameters.values(), CLIP)
         except BaseException:
             self.random.set_state(before)
             raise
         self.consistent = False  # from here on half a step may be done, which must not be saved
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings["lr"] * _schedule(self.step, self.steps)
-        self.optimizer.step()
+        clipped_step(self.optimizer, self.weights, CLIP)
         self.step += 1
         self.seconds = time.perf_counter() - started
         multipliers = [] if self.constraint is None else list(self.constraint.multipliers)
@@ -129,7 +130,11 @@ class Run:
         self.consistent = True
 
     def _loss(self) -> tuple[Tensor, Tensor, list[float]]:
-        """Return the loss on a fresh batch, its ELBO and the residuals of the constraint."""
+        """Return the loss on a fresh batch, its ELBO and the residuals of the constraint.
+
+        With one draw the ELBO pulls the flow to where posteriors are Gaussian, as the encoder is; a bound of several
+        draws pulls less, and its gradient is worth the price once the density is roughly there.
+        """
         flow, n = self.flow, len(self.q_train)
         index = torch.randint(n, (self.settings["batch"],), generator=self.random, device=self.q_train.device)
         q = self.q_train[index]
@@ -137,8 +142,9 @@ class Run:
             (q,) = flow.group.move(self.random, q)
         self.batch_points = q
         context = None if self.context is None else self.context[index]
-        elbo = flow.training_elbo(q, self.random, context).mean()
-        loss, residuals = -elbo, []
+        draws = self.settings["draws"] if self.step >= self.settings["draws_after"] * self.steps else 1
+        bound, elbo = (b.mean() for b in flow.training_bound(q, draws, self.random, context))
+        loss, residuals = -bound, []
         if self.constraint is not None:
             few = torch.arange(self.constraint.batch, device=q.device) % len(q)
             states = self.constraint.states(

@@ -318,3 +318,17 @@ def test_other_modes_never_say_proved():
         assert all(not hasattr(m, "status") for m in measured) and "proved" not in repr(measured).lower()
         assert measured[0].mean_square > 1e-3
     assert HamiltonianFlow(2, hamiltonians=1, width=4, generators=ROTATION).prove_symmetry()[0].rms > 0
+
+
+@pytest.mark.parametrize("case", ["free", "exact"])
+def test_bound_of_training_is_that_of_the_density(case):
+    """One draw gives the ELBO; many give log p; in between the bound rises, as the theorem says."""
+    flow = make(case)
+    q, _ = states(flow, 30)
+    noise = torch.Generator().manual_seed(0)
+    means = []
+    for k in (1, 4, 64, 4000):
+        found = [flow.training_bound(q, k, noise)[0].detach() for _ in range(max(1, 400 // k))]
+        means.append(float(torch.stack(found).mean()))
+    assert means == sorted(means)
+    assert means[-1] == pytest.approx(float(flow.log_prob(q, 4000, seed=1).mean()), abs=0.05)
