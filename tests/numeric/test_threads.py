@@ -4,10 +4,12 @@ import os
 import threading
 import time
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import hamsym as hs
 from hamsym.errors import ParameterError
 from hamsym.numeric.threads import run_in_threads, shares, worker_count
 
@@ -67,3 +69,19 @@ def test_the_first_error_ends_the_run():
     with pytest.raises(ZeroDivisionError, match="first"):
         run_in_threads(run, [(i, i + 1) for i in range(1000)], 2, False)
     assert len(begun) < 500
+
+
+def test_many_small_runs_come_to_the_faster_code_and_to_the_same_bits(monkeypatch):
+    from hamsym.numeric import stepping
+
+    monkeypatch.setattr(stepping, "_WORTH_UNROLLING", 2.5 * 50 * 20)
+    asked = []
+    kernels = stepping._kernels
+    monkeypatch.setattr(
+        stepping, "_kernels", lambda H, kind, write: asked.append(kind) or kernels(H, kind, write)
+    )
+    H = hs.Hamiltonian("p1**2/2 + q1**4/4 + q1**2", hs.PhaseSpace.standard(1))
+    q = np.linspace(0.1, 1, 50)[:, None]
+    runs = [hs.simulate(H, q, 0 * q, 0.1, 20, save_every=10) for _ in range(4)]
+    assert asked[0] == asked[1] != asked[2] == asked[3]
+    assert all(np.array_equal(run.q, runs[0].q) and np.array_equal(run.p, runs[0].p) for run in runs)
