@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,7 +24,7 @@ from hamsym.numeric.convergence import effective_size
 from hamsym.numeric.flatness import free_directions
 from hamsym.numeric.kinetic import has_constant_mass, kinetic_hessian
 from hamsym.numeric.loops import runs_in_loops
-from hamsym.numeric.stepping import sampling_kernels
+from hamsym.numeric.stepping import DENSE, sampling_kernels
 from hamsym.numeric.values import slope_function
 from hamsym.progress import Bar
 from hamsym.symbolic.hamiltonian import Hamiltonian
@@ -32,6 +33,7 @@ _DIVERGENCE = 50.0  # an energy error of this many kT means the leapfrog was uns
 _LENGTHS = (1, 2, 4, 8, 16, 32)
 _MAX_RUNGS = 24
 _SHORT = 1e-6  # a step that hardly moves
+_WORTH_DENSE = 4.0  # condition number from which masses that mix coordinates save more steps than they cost
 
 
 class Tempering:
@@ -46,15 +48,15 @@ class Tempering:
         acceptance: float,
     ) -> None:
         self.space, self.chains, self.rng, self.target = H.space, chains, rng, acceptance
-        self.kernels = sampling_kernels(H)
+        self.kernels: Any = sampling_kernels(H)
         self.k = tuple(values.get(name, 0.0) for name in H.space.parameters)
         self.mass_inverse, self.mean, self.root = _momentum_law(H, values)
         self.own_mass = np.linalg.inv(self.mass_inverse)
         self.length, self.iteration = 4, 0
         self.free = np.empty((len(self.mean), 0))
-        self.weights: np.ndarray | None = None
-        if not runs_in_loops(H):  # loops step with the kinetic energy of H itself
-            self._weigh(np.diagonal(self.mass_inverse).copy())
+        self.is_fitted, self.is_dense = not runs_in_loops(H), False
+        if self.is_fitted:  # loops step with the kinetic energy of H itself
+            self._weigh(np.diag(np.diagonal(self.mass_inverse)))
 
     def start(self, betas: np.ndarray, initial: ArrayLike | None) -> None:
         """Place all lanes at points of finite energy."""
@@ -106,32 +108,42 @@ class Tempering:
         """The states of the coldest rung, shape ``(chains, dof)``."""
         return self._centred(self.q[:, : self.chains]).T
 
-    def _weigh(self, weights: np.ndarray) -> None:
-        """Take Σ w p²/2 as the kinetic energy from here on."""
-        self.weights, self.mean = weights, np.zeros(len(weights))
-        self.mass_inverse, self.root = np.diag(weights), np.diag(weights**-0.5)
+    def _weigh(self, mass_inverse: np.ndarray) -> None:
+        """Take pᵀ M⁻¹ p/2 as the kinetic energy from here on."""
+        self.mean, self.mass_inverse = np.zeros(len(mass_inverse)), np.ascontiguousarray(mass_inverse)
+        self.root = np.linalg.inv(np.linalg.cholesky(mass_inverse)).T
 
-    def fit_weights(self, q: np.ndarray) -> None:
-        """Take the weights with which U is equally steep in all coordinates, in the mean over draws ``(n, chains, dof)``.
+    def fit_masses(self, q: np.ndarray) -> None:
+        """Take the masses with which U is equally steep in all directions, in the mean over draws ``(n, chains, dof)``.
 
-        β⟨(∂U/∂q)²⟩ = ⟨∂²U/∂q²⟩ is the mean curvature, which limits the step.  Unlike the spread of q it does not depend on how
-        far apart modes are.
+        β⟨∂U ∂Uᵀ⟩ = ⟨∂²U⟩ is the mean curvature, which limits the step; it is the mass matrix.  Unlike the spread of q it does
+        not depend on how far apart modes are.  Where coordinates hardly depend on one another, or are many, its diagonal
+        serves.
         """
-        if self.weights is None:
+        if not self.is_fitted:
             return
-        steepness = (self._forces(q.reshape(-1, q.shape[-1]).T) ** 2).mean(axis=1)
-        if np.isfinite(steepness).all() and (steepness > 0).all():
-            weights = 1 / steepness
-            self.step = self.step * math.exp(np.log(self.weights / weights).mean() / 2)
-            self._weigh(weights)
+        forces = self._forces(q.reshape(-1, q.shape[-1]).T)
+        steepness = forces @ forces.T / forces.shape[1]
+        scale = np.sqrt(np.diagonal(steepness))
+        if not (np.isfinite(steepness).all() and (scale > 0).all()):
+            return
+        alike = (
+            steepness / np.outer(scale, scale) + self.free @ self.free.T
+        )  # of unit scale; nothing moves along free ones
+        self.is_dense = len(scale) <= DENSE and bool(np.linalg.cond(alike) > _WORTH_DENSE)
+        inverse = np.linalg.inv(alike) if self.is_dense else np.eye(len(scale))
+        old = np.linalg.slogdet(self.mass_inverse)[1]
+        self._weigh(inverse / np.outer(scale, scale))
+        # the step in units of the old and of the new masses is the same
+        self.step = self.step * math.exp((old - np.linalg.slogdet(self.mass_inverse)[1]) / (2 * len(scale)))
 
     def warm_up(self, n: int, bar: Bar) -> int:
-        """Fit step sizes, ladder, weights and length in five rounds; return the thinning for nearly independent draws."""
+        """Fit step sizes, ladder, masses and length in five rounds; return the thinning for nearly independent draws."""
         self.adapt_steps(n, bar)
         for _ in range(2):
             q, _, rates = self.advance(n, bar)
             self.respace(rates)
-            self.fit_weights(q[n // 2 :])
+            self.fit_masses(q[n // 2 :])
             self.adapt_steps(n, bar)
         self.choose_length(max(n // 8, 10), bar)
         self.adapt_steps(n, bar)
@@ -269,8 +281,8 @@ class Tempering:
     def _propose(
         self, q: np.ndarray, p: np.ndarray, u: np.ndarray, step: np.ndarray, betas: np.ndarray, steps: int
     ) -> None:
-        own = () if self.weights is None else (self.weights,)
-        self.kernels.propose(q, p, *own, u, step, betas, steps, *self.k)
+        masses = (self.mass_inverse, self.is_dense) if self.is_fitted else ()
+        self.kernels.propose(q, p, *masses, u, step, betas, steps, *self.k)
 
     def _forces(self, q: np.ndarray) -> np.ndarray:
         """Return a sum of two forces in each lane, shape ``(dof, lanes)``: what one step from rest gives to the momentum."""

@@ -193,6 +193,21 @@ def test_scales_that_differ_ten_thousandfold_are_one_problem(seed):
     assert np.asarray(q).std(axis=0) / [0.01, 1, 100] == pytest.approx(np.ones(3), abs=0.05)
 
 
+def test_correlated_coordinates_are_one_problem():
+    """Ten coordinates with a correlation matrix of condition 300: the masses of warm-up undo it."""
+    root = np.random.default_rng(0).standard_normal((10, 10))
+    covariance = root @ root.T + 0.1 * np.eye(10)
+    precision = np.linalg.inv(covariance)
+    terms = [f"p{i}**2/2" for i in range(1, 11)]
+    terms += [f"({float(precision[i, j])!r})*q{i + 1}*q{j + 1}/2" for i in range(10) for j in range(10)]
+    q = hs.sample_boltzmann(hamiltonian(" + ".join(terms), 10), 4000, hottest=1, seed=3)
+    assert q.diagnostics.leapfrog_steps <= 8 and min(q.diagnostics.ess.values()) > 2000
+    scale = np.sqrt(np.diagonal(covariance))
+    assert np.cov(np.asarray(q).T) / np.outer(scale, scale) == pytest.approx(
+        covariance / np.outer(scale, scale), abs=0.1
+    )
+
+
 def test_a_coordinate_that_nothing_confines_is_named():
     with pytest.raises(SamplingError, match="does not depend on q2"):
         hs.sample_boltzmann(hamiltonian("p1**2/2 + p2**2/2 + q1**2", 2))
@@ -237,7 +252,7 @@ def test_few_effective_draws_are_a_loud_warning():
         UserWarning, match="worth only"
     ) as caught:  # a heavy tail that local moves cross slowly
         q = hs.sample_boltzmann(
-            hamiltonian("p1**2/2 + 0.8*log(1 + q1**2)"), 4000, hottest=1, warmup=20, seed=1
+            hamiltonian("p1**2/2 + 0.8*log(1 + q1**2)"), 4000, hottest=1, warmup=20, seed=2
         )
     assert q.diagnostics.warnings[0] in str(caught[0].message)
     with warnings.catch_warnings():
