@@ -79,8 +79,8 @@ def packed(arguments: Sequence[Any]) -> tuple[tuple[Type, ...], bytes] | None:
         elif isinstance(x, float):
             signs.append("f")
             fields.append(x)
-        elif isinstance(x, _WHOLE) and not isinstance(x, bool):
-            signs.append("i")
+        elif isinstance(x, _WHOLE):
+            signs.append("b" if isinstance(x, bool) else "i")
             fields.append(int(x))
         else:
             return None
@@ -126,7 +126,7 @@ def _form(signs: tuple[Any, ...]) -> tuple[tuple[Type, ...], struct.Struct] | No
         if number not in _ELEMENTS or not plain or dimensions == 0:
             return None
         types.append(ArrayType(_ELEMENTS[number], dimensions, contiguous, writeable))
-    codes = {"double": "d", "i64": "q", "ptr": "Q"}
+    codes = {"double": "d", "i64": "q", "i1": "q", "ptr": "Q"}
     return tuple(types), struct.Struct("=" + "".join(codes[f] for t in types for f in fields_of(t)))
 
 

@@ -396,11 +396,17 @@ def test_arguments_that_have_no_place_go_to_numba():
         machine_code.packed((np.frombuffer(b"\0" * 17, np.uint8)[1:].view(np.float64),)) is None
     )  # not aligned
     assert machine_code.packed((2**63,)) is None
-    assert machine_code.packed((True,)) is None
     assert machine_code.packed(((1.0, 2.0),)) is None
     types, buffer = machine_code.packed((np.float64(1.5), np.int64(-2), np.zeros((2, 3)).T))
     assert types == ("f", "i", ArrayType("f", 2, False, True))
     assert np.frombuffer(buffer, np.int64)[1:].tolist()[2:] == [3, 2, 8, 24]
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_truth_values_are_arguments_too(flag):
+    x = np.zeros(1)
+    run_lowered("def kernel(x, flag):\n    x[0] = 3.0 if flag else -3.0\n", "kernel", x, flag)
+    assert x[0] == (3.0 if flag else -3.0)
 
 
 def test_functions_of_one_name_from_two_texts_stay_apart():

@@ -55,10 +55,11 @@ def lowered(module: Module, kernel: str, types: Sequence[Type]) -> str:
         raise UnknownSyntax("a kernel that returns something")
     loads, arguments = [], []
     for n, field in enumerate(f for t in types for f in fields_of(t)):
-        loads += [
-            f"  %p{n} = getelementptr i64, ptr %buffer, i64 {n}",
-            f"  %a{n} = load {field}, ptr %p{n}, align 8",
-        ]
+        loads.append(f"  %p{n} = getelementptr i64, ptr %buffer, i64 {n}")
+        if field == "i1":
+            loads += [f"  %w{n} = load i64, ptr %p{n}, align 8", f"  %a{n} = icmp ne i64 %w{n}, 0"]
+        else:
+            loads.append(f"  %a{n} = load {field}, ptr %p{n}, align 8")
         arguments.append(f"{field} %a{n}")
     entry = "\n".join(
         ["define void @entry(ptr %buffer) {", *loads, f"  call void @{name}({', '.join(arguments)})"]
