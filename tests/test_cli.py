@@ -31,6 +31,12 @@ def run(*arguments, cwd=None):
         (["--system", "kepler", "q1*p2 - q2*p1"], 0, "proved"),
         (["--system", "toda", "--size", "4", "p1 + p2 + p3 + p4"], 0, "proved"),
         (["L1**2 + L2**2 + 2*L3**2", "L3", "--bracket", "so3"], 0, "proved"),
+        (
+            ["Sum(p[i]**2/2, (i, 1, 20)) + Sum((q[i + 1] - q[i])**4, (i, 1, 19))", "Sum(p[i], (i, 1, 20))"],
+            0,
+            "proved",
+        ),
+        (["Sum(p[i]**2/2, (i, 1, 4)) + Sum(q[2*i], (i, 1, 4))", "p8"], 1, "refuted"),
     ],
 )
 def test_verify_exit_codes(arguments, code, word):

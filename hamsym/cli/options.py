@@ -47,6 +47,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and 
 #: Names of the variables of the Lie–Poisson brackets when -q does not give others.
 _ROTOR_NAMES = {"so3": "L1 L2 L3", "e3": "L1 L2 L3 g1 g2 g3"}
 
+#: Of names inferred from subscripts: numbers that are looked at, the largest multiple of them, and the most sites.
+_NUMBERS, _MULTIPLE, _MOST_SITES = 1000, 4, 100_000
+
 
 @dataclass(frozen=True)
 class Declared:
@@ -119,6 +122,8 @@ class Declared:
             if self.coordinates is None or self.momenta is None:
                 raise ParameterError("give both -q and -p, or neither to use q1 q2 … and p1 p2 …")
             return hs.PhaseSpace(self.coordinates, self.momenta, **options)
+        if any("[" in text for text in formulas):
+            return _standard_space(formulas, options)
         indices = [
             int(n)
             for text in formulas
@@ -131,6 +136,25 @@ class Declared:
                 "the formulas use neither q1… nor p1…; name the variables with -q 'x y' -p 'px py'"
             )
         return hs.PhaseSpace.standard(max(indices), **options)
+
+
+def _standard_space(formulas: list[str], options: dict[str, Any]) -> Space:
+    """Return the space q1…qn, p1…pn with the largest number that the formulas and their subscripts reach."""
+    import hamsym as hs
+    from hamsym.symbolic.sums import used_symbols
+
+    # Subscripts are small multiples of indices, whose limits stand in the text; what goes further has to be declared.
+    largest = max(int(n) for text in formulas for n in re.findall(r"\d+", text + " 1")[:_NUMBERS])
+    ample = hs.PhaseSpace.standard(min(_MULTIPLE * largest, _MOST_SITES), **options)
+    used = set().union(*(used_symbols(ample.parse(text), ample.families) for text in formulas))
+    reached = [
+        n for n, pair in enumerate(zip(ample.coordinates, ample.momenta, strict=True), 1) if used & set(pair)
+    ]
+    if not reached:
+        raise FormulaError(
+            "the formulas use neither q[…] nor p[…]; name the variables with -q 'x1 x2' -p 'px1 px2'"
+        )
+    return hs.PhaseSpace.standard(max(reached), **options)
 
 
 def assignments(texts: list[str] | None, option: str, kind: type) -> dict[str, Any]:

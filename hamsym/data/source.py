@@ -25,7 +25,8 @@ class Source:
     Attributes:
         given: name or mapping, as a spec gives it.
         hamiltonian: the Hamiltonian.
-        integrals: what is claimed to be conserved, the energy first unless H depends on time: in words, to its expression.
+        integrals: what is claimed to be conserved, the energy first unless H depends on time: in words, to its expression
+            with the sums as they are written.
         parameters: usual values, by name.
         own_states: ``(n, seed, parameters) -> (q, p)``, initial states; None for a formula.
 
@@ -73,7 +74,7 @@ class Source:
         system = systems[name]
         if sizes:
             system = system(**sizes)
-        integrals = {label: g.expr for label, g in zip(system.labels, system.integrals, strict=True)}
+        integrals = {label: g.written for label, g in zip(system.labels, system.integrals, strict=True)}
         H: Hamiltonian = system.hamiltonian
         if not isinstance(H.space, PhaseSpace):
             raise ParameterError(
@@ -108,8 +109,8 @@ class Source:
             raise ParameterError(f"system: time is the name of the time, not {shown(time)}")
         space = PhaseSpace(given["coordinates"], given["momenta"], parameters=declared, time=time)
         H = Hamiltonian(given["hamiltonian"], space)
-        is_driven = space.time is not None and H.expr.has(space.time)
-        known = ({} if is_driven else {"energy": H.expr}) | {g: space.express(g) for g in integrals}
+        is_driven = space.time is not None and space.time in H.written.free_symbols
+        known = ({} if is_driven else {"energy": H.written}) | {g: space.written(g) for g in integrals}
         kept = {key: given[key] for key in _FORMULA_KEYS[:3]}
         kept |= {"parameters": dict(declared), "integrals": list(integrals), "time": time}
         return cls(kept, H, known, {}, None)

@@ -56,7 +56,7 @@ def starts_of(spec: DatasetSpec, members: range) -> Starts:
             if values not in checked:
                 try:
                     named = dict(zip(distributions, values, strict=True))
-                    checked[values] = parameter_values(H.space, named, used=[H.expr])
+                    checked[values] = parameter_values(H.space, named, used=[H.written])
                 except ParameterError as error:
                     raise ParameterError(f"trajectory {member}: {error}") from None
             parameters.append(checked[values])
