@@ -276,7 +276,7 @@ def value_loops(expression: sp.Expr, space: Space) -> str:
     writer = Writer(sums, room.layout, space.time, {"q": "Q", "p": "P", "k": "K"})
     lines = [
         "zero = repeated(0.0)",
-        *writer.auxiliaries(False, sums.parts),
+        *writer.auxiliaries(sums.parts),
         *writer.value(sums.parts, "result"),
     ]
     value = define("value(s, clock)", [*lines, "return result"], "apart")

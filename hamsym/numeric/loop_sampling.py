@@ -23,7 +23,7 @@ def sampling_loops(H: Hamiltonian) -> str:
     writer = Writer(potential, room.layout, None, {"q": "Q", "p": "P", "k": "K"})
     value = [
         "zero = repeated(0.0)",
-        *writer.auxiliaries(False, potential.parts),
+        *writer.auxiliaries(potential.parts),
         *writer.value(potential.parts, "result"),
     ]
     functions = [

@@ -10,19 +10,15 @@ Single terms are scalar code.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 
 import sympy as sp
 
 from hamsym.numeric.lanes import indent
-from hamsym.numeric.loop_layout import WIDTH, Layout, affine_text
-from hamsym.numeric.loop_parts import Part, Slope, Sums
-from hamsym.numeric.printing import straight_line
-from hamsym.symbolic.sums import Access
+from hamsym.numeric.loop_layout import WIDTH
+from hamsym.numeric.loop_nests import Nests
+from hamsym.numeric.loop_parts import Part, Slope
 
-_TEMPORARY = re.compile(r"\bt(\d+)\b")
-_CHOICE = re.compile(r"^(\w+) = (.+) if (.+) else (.+)$")
 #: What is too dear to compute twice.
 _DEAR = re.compile(r"sqrt|/|\*\*|\b[a-z]\w*\((?<!fma\()")
 
@@ -36,197 +32,8 @@ _Spot = tuple[str, int, int]
 _FEW_SPOTS = 6
 
 
-@dataclass
-class Writer:
-    """Writes the loops of one formula.
-
-    Arguments:
-        sums: the formula.
-        layout: where its variables stand.
-        time: the symbol of time, or None.
-        bases: source for the beginning of the areas of ``q``, ``p``, ``k`` and, for slopes by q and p, ``gq`` and ``gp``.
-        rows: lengths of the rows of derivatives that passes need, in the order of their numbers; more are added.
-    """
-
-    sums: Sums
-    layout: Layout
-    time: sp.Symbol | None
-    bases: Mapping[str, str]
-    rows: list[int] = field(default_factory=list)
-    _count: int = field(default=0, init=False)
-
-    # -- names and places
-
-    def _fresh(self, letter: str) -> str:
-        self._count += 1
-        return f"{letter}{self._count}"
-
-    def _address(
-        self, access: Access, names: Mapping[sp.Symbol, str], area: str | None = None, shift: int = 0
-    ) -> str:
-        rows, row, place = self.layout.place(access)
-        return f"{self.bases[area or access.kind]} + {affine_text(place, names, row * rows.pitch + shift)}"
-
-    def _stride(self, access: Access, index: sp.Symbol) -> int:
-        return self.layout.place(access)[2].strides.get(index, 0)
-
-    def _scalars(self) -> dict[sp.Symbol, str]:
-        names = {s: _local(s) for s in (*self.sums.values, *self.sums.weights)}
-        return names if self.time is None else names | {self.time: "clock"}
-
-    def _straight(
-        self, outputs: Sequence[sp.Expr], names: Mapping[sp.Symbol, str]
-    ) -> tuple[list[str], list[str]]:
-        """Straight-line code with temporaries that no other has."""
-        lines, results = straight_line(outputs, {**self._scalars(), **names})
-        mark = self._fresh("v")
-        renamed = [_TEMPORARY.sub(rf"{mark}_\1", text) for text in (*lines, *results)]
-        lines = [_CHOICE.sub(r"\1 = pick(\3, \2, \4)", line) for line in renamed[: len(lines)]]
-        return lines, renamed[len(lines) :]
-
-    # -- operands
-
-    def _read(
-        self, part: Part, used: Iterable[sp.Expr], names: dict[sp.Symbol, str], index: sp.Symbol | None
-    ) -> tuple[list[str], list[str], dict[sp.Symbol, str]]:
-        """Lines that read operands: those the same for all values of the innermost index, then the others; and their names."""
-        symbols = set().union(*(e.free_symbols for e in used)) if used else set()
-        wanted = {s for pair in part.differences.items() if pair[0] in symbols for s in pair[1]} | symbols
-        fixed, varying, found = [], [], {}
-        for symbol, access in part.operands.items():
-            if symbol not in wanted:
-                continue
-            name = found[symbol] = self._fresh("x")
-            address, stride = (
-                self._address(access, names),
-                0 if index is None else self._stride(access, index),
-            )
-            if stride == 0:
-                fixed.append(f"{name} = get(s, {address})")
-            elif stride == 1:
-                varying.append(f"{name} = load(s, {address})")
-            else:
-                varying.append(f"{name} = load_apart(s, {address}, {stride})")
-        for symbol, (a, b) in part.differences.items():
-            if symbol in symbols:
-                found[symbol] = self._fresh("u")
-                vary = index is not None and any(self._stride(part.operands[s], index) for s in (a, b))
-                (varying if vary else fixed).append(f"{found[symbol]} = {found[a]} - {found[b]}")
-        return fixed, varying, found
-
-    # -- nests
-
-    def nest(
-        self,
-        part: Part,
-        outputs: Sequence[sp.Expr],
-        inside: Callable[[list[str], str, str], tuple[list[str], list[str], list[str]]],
-    ) -> list[str]:
-        """Loops over all indices of a part.
-
-        Arguments:
-            part: the summand.
-            outputs: expressions that are evaluated in the innermost loop.
-            inside: from the results, the mask and the innermost index to lines before, in and after the innermost loop.
-        """
-        names = {r.index: f"i{n}" for n, r in enumerate(part.ranges)}
-        inner = part.ranges[-1]
-        c = names[inner.index] = self._fresh("c")
-        used = set().union(*(e.free_symbols for e in outputs))
-        fixed, varying, found = self._read(part, outputs, names, inner.index)
-        indices = {r.index: f"float({names[r.index]})" for r in part.ranges[:-1]}
-        if inner.index in used:
-            indices[inner.index] = self._fresh("n")
-            varying.append(f"{indices[inner.index]} = numbers({c})")
-        lines, results = self._straight(outputs, {**found, **indices})
-        first, count, mask = (self._fresh(x) for x in ("first", "count", "m"))
-        before, within, after = inside(results, mask, c)
-        aligned = [
-            self.layout.place(a)[2].constant
-            for a in part.operands.values()
-            if self._stride(a, inner.index) == 1
-        ]
-        begin = f"{first} - (({first} + {aligned[0] % WIDTH}) & {WIDTH - 1})" if aligned else first
-        body = [
-            f"{first} = {affine_text(inner.lower, names)}",
-            f"{count} = {affine_text(inner.upper, names, 1)} - {first}",
-            *fixed,
-            *before,
-            f"for {c} in range({begin}, {first} + {count}, {WIDTH}):",
-            *indent([f"{mask} = within({c} - {first}, {count})", *varying, *lines, *within]),
-            *after,
-        ]
-        for r in reversed(part.ranges[:-1]):
-            header = f"for {names[r.index]} in range({affine_text(r.lower, names)}, {affine_text(r.upper, names, 1)}):"
-            body = [header, *indent(body)]
-        return body
-
-    def _accumulating(self, part: Part, slopes: Sequence[Slope]) -> list[str]:
-        """A nest that adds derivatives to the slopes."""
-        inner = part.ranges[-1].index
-
-        def inside(results: list[str], mask: str, c: str) -> tuple[list[str], list[str], list[str]]:
-            names = {r.index: f"i{n}" for n, r in enumerate(part.ranges)} | {inner: c}
-            before, within, after = [], [], []
-            for slope, result in zip(slopes, results, strict=True):
-                kept = self._fresh("d")
-                within.append(f"{kept} = pick({mask}, {result}, zero)")
-                for access, sign in slope.targets:
-                    address = self._address(access, names, f"g{access.kind}")
-                    stride = self._stride(access, inner)
-                    operator = "+" if sign > 0 else "-"
-                    if stride == 0:
-                        collected = self._fresh("sum")
-                        before.append(f"{collected} = zero")
-                        within.append(f"{collected} = {collected} {operator} {kept}")
-                        after.append(f"put(s, {address}, get(s, {address}) + total({collected}))")
-                    elif stride == 1:
-                        within.append(f"store(s, {address}, load(s, {address}) {operator} {kept})")
-                    else:
-                        old = f"load_apart(s, {address}, {stride})"
-                        within.append(f"store_apart(s, {address}, {stride}, {old} {operator} {kept})")
-            return before, within, after
-
-        return self.nest(part, [slope.expr for slope in slopes], inside)
-
-    def value(self, parts: Sequence[Part], result: str) -> list[str]:
-        """Lines that leave the sum of some parts under a name."""
-        lines, plain, sums = [], [], []
-        for part in parts:
-            if not part.ranges:
-                fixed, _, found = self._read(part, [part.expr], {}, None)
-                code, [value] = self._straight([part.expr], found)
-                lines += [*fixed, *code]
-                plain.append(value)
-                continue
-            name = self._fresh("sum")
-            sums.append(name)
-
-            def inside(
-                results: list[str], mask: str, c: str, name: str = name
-            ) -> tuple[list[str], list[str], list[str]]:
-                return [], [f"{name} = {name} + pick({mask}, {results[0]}, zero)"], []
-
-            lines += [
-                f"{name} = zero",
-                *self.nest(part, [part.expr], inside),
-                f"{name}_total = total({name})",
-            ]
-        return [*lines, f"{result} = {' + '.join([*(f'{x}_total' for x in sums), *plain]) or '0.0'}"]
-
-    def auxiliaries(self, gradient: bool, used: Iterable[Part]) -> list[str]:
-        """Lines that compute the sums inside of functions, and their weights, as far as some parts need them."""
-        needed = _needed(self.sums, used, gradient)
-        lines = []
-        for symbol, parts in self.sums.values.items():
-            if symbol in needed:
-                lines += self.value(parts, _local(symbol))
-        for symbol, parts in self.sums.weights.items():
-            if symbol in needed:
-                lines += self.value(parts, _local(symbol))
-        return lines
-
-    # -- gradients
+class Writer(Nests):
+    """Writes the gradient of one formula."""
 
     def gradient(self, kinds: Sequence[str], sink: Sink) -> list[str]:
         """Lines that compute the slopes by the variables of some kinds and hand them to a sink."""
@@ -239,7 +46,7 @@ class Writer:
             (single if not part.ranges else gathered if self._can_gather(part, slopes) else nested).append(
                 (part, slopes)
             )
-        lines = ["zero = repeated(0.0)", *self.auxiliaries(True, [part for part, _ in parts])]
+        lines = ["zero = repeated(0.0)", *self.auxiliaries([part for part, _ in parts])]
         spots: dict[_Spot, str] = {}
         for part, slopes in single:
             lines += self._single(part, slopes, spots)
@@ -254,7 +61,7 @@ class Writer:
                     "    store(s, c, zero)",
                 ]
         for part, slopes in nested:
-            lines += self._accumulating(part, slopes)
+            lines += self.accumulating(part, slopes)
         if not at_ends:  # where there are no nests, these places are the only ones that are ever written
             for (kind, row, place), value in spots.items():
                 address = f"{self.bases[f'g{kind}']} + {row * self.layout.variables.pitch + place}"
@@ -450,20 +257,3 @@ class Writer:
                 name = reads.setdefault(text, f"w{len(reads)}_")
                 given.setdefault((access.kind, row), []).append(("+" if sign > 0 else "-", name, None))
         return lines
-
-
-def _local(symbol: sp.Symbol) -> str:
-    """The name in source of a sum or weight."""
-    return symbol.name.replace(" ", "_")
-
-
-def _needed(sums: Sums, used: Iterable[Part], gradient: bool) -> set[sp.Symbol]:
-    """Sums and weights that occur in parts, and those that occur in these."""
-    known: dict[sp.Symbol, tuple[Part, ...]] = {**sums.values, **sums.weights}
-    found: set[sp.Symbol] = set()
-    waiting = list(used)
-    while waiting:
-        for symbol in waiting.pop().expr.free_symbols & known.keys() - found:
-            found.add(symbol)
-            waiting += known[symbol]
-    return found
