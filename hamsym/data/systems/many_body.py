@@ -73,7 +73,8 @@ def _depth(x: np.ndarray, m: np.ndarray) -> np.ndarray:
         i, j = np.triu_indices(n, 1)
         return (m[i] * m[j] / np.linalg.norm(x[:, i] - x[:, j], axis=-1)).sum(axis=1)
     depth, columns = np.zeros(len(x)), np.moveaxis(x, 2, 0).copy()
-    for i in range(n - 1):
-        square = sum((c[:, i + 1 :] - c[:, i : i + 1]) ** 2 for c in columns)
-        depth += m[i] * (m[i + 1 :] / np.sqrt(square)).sum(axis=1)
+    for first in range(n - 1):
+        others = slice(first + 1, None)
+        square = sum((c[:, others] - c[:, first : first + 1]) ** 2 for c in columns)
+        depth += m[first] * (m[others] / np.sqrt(square)).sum(axis=1)
     return depth

@@ -22,11 +22,9 @@ powers merge) and the number of terms an expansion would have.
 from __future__ import annotations
 
 import difflib
-import itertools
 import keyword
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import partial
 from typing import NoReturn
@@ -36,9 +34,9 @@ import sympy as sp
 from hamsym.arguments import plural
 from hamsym.errors import FormulaError, did_you_mean
 from hamsym.symbolic.formula.applied import applied_derivative, order_text, read_orders
-from hamsym.symbolic.formula.bounds import MAX_NUMBER_BITS, Bounds, Value
+from hamsym.symbolic.formula.bounds import MAX_NUMBER_BITS, Value
 from hamsym.symbolic.formula.constants import combined, function_size, rational_size
-from hamsym.symbolic.formula.domain import Domain, for_each, of_each
+from hamsym.symbolic.formula.domain import Domain, of_each
 from hamsym.symbolic.formula.language import (
     CONSTANTS,
     DEFINED,
@@ -48,15 +46,12 @@ from hamsym.symbolic.formula.language import (
     REMEDIES,
     SUM,
 )
-from hamsym.symbolic.formula.tokens import MAX_DEPTH, Token, tokenize
-from hamsym.symbolic.sums.affine import Affine
+from hamsym.symbolic.formula.summation import Summation
+from hamsym.symbolic.formula.tokens import Token
 from hamsym.symbolic.sums.families import Families
-from hamsym.symbolic.sums.reading import index_symbol, require_index, stand_in, subscripted
 
 #: The highest derivative of an undefined function.
 MAX_ORDER = 20
-#: Indices around one summand.
-MOST_INDICES = 6
 
 
 def parse(
@@ -122,7 +117,7 @@ def parse_with_domain(
 _HALF = Value(sp.Rational(1, 2), 1, 0.5)
 
 
-class _Parser(Bounds):
+class _Parser(Summation):
     def __init__(
         self,
         text: str,
@@ -131,22 +126,11 @@ class _Parser(Bounds):
         arity: Mapping[str, int],
         families: Families | None = None,
     ) -> None:
-        super().__init__(text)
-        self.symbols, self.functions, self.arity = symbols, functions, arity
-        self.families = families or Families(tuple(symbols.values()), (), ())
-        self.tokens = tokenize(text)
-        self.at = 0
-        self.depth = 0
-        #: Indices by name, and symbols that stand for sums and subscripted names while they are worked with.
-        self.indices: dict[str, sp.Symbol] = {}
-        self.meant: dict[sp.Symbol, sp.Expr] = {}
+        super().__init__(text, symbols, functions, families)
+        self.arity = arity
 
     def formula(self) -> sp.Expr:
         return self._whole().expr.xreplace(self.meant)
-
-    def with_sums(self, conditions: Iterable[sp.Basic]) -> list[sp.Basic]:
-        """Return conditions with the sums that symbols stood for."""
-        return [e.xreplace(self.meant) for e in conditions]
 
     def _whole(self) -> Value:
         """Read everything to the end."""
@@ -167,13 +151,6 @@ class _Parser(Bounds):
         if any(max(n.p.bit_length(), n.q.bit_length()) > MAX_NUMBER_BITS for n in numbers):
             self._fail("a number has too many digits when the formula is worked out", 0)
         return value
-
-    def _take(self, *texts: str) -> Token | None:
-        token = self.tokens[self.at]
-        if token.kind == "op" and token.text in texts:
-            self.at += 1
-            return token
-        return None
 
     # -- grammar ----------------------------------------------------------------------------------
 
@@ -318,114 +295,6 @@ class _Parser(Bounds):
             remedy = f"; did you mean {' or '.join(close)}?" if close else f"; known: {', '.join(known)}"
         return f"the function {name!r} is not known{remedy}"
 
-    def _subscripted(self, token: Token) -> Value:
-        """Read the subscripts of a name; the opening bracket is taken already."""
-        subscripts = [self._affine()]
-        while self._take(","):
-            subscripts.append(self._affine())
-        closing = self.tokens[self.at]
-        if not self._take("]"):
-            self._fail("a bracket is not closed" if closing.kind == "end" else f"']' is missing before {closing.text!r}",
-                       token.position if closing.kind == "end" else closing.position)  # fmt: skip
-        with self._at(token.position):
-            return self._stand_in(subscripted(token.text, subscripts, self.families))
-
-    def _affine(self) -> Affine:
-        position = self.tokens[self.at].position
-        value = self._sum()
-        with self._at(position):
-            return Affine.of(value.expr, self.indices.values())
-
-    def _total(self, token: Token) -> Value:
-        """Read a sum over ranges of indices, these first; the opening parenthesis is taken already."""
-        starts, end = self._arguments()
-        if len(starts) < 2:
-            self._fail("a sum needs ranges, as in Sum(q[i]**2, (i, 1, 3))", token.position)
-        self._enter(token.position)
-        outer, limits = dict(self.indices), []
-        for start, stop in reversed(list(itertools.pairwise([*starts[1:], end + 1]))):
-            self.at = start
-            limits.append(self._range(stop - 1))
-        before = [set(some) for some in (self.positive, self.nonzero)]
-        self.at = starts[0]
-        body = self._sum().expr
-        if self.at != starts[1] - 1:
-            self._fail(
-                f"an operator is missing before {self.tokens[self.at].text!r}", self.tokens[self.at].position
-            )
-        self.at, self.indices = end + 1, outer
-        self.depth -= 1
-        limits.reverse()
-        for some, old in zip((self.positive, self.nonzero), before, strict=True):
-            self._for_each(some, old, limits)
-        with self._at(token.position):
-            return self._stand_in(sp.Sum(body.xreplace(self.meant), *limits))
-
-    def _arguments(self) -> tuple[list[int], int]:
-        """Return where the arguments of a call begin, and where it ends, among the tokens."""
-        starts, depth, at = [self.at], 0, self.at
-        while True:
-            token = self.tokens[at]
-            if token.kind == "end":
-                self._fail("a parenthesis is not closed", self.tokens[self.at - 1].position)
-            if token.kind == "op":
-                depth += (token.text in "([") - (token.text in ")]")
-                if depth < 0:
-                    return starts, at
-                if token.text == "," and depth == 0:
-                    starts.append(at + 1)
-            at += 1
-
-    def _range(self, end: int) -> tuple[sp.Symbol, sp.Expr, sp.Expr]:
-        """Read an index with its limits, up to a token, and let it be known."""
-        opened = self.tokens[self.at]
-        example = "a range is an index with its first and last value, as in (i, 1, 3)"
-        if not self._take("("):
-            self._fail(example, opened.position)
-        index = self.tokens[self.at]
-        self.at += 1
-        if index.kind != "name" or not self._take(","):
-            self._fail(example, opened.position)
-        with self._at(index.position):
-            require_index(index.text, {**self.symbols, **self.functions, **self.indices}, self.families)
-        if len(self.indices) >= MOST_INDICES:
-            self._fail(f"more than {MOST_INDICES} indices around one summand", index.position)
-        lower = self._affine()
-        if not self._take(","):
-            self._fail(example, opened.position)
-        upper = self._affine()
-        if not self._take(")") or self.at != end:
-            self._fail(example, opened.position)
-        symbol = index_symbol(index.text)
-        self.indices[index.text] = symbol
-        return symbol, lower.expression, upper.expression
-
-    def _for_each(self, conditions: dict[sp.Basic, None], old: set[sp.Basic], limits: list[tuple]) -> None:
-        """Say of new conditions in indices that they hold for all values of these."""
-        bound = {limit[0] for limit in limits}
-        for e in [e for e in conditions if e not in old]:
-            meant = e.xreplace(self.meant)
-            if meant.free_symbols & bound:
-                del conditions[e]
-                conditions[for_each(meant, limits)] = None
-
-    def _stand_in(self, e: sp.Expr) -> Value:
-        if isinstance(e, sp.Symbol):
-            return Value(e, 1)
-        symbol = stand_in(e)
-        self.meant[symbol] = e
-        return Value(symbol, 1)
-
-    @contextmanager
-    def _at(self, position: int) -> Iterator[None]:
-        """Give errors about sums their place."""
-        try:
-            yield
-        except FormulaError as error:
-            if error.position is not None:
-                raise
-            self._fail(str(error), position)
-
     def _name(self, token: Token) -> Value:
         name = token.text
         if name in self.indices:
@@ -457,11 +326,6 @@ class _Parser(Bounds):
         if token.kind == "end":
             self._fail("a parenthesis is not closed", opened.position)
         self._fail(f"an operator or ')' is missing before {token.text!r}", token.position)
-
-    def _enter(self, position: int) -> None:
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            self._fail(f"the formula is nested more than {MAX_DEPTH} deep", position)
 
 
 class _Definition(_Parser):

@@ -160,7 +160,7 @@ class Families:
                 match = _NUMBERED.fullmatch(symbol.name)
                 if match is None:
                     continue
-                name, *numbers = (match["name"], *match["numbers"].split("_"))
+                name, numbers = str(match["name"]), str(match["numbers"]).split("_")
                 if any(n != "0" and n[0] == "0" for n in numbers):
                     continue  # q01 is not q[1]
                 key = tuple(map(int, numbers))

@@ -169,9 +169,9 @@ def _collect(e: sp.Expr, outer: tuple[Range, ...], families: Families, found: li
     if plain:
         expr = sp.Add(*plain)
         if expr != 0:
-            ranges = Ranges.checked(outer)
-            if ranges.count:
-                found.append(Term(expr, ranges, accesses(expr, ranges, families)))
+            around = Ranges.checked(outer)
+            if around.count:
+                found.append(Term(expr, around, accesses(expr, around, families)))
 
 
 def _times(factor: sp.Expr, body: sp.Expr) -> sp.Expr:
