@@ -1,4 +1,4 @@
-"""Exponential, logarithm and hyperbolic functions of the kernels; loaded only by them, because it loads numba.
+"""Exponential, logarithm, powers and hyperbolic functions of the kernels; loaded only by them, because it loads numba.
 
 As sine and cosine in :mod:`hamsym.numeric.elementary` they are straight-line arithmetic, which the compiler turns into
 SIMD, and their bits do not depend on a library's version.  They are defined for every number: overflow, underflow, NaN and
@@ -170,3 +170,77 @@ def cosh(x: float) -> float:
     total = grown + shrunk
     part = fma(fma(z * r, _odd(z), r), grown - shrunk, z * _even(z) * total)
     return 2.0 * (total + part)
+
+
+@inlined
+def _logarithm_in_two_parts(x: float) -> tuple[float, float]:
+    """log x as a sum of two numbers, to about 2^-65 of it, for 0 < x < ∞.
+
+    As in :func:`log`; s and the first term of R are kept in two parts, so that only what is small is rounded.
+    """
+    is_small = x < 2.2250738585072014e-308
+    w = bits_of(x * 18014398509481984.0 if is_small else x) + (_ONE - _ROOT_HALF)
+    k = float_of(((w >> 52) & 2047) | _TWO52) - (4503599627371573.0 if is_small else 4503599627371519.0)
+    f = float_of((w & _MANTISSA) + _ROOT_HALF) - 1.0
+    d = 2.0 + f
+    s = f / d
+    s_rest = (fma(-s, d, f) - s * ((2.0 - d) + f)) / d
+    z = s * s
+    z_rest = fma(2.0 * s, s_rest, fma(s, s, -z))
+    v = z * z
+    # (R - 2z/3)/z², with an error below 1.1e-20 of the logarithm
+    a = fma(fma(fma(0.11706248540922164, v, 0.15384594970895457), v, 0.22222222221656232), v, 0.4)
+    b = fma(fma(0.11723051028100073, v, 0.13334804238225353), v, 0.18181818335314404)
+    tail = v * fma(fma(b, v, 0.28571428571429364), z, a)
+    t = 0.6666666666666666 * z
+    t_rest = fma(0.6666666666666666, z, -t) + fma(
+        0.6666666666666666, z_rest, fma(3.700743415417189e-17, z, tail)
+    )
+    u = s * t
+    u_rest = fma(s, t, -u) + fma(s, t_rest, s_rest * t)
+    p = k * _LN2
+    p_rest = fma(k, _LN2, -p) + k * _LN2_REST
+    # p, 2s and u in the order of their sizes, where p is not zero
+    first = p + 2.0 * s
+    lost = (p - first) + 2.0 * s if k != 0.0 else 0.0
+    high = first + u
+    lost += (first - high) + u
+    return high, lost + (p_rest + (2.0 * s_rest + u_rest))
+
+
+@inlined
+def _is_whole(a: float) -> bool:
+    size = abs(a)
+    return size >= 4503599627370496.0 or (size + 4503599627370496.0) - 4503599627370496.0 == size
+
+
+@inlined
+def power(x: float, a: float) -> float:
+    """x^a, as the C library has it for every pair: the exponential of a log x, both in two parts."""
+    size = abs(x)
+    inside = size > 0.0 and size < math.inf
+    high, low = _logarithm_in_two_parts(size if inside else 1.0)
+    y = a * high
+    y_rest = fma(a, high, -y) + a * low
+    beyond = abs(y) > 746.0
+    y = (746.0 if y > 0.0 else -746.0) if beyond else y
+    y_rest = 0.0 if beyond else y_rest
+    t = _whole(y)
+    n = t - _MAGIC
+    half = bits_of(fma(0.5, n, _MAGIC))
+    result = (1.0 + _growth(_rest(y, n) + y_rest)) * _power_of_two(half)
+    result = result * _power_of_two(bits_of(t) - half)
+    ends = math.inf if (a if size > 1.0 else -a) > 0.0 else 0.0  # infinity and zero, to powers of both signs
+    result = result if inside else ends
+    whole = _is_whole(a)
+    odd = whole and not _is_whole(0.5 * a)
+    result = -result if odd and bits_of(x) < 0 else result
+    result = result if x >= 0.0 or whole or not inside else math.nan
+    result = result if x == x and a == a else math.nan
+    return 1.0 if a == 0.0 or x == 1.0 or (x == -1.0 and abs(a) == math.inf) else result
+
+
+@inlined
+def library_power(x: float, a: float) -> float:
+    """x^a by the C library."""
+    return x**a

@@ -8,7 +8,7 @@ from hamsym.numeric.printing import FUNCTIONS
 
 #: Own functions that are NaN at huge arguments, and have a careful twin that is not.
 _WITH_GAPS = ("sin", "cos", "tan")
-_EXPONENTIAL = ("exp", "log", "sinh", "cosh", "tanh")
+_EXPONENTIAL = ("exp", "log", "sinh", "cosh", "tanh", "power")
 
 
 def used_functions(source: str) -> list[str]:
@@ -50,11 +50,11 @@ def meanings(source: str, *, strict: bool = False, gaps: bool = True) -> str:
     """
     lines = ["fma = elementary.separate" if strict else "fma = elementary.fma"]
     used = used_functions(source)
-    if not strict and not set(_EXPONENTIAL).isdisjoint(used):
+    if "power" in used or not (strict or set(_EXPONENTIAL).isdisjoint(used)):
         lines.append("from hamsym.numeric import exponential")
     for f in used:
         if strict or (f in _WITH_GAPS and not gaps):
-            lines.append(f"{f} = math.{f}")
+            lines.append(f"{f} = {'exponential.library_power' if f == 'power' else f'math.{f}'}")
             continue
         lines.append(f"{f} = {'exponential' if f in _EXPONENTIAL else 'elementary'}.{f}")
         if f in _WITH_GAPS:

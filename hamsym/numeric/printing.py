@@ -29,7 +29,7 @@ _CALLS: dict[str, tuple[str, str]] = {  # sympy name: (numba, numpy)
     "atan2": ("atan2", "np.arctan2"), "Abs": ("abs", "np.abs"),
 }  # fmt: skip
 #: The functions whose meaning is left to the module that holds the code.
-FUNCTIONS = tuple(own for own, _ in _CALLS.values() if own != "abs")
+FUNCTIONS = (*(own for own, _ in _CALLS.values() if own != "abs"), "power")
 _RECIPROCALS = {"cot": sp.tan, "coth": sp.tanh}
 
 
@@ -198,7 +198,10 @@ class _Block:
         if not (exponent.is_Rational and exponent.q in (1, 2) and abs(exponent) <= 1024):
             if base == sp.E:
                 return self.name(node, f"{self._call('exp')}({self.emit(exponent)})")
-            return self.name(node, f"{self.emit(base)}**{self.emit(exponent)}")
+            pair = self.emit(base), self.emit(exponent)
+            return self.name(
+                node, "power({}, {})".format(*pair) if self.flavour == "numba" else "{}**{}".format(*pair)
+            )
         if exponent < 0:
             return self.name(node, f"1.0/{self.emit(sp.Pow(base, -exponent))}")
         value = self.emit(base)

@@ -24,7 +24,9 @@ from hamsym.numeric.methods import method_named
 from hamsym.numeric.printing import FUNCTIONS, LogSumExp, shift_exponentials, straight_line
 
 X, Y = sp.symbols("x y", real=True)
-MEANINGS = {"fma": lambda a, b, c: a * b + c} | {name: getattr(math, name) for name in FUNCTIONS}
+MEANINGS = {"fma": lambda a, b, c: a * b + c} | {
+    name: getattr(math, name.replace("power", "pow")) for name in FUNCTIONS
+}
 
 
 def run_lines(outputs, x, y, flavour):
