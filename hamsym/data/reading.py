@@ -18,7 +18,9 @@ from hamsym.data.manifest import MANIFEST, files_of_shard, read_manifest
 from hamsym.data.spec import DatasetSpec
 from hamsym.errors import DatasetError
 from hamsym.numeric.codegen import array_function
+from hamsym.numeric.loops import runs_in_loops
 from hamsym.numeric.trajectories import Trajectories
+from hamsym.numeric.values import slope_function
 from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.space import PhaseSpace
 
@@ -80,7 +82,7 @@ class Reader(ABC):
         Raises:
             DatasetError: as :meth:`read`, or if the Hamiltonian is not known.
         """
-        space, functions = self.hamiltonian.space, self._right_sides
+        space = self.hamiltonian.space
         drawn = [f"parameter_{n}" for n in space.parameters if f"parameter_{n}" in self.dims]
         arrays = self.read(shard, ["q", "p", *drawn])
         values: dict[str, Any] = {
@@ -89,19 +91,31 @@ class Reader(ABC):
             else self.attributes.get(f"parameter_{n}", np.nan)
             for n in space.parameters
         }
-        columns = [f(arrays["q"], arrays["p"], values, self.time) for f in functions]
-        dof = len(columns) // 2
-        return {"dq": np.stack(columns[:dof], axis=-1), "dp": np.stack(columns[dof:], axis=-1)}
+        return self._rates(arrays["q"], arrays["p"], values)
+
+    def _rates(self, q: np.ndarray, p: np.ndarray, values: dict[str, Any]) -> dict[str, np.ndarray]:
+        if isinstance(self._slopes, list):
+            columns = [f(q, p, values, self.time) for f in self._slopes]
+            rates = [np.stack(half, axis=-1) for half in (columns[: q.shape[-1]], columns[q.shape[-1] :])]
+            return dict(zip(("dq", "dp"), rates, strict=True))
+        if not any(isinstance(v, np.ndarray) for v in values.values()):
+            return dict(zip(("dq", "dp"), self._slopes(q, p, values, self.time), strict=True))
+        each = [{n: float(v[i, 0]) if isinstance(v, np.ndarray) else v for n, v in values.items()} for i in range(len(q))]  # fmt: skip
+        found = [self._slopes(q[i], p[i], each[i], self.time) for i in range(len(q))]
+        return {"dq": np.stack([v for v, _ in found]), "dp": np.stack([a for _, a in found])}
 
     @cached_property
-    def _right_sides(self) -> list[Any]:
+    def _slopes(self) -> Any:
+        """The right sides of the equations of motion: a function of each, or of all where sums are long."""
         H = self.hamiltonian
+        if runs_in_loops(H):
+            return slope_function(H)
         equations = H.equations()
         return [array_function(equations[s], H.space) for s in H.space.variables]
 
     def __getstate__(self) -> dict[str, Any]:
         # compiled functions do not travel, they are made again
-        return {key: value for key, value in self.__dict__.items() if key != "_right_sides"}
+        return {key: value for key, value in self.__dict__.items() if key != "_slopes"}
 
 
 class StoreReader(Reader):

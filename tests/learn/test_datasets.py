@@ -313,3 +313,31 @@ def test_train_and_evaluate_take_a_data_set(folder, tmp_path):
         ("train", tmp_path),
     ):
         assert isinstance(run(*wrong, *options).exception, HamsymError)
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_derivatives_of_a_long_chain(tmp_path, drawn):
+    """A chain whose sums stay loops, with one parameter for all trajectories or one for each."""
+    springs = "Sum(p[i]**2/2 + q[i]**2/2, (i, 1, 80)) + k*Sum((q[i+1]-q[i])**4/4, (i, 1, 79))"
+    names = [" ".join(f"{x}{i}" for i in range(1, 81)) for x in "qp"]
+    system = {
+        "hamiltonian": springs,
+        "coordinates": names[0],
+        "momenta": names[1],
+        "parameters": {"k": "positive"},
+    }
+    k = {"choice": [1.0, 2.0, 3.0]} if drawn else 2.0
+    spec = hs.DatasetSpec(
+        system=system, trajectories=5, steps=4, dt=0.01, parameters={"k": k}, shard=3,
+        initial={"q": {"normal": [0, 1]}, "p": {"normal": [0, 1]}},
+    )  # fmt: skip
+    path = hs.generate_dataset(spec, tmp_path / "chain", progress=False)
+    fields = ("q", "p", "dq", "dp", *(["parameter_k"] if drawn else []))
+    pairs = learn.TrajectoryDataset(path, fields=fields, **DOUBLE)[:]
+    q, strength = pairs["q"], pairs["parameter_k"][:, None] if drawn else 2.0
+    pull = strength * (q[:, 1:] - q[:, :-1]) ** 3
+    force = -q
+    force[:, :-1] += pull
+    force[:, 1:] -= pull
+    assert torch.equal(pairs["dq"], pairs["p"])
+    assert torch.allclose(pairs["dp"], force, rtol=1e-12, atol=1e-12)
