@@ -221,6 +221,28 @@ def test_no_kernel_of_the_catalogue_needs_numba(tmp_path, names, methods):
     assert done.stdout.strip() == "[]"
 
 
+def test_nothing_that_uses_kernels_loads_numba(tmp_path):
+    script = f"""
+import sys, numpy as np, hamsym as hs
+H = hs.Hamiltonian("(p1**2 + p2**2)/2 + (q1**2 + q2**2)/2 + q1**2*q2 - q2**3/3", hs.PhaseSpace.standard(2))
+q, p = np.full((2, 2), 0.1), np.full((2, 2), 0.2)
+result = hs.simulate(H, q, p, 0.01, 20, compensated=True)
+result.energy, result.invariant("q1*p2 - q2*p1")
+hs.tangent_map(H, q, p, 0.01, 3)
+hs.lyapunov_spectrum(H, q[:1], p[:1], 0.05, 40)
+hs.poincare_section(H, q, p, 0.05, 300, surface="q1")
+hs.sample_boltzmann(hs.Hamiltonian("p1**2/2 + (q1**2 - 1)**2", hs.PhaseSpace.standard(1)), 64, warmup=20)
+spec = hs.DatasetSpec(system="pendulum", trajectories=4, steps=10, dt=0.01, shard=2)
+hs.generate_dataset(spec, {str(tmp_path / "data")!r}, progress=False)
+assert "numba" not in sys.modules
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=os.environ | {"HAMSYM_CACHE_DIR": str(tmp_path / "cache")},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 def test_kernels_that_become_nan_are_run_again_with_care():
     H = hs.Hamiltonian("p1**2/2 + cos(1000000000*q1)/10", hs.PhaseSpace.standard(1))
     q = np.linspace(0.0, 3.0, 9)[:, None]
