@@ -83,6 +83,9 @@ CASES = {
     "two means": (
         chain(17, "", "(q[i]**2 - Sum(q[j]**2, (j, 1, 17))/17)**2/4", edge="cos(Sum(q[i], (i, 1, 17))/17)"), {}
     ),
+    "variance": (
+        chain(19, "", "q[i]**2/2", edge="cos(Sum((q[i] - Sum(q[j], (j, 1, 19))/19)**4, (i, 1, 19)))"), {}
+    ),
     "gravity": (bodies(6, 3, "-G*m[i]*m[j]/sqrt(r2)"), {"G": 1.0, "m": np.linspace(0.5, 1.5, 6)}),
     "Lennard-Jones": (bodies(7, 2, "G*(1/r2**6 - 2/r2**3)"), {"G": 1.0, "m": 1.0}),
     "logarithms": (bodies(7, 2, "-G*log(r2)/2"), {"G": 1.0, "m": 2.0}),
