@@ -21,7 +21,6 @@ class StepSource:
         ends: for each of ``q…`` and ``p…`` the name under which the step leaves it.
         stages: how often the formula stands in a step.
         constants: names to formulas in ``h``, computed once.
-        has_lanes: whether the same instructions do for all trajectories, so that they can share SIMD registers.
     """
 
     functions: str
@@ -31,7 +30,6 @@ class StepSource:
     ends: dict[str, str]
     stages: int
     constants: dict[str, str] = field(default_factory=dict)
-    has_lanes: bool = True
 
 
 def call(H: Hamiltonian, function: str, of: Sequence[str], results: Sequence[str], clock: float) -> list[str]:

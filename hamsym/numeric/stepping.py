@@ -11,19 +11,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple
-from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
-import sympy as sp
 
 from hamsym.errors import FormulaError, ParameterError
 from hamsym.numeric.cache import Kernels
 from hamsym.numeric.codegen import Arguments, depends_on_time, separable_source
-from hamsym.numeric.implicit import LANES as IMPLICIT_LANES
-from hamsym.numeric.implicit import gauss_source
+from hamsym.numeric.generated import identity, kernels_of
+from hamsym.numeric.implicit_kernels import ImplicitKernels, implicit_kernels
 from hamsym.numeric.lanes import define, indent, lane_loops
 from hamsym.numeric.loop_sampling import LaneByLane, sampling_loops
 from hamsym.numeric.loops import loop_arguments, loop_kind, loop_source, room_of, runs_in_loops
@@ -46,18 +44,6 @@ DENSE = 16
 _WORTH_UNROLLING = 5e6
 _SLOW = re.compile(r"sqrt|/|\*\*|math\.")
 
-#: What the module of a kernel needs besides the meanings of its functions.
-_HEADER = """\
-import math
-
-import numpy as np
-from numba import njit
-
-from hamsym.numeric import elementary
-from hamsym.numeric.elementary import inlined, scatter
-
-compiled = njit(cache=CACHE, nogil=True, error_model="numpy")
-"""
 #: Functions of generated modules that call functions of the formula.
 _CALLERS = ("force", "velocity", "potential", "gradient", "step")
 
@@ -96,10 +82,10 @@ def stepping_kernels(
     if runs_in_loops(H):
         kind = f"loops {loop_kind(method)} {compensated} {strict}"
         return Kernels(
-            (*_identity(H), kind), lambda: loop_source(H, method, compensated=compensated, strict=strict)
+            (*identity(H), kind), lambda: loop_source(H, method, compensated=compensated, strict=strict)
         )
     if isinstance(method, Gauss):
-        return _implicit_kernels(H, method, compensated, strict)
+        return implicit_kernels(H, method, compensated=compensated, strict=strict)
     unroll = (
         1
         if work < _WORTH_UNROLLING
@@ -109,11 +95,11 @@ def stepping_kernels(
     def write() -> str:
         source = _step_source(H, method, compensated)
         functions = "\n\n".join([source.functions, *source.step, *source.begin])
-        retry = source.has_lanes and not strict and has_gaps(functions)
+        retry = not strict and has_gaps(functions)
         header = meanings(functions, strict=strict, gaps=retry)
         return f"{header}\n\n{_stepping_source(H, source, retry, unroll)}"
 
-    return _kernels(H, f"stepping {astuple(method)} {compensated} {strict} {unroll}", write)
+    return kernels_of(H, f"stepping {astuple(method)} {compensated} {strict} {unroll}", write)
 
 
 def kernel_arguments(H: Hamiltonian, method: Method, values: Mapping[str, float]) -> tuple[Any, ...]:
@@ -173,62 +159,6 @@ def fill_one(
     kernels.one(*states, *room, i, t0, h, save_every, *k)
 
 
-class ImplicitKernels:
-    """The loops of a Gauss method: those that are fast, and for trajectories that they leave as NaN those that try more.
-
-    Arguments:
-        kinds: functions that return kernels, called when they are needed.
-    """
-
-    def __init__(self, kinds: Sequence[Callable[[], Kernels]]) -> None:
-        self._fast, self._others = kinds[0](), kinds[1:]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._fast, name)
-
-    def fill(
-        self,
-        states: Sequence[np.ndarray],
-        first: int,
-        last: int,
-        t0: float,
-        h: float,
-        save_every: int,
-        k: Sequence[Any],
-    ) -> None:
-        """As the function :func:`fill`."""
-        ranges = [(first, last)]
-        for kind in (lambda: self._fast, *self._others):
-            if not ranges:
-                return
-            kernels = kind()
-            scratch = np.empty(kernels.SCRATCH)
-            for begin, end in ranges:
-                width = min(end - begin, IMPLICIT_LANES)
-                kernels.block(*states, scratch, begin, end, t0, h, save_every, width, *k)
-            last_states = states[2][first:last, -1].sum(-1) + states[3][first:last, -1].sum(-1)
-            lost = first + np.flatnonzero(~np.isfinite(last_states))
-            ranges = [
-                (int(part[0]), int(part[-1]) + 1)
-                for part in np.split(lost, np.flatnonzero(np.diff(lost) > 1) + 1)
-                if len(part)
-            ]
-
-
-def _implicit_kernels(H: Hamiltonian, method: Gauss, compensated: bool, strict: bool) -> ImplicitKernels:
-    method.require(H)
-
-    def kind(newton: bool, gaps: bool) -> Kernels:
-        def write() -> str:
-            source = gauss_source(H, method, compensated=compensated, newton=newton)
-            return f"{meanings(source, strict=strict, gaps=gaps)}\n\n{source}"
-
-        return _kernels(H, f"implicit {astuple(method)} {compensated} {strict} {newton} {gaps}", write)
-
-    kinds = [(False, True), (True, True), (True, False)]
-    return ImplicitKernels([partial(kind, *k) for k in kinds[: 2 if strict else 3]])
-
-
 def sampling_kernels(H: Hamiltonian) -> Kernels | LaneByLane:
     """Return the compiled loops of Hamiltonian Monte Carlo for a separable Hamiltonian.
 
@@ -249,25 +179,13 @@ def sampling_kernels(H: Hamiltonian) -> Kernels | LaneByLane:
         )
 
     if runs_in_loops(H):
-        return LaneByLane(Kernels((*_identity(H), "sampling in loops"), lambda: sampling_loops(H)), room_of)
+        return LaneByLane(Kernels((*identity(H), "sampling in loops"), lambda: sampling_loops(H)), room_of)
 
     def write() -> str:
         source = _sampling_source(H)
         return f"{meanings(source, gaps=False)}\n\n{source}"
 
-    return _kernels(H, "sampling with masses", write)
-
-
-def _kernels(H: Hamiltonian, kind: str, write: Callable[[], str]) -> Kernels:
-    return Kernels((*_identity(H), kind), lambda: _HEADER + write())
-
-
-@lru_cache(maxsize=128)  # asked at every simulation, and slow
-def _identity(H: Hamiltonian) -> tuple[str, ...]:
-    """Texts that tell a Hamiltonian from all others."""
-    space = H.space
-    names = [f"{n}:{s.assumptions0.get('positive')}" for n, s in space.symbols.items()]
-    return sp.srepr(H.written), repr(space), *names
+    return kernels_of(H, "sampling with masses", write)
 
 
 def _step_source(H: Hamiltonian, method: Method, compensated: bool) -> StepSource:
@@ -314,15 +232,12 @@ def _stepping_source(H: Hamiltonian, source: StepSource, retry: bool, unroll: in
         *indent(f"{x[0]}_out[i, s, {x[1:]}] = {source.ends[x]}" for x in variables),
     ]
     constants = [f"{name} = {value}" for name, value in source.constants.items()]
-    if source.has_lanes:
-        chains = _chains(source.functions, len(names.q))
-        is_long = unroll == 1 or chains == 1
-        chains = 1 if is_long else chains
-        lanes, unroll = (max(_CHAIN * chains, _LANES), 1 if is_long else max(1, unroll // source.stages))
-        block = lane_loops(source, variables, start, kept, step, unroll, chains, lanes)
-        width, scratch = lanes // chains, lanes * len(kept)
-    else:
-        width, scratch, block = 1, 0, ["for i in range(first, last):", *indent(one)]
+    chains = _chains(source.functions, len(names.q))
+    is_long = unroll == 1 or chains == 1
+    chains = 1 if is_long else chains
+    lanes, unroll = (max(_CHAIN * chains, _LANES), 1 if is_long else max(1, unroll // source.stages))
+    block = lane_loops(source, variables, start, kept, step, unroll, chains, lanes)
+    width, scratch = lanes // chains, lanes * len(kept)
     functions = [
         source.functions,
         define(f"step({listed}, t, h{given})", [*source.step, f"return ({all_listed},)"]),

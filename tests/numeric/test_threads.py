@@ -76,9 +76,9 @@ def test_many_small_runs_come_to_the_faster_code_and_to_the_same_bits(monkeypatc
 
     monkeypatch.setattr(stepping, "_WORTH_UNROLLING", 2.5 * 50 * 20)
     asked = []
-    kernels = stepping._kernels
+    kernels = stepping.kernels_of
     monkeypatch.setattr(
-        stepping, "_kernels", lambda H, kind, write: asked.append(kind) or kernels(H, kind, write)
+        stepping, "kernels_of", lambda H, kind, write: asked.append(kind) or kernels(H, kind, write)
     )
     H = hs.Hamiltonian("p1**2/2 + q1**4/4 + q1**2", hs.PhaseSpace.standard(1))
     q = np.linspace(0.1, 1, 50)[:, None]
