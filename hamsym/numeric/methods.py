@@ -120,7 +120,7 @@ class Gauss(Method):
 
     @property
     def evaluations(self) -> int:
-        """Gradients of H in one iteration of the implicit equations; a step takes about ten."""
+        """Gradients of H in one iteration of the implicit equations; a step takes about five."""
         return len(self.b)
 
 

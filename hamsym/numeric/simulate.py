@@ -53,7 +53,7 @@ def simulate(
         t0: the time of the initial states.
         compensated: carry the rounding error of every addition along (Kahan's summation), for very long runs.
         strict: compute with the operations of IEEE arithmetic and the functions of the C library as the formula has them,
-            as a plain program would.  Otherwise products and sums are fused, and sine, cosine and inverse roots are our
+            as a plain program would.  Otherwise products and sums are fused, and elementary functions and inverse roots are our
             own, which is faster and no less accurate.  Either way the bits depend neither on the batch nor on threads.
         threads: how many; None takes all processors for large batches.  The bits do not depend on it.
         progress: show a progress bar, if the output is a terminal.
