@@ -30,6 +30,8 @@ _INSTRUCTIONS = {"sqrt", "fabs", "copysign"}
 _ELEMENTS = {np.dtype(np.float64).num: "f", np.dtype(np.int64).num: "i"}
 
 _WHOLE = (int, np.integer)
+#: The oldest LLVM whose optimiser is called as here; before it, numba does everything.
+_OLDEST = (20,)
 
 #: A kernel: takes the buffer of :func:`packed`.
 Entry = Callable[[bytes], None]
@@ -49,6 +51,8 @@ def processor() -> str | None:
         import llvmlite
         import llvmlite.binding as llvm
 
+        if llvm.llvm_version_info < _OLDEST:
+            return None
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
         features = llvm.get_host_cpu_features().flatten()

@@ -73,6 +73,20 @@ def test_numba_computes_the_same_bits(filled, tmp_path):
     assert words == ["True", filled[1].split()[1]]
 
 
+def test_old_and_foreign_platforms_leave_everything_to_numba(monkeypatch):
+    assert machine_code.processor.__wrapped__() == machine_code.processor()
+    with monkeypatch.context() as patch:
+        patch.setattr(machine_code, "_OLDEST", (1000,))
+        assert machine_code.processor.__wrapped__() is None
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "platform", "win32")
+        assert machine_code.processor.__wrapped__() is None
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "llvmlite.binding", None)
+        patch.delattr("llvmlite.binding")
+        assert machine_code.processor.__wrapped__() is None
+
+
 def test_code_for_another_processor_is_left_alone(filled):
     folder, first = filled
     own = {f: f.read_bytes() for f in folder.glob("*.code")}
