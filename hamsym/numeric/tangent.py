@@ -240,7 +240,7 @@ def lyapunov_spectrum(
     k = kernel_arguments(tangent_hamiltonian(H), scheme, values)
     kernels = stepping_kernels(tangent_hamiltonian(H), scheme, work=len(q) * count * steps)
     # directions without a special place, or parts of H that do not interact would keep to theirs
-    generic = np.linalg.qr(np.random.default_rng(0).standard_normal((count, 2 * n)).T)[0].T
+    generic = np.linalg.qr(np.random.default_rng(1).standard_normal((count, 2 * n)).T)[0].T
     frames = np.broadcast_to(generic, (len(q), count, 2 * n))
     grown, running = np.zeros((len(q), count)), []
     ends = t0 + dt * every * np.arange(steps // every + 1)

@@ -55,7 +55,7 @@ def test_exponents_of_a_saddle_and_of_a_centre():
     assert largest.exponents == pytest.approx(spectrum.exponents[:1, :1], abs=1e-9)
     assert largest.running.shape == (1, 1000, 1)
     assert json.loads(json.dumps(largest.to_dict()))["exponents"] == largest.exponents.tolist()
-    assert "0: +0.70" in repr(spectrum) and len(spectrum.plot().lines) == 4
+    assert "0: +0.69" in repr(spectrum) and len(spectrum.plot().lines) == 4
 
 
 def test_order_and_chaos_of_henon_and_heiles():
