@@ -88,7 +88,7 @@ def test_systems_are_listed_and_described():
     assert names == list(hs.systems) and all(name in run("systems").stdout for name in names)
     toda = json.loads(run("systems", "toda", "--size", 4, "--json").stdout)
     assert len(toda["integrals"]) == 4 and toda["dof"] == 4
-    assert "p1 + p2 + p3" in run("systems", "toda").stdout
+    assert "Sum(p[i], (i, 1, 3))" in run("systems", "toda").stdout
 
 
 @pytest.mark.parametrize(
