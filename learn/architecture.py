@@ -19,9 +19,12 @@ from learn.features import Features
 from learn.invariants import invariant_potentials
 from learn.leapfrog import SeparableHamiltonian
 from learn.potentials import AveragedPotential, RidgePotential
+from learn.wide import WideEncoder
 
 MODES = (None, "penalty", "features", "exact", "average", "augment")
-Encoder: TypeAlias = GaussianEncoder | FrameEncoder | EquivariantEncoder
+Encoder: TypeAlias = GaussianEncoder | WideEncoder | FrameEncoder | EquivariantEncoder
+#: From so many coordinates on the encoder has one triangle for all points; a full one for each is d²/2 outputs.
+WIDE = 9
 MAX_WEIGHTS = 10**8
 MAX_LENGTH = 10**4  # Hamiltonians, and steps of each
 
@@ -58,10 +61,11 @@ class Sizes:
     def weights(self, inputs: int) -> int:
         """Return the number of weights, or a little more, of a flow whose potentials have so many inputs."""
         potential = (inputs + 2) * self.width + 1
-        outputs = max(
-            2 * self.dim + self.dim * (self.dim + 1) // 2, (1 + MAX_STRETCHES) * (inputs + 2) + MAX_STRETCHES
-        )
+        dim = self.dim
+        free = 2 * dim + dim * (dim + 1) // 2 if dim < WIDE else 2 * dim
+        outputs = max(free, (1 + MAX_STRETCHES) * (inputs + 2) + MAX_STRETCHES)
         encoder = (inputs + 1) * self.width + (self.width + 1) * (self.width + outputs)
+        encoder += 2 * dim**2 if dim >= WIDE else 0
         return self.hamiltonians * (2 * potential + 1) + encoder
 
     def require_room(self, inputs: int) -> None:
@@ -120,7 +124,8 @@ def build(
         for _ in range(sizes.hamiltonians)
     ]
     if symmetry != "exact":
-        return chain, GaussianEncoder(sizes.dim, sizes.width, context)
+        free = GaussianEncoder if sizes.dim < WIDE else WideEncoder
+        return chain, free(sizes.dim, sizes.width, context)
     found = invariant_potentials(generators)
     if found.blocks is not None:
         return chain, FrameEncoder(sizes.dim, found.blocks, sizes.width, context)

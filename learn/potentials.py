@@ -72,6 +72,10 @@ class FusedGradients(torch.autograd.Function):
         return (None, to_x, *kernels.unflattened(to_flat, tensors))
 
 
+#: Frequencies of units that look at more than three coordinates spread down to this share of the highest.
+LONGEST = 0.03
+
+
 class RidgePotential(nn.Module):
     """U(x) = Σ_j w_j (−cos(W_j·φ(x/u) + b_j)) + k |x/u|²/2, with features φ and a unit u.
 
@@ -84,7 +88,8 @@ class RidgePotential(nn.Module):
         curvature: first value of k, learned.
         frequency: standard deviation of the first W in inverse units.  By default 3 for coordinates and 2 where
             lengths are among the inputs (with more, trainings were seen to blow up), less by the root where there are
-            more than three, so that angles do not grow with their number.
+            more than three, so that angles do not grow with their number; of more than three coordinates the units have
+            frequencies between that and 3 % of it, spread evenly in the logarithm.
         context: numbers that move the phases of the units, see :meth:`given`.
 
     Shapes: x is (batch, dim); ``value`` is (batch,), ``gradient`` is (batch, dim).
@@ -113,7 +118,11 @@ class RidgePotential(nn.Module):
             frequency = (3.0 if self.features.is_identity else 2.0) * min(
                 1.0, math.sqrt(3 / self.features.size)
             )
-        self.weight = nn.Parameter(frequency * torch.randn(self.features.size, width))
+        weight = frequency * torch.randn(self.features.size, width)
+        if self.features.is_identity and dim > 3:
+            # of many coordinates most waves should be long: a unit that is nearly straight moves them together
+            weight *= LONGEST ** torch.rand(width)
+        self.weight = nn.Parameter(weight)
         self.bias = nn.Parameter(math.pi * (2 * torch.rand(width) - 1))
         self.out = nn.Parameter(0.1 / math.sqrt(width) * torch.randn(width))
         self.curvature = nn.Parameter(torch.tensor(float(curvature)))

@@ -162,7 +162,7 @@ ORDER = [
     ["learn.symmetry", "learn.invariants"],
     ["learn.proof", "learn.encoder", "learn.context"],
     ["learn.joint"],
-    ["learn.equivariant"],
+    ["learn.equivariant", "learn.wide"],
     ["learn.architecture"],
     ["learn.likelihood"],
     ["learn.flow"],
