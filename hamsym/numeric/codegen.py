@@ -16,7 +16,7 @@ import numpy as np
 import sympy as sp
 
 from hamsym.arguments import real
-from hamsym.errors import ParameterError, did_you_mean
+from hamsym.errors import FormulaError, ParameterError, did_you_mean
 from hamsym.numeric.printing import shift_exponentials, straight_line
 from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.space import Space
@@ -186,9 +186,13 @@ def _used_names(expression: sp.Expr, space: Space) -> frozenset[str]:
     """Names that occur in an expression, with those that subscripts mean."""
     if not has_sums(expression):
         return frozenset(s.name for s in expression.free_symbols)
-    left, inside = auxiliaries(expression, space)
     parameters, names = list(space.parameters), set()
-    for term in (t for e in (left, *inside.values()) for t in summands(e, space)):
+    try:
+        left, inside = auxiliaries(expression, space)
+        terms = [t for e in (left, *inside.values()) for t in summands(e, space)]
+    except FormulaError:  # a sum in a function of the index of a sum around it
+        return _used_names(space.written_out(expression), space)
+    for term in terms:
         for access in term.accesses.values():
             if access.kind == "k":
                 low, high = term.ranges.bounds(Affine(access.offset, access.strides))

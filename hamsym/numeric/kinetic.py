@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
 
 import sympy as sp
 
+from hamsym.errors import FormulaError
 from hamsym.numeric.loop_parts import Part, Sums, sums_of
 from hamsym.symbolic.formula.derivative import derivative
 from hamsym.symbolic.hamiltonian import Hamiltonian
@@ -40,7 +42,8 @@ def has_constant_mass(H: Hamiltonian) -> bool:
     if not H.is_separable:
         return False
     if has_sums(H.written_kinetic):
-        return _is_quadratic(sums_of(H.written_kinetic, H.space), H.space.time)
+        with suppress(FormulaError):  # for sums that are no loops; they are written out
+            return _is_quadratic(sums_of(H.written_kinetic, H.space), H.space.time)
     hessian = kinetic_hessian(H)
     return hessian is not None and not any(H.space.time in e.free_symbols for row in hessian for e in row)
 

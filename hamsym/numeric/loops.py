@@ -9,16 +9,19 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from hamsym.errors import ParameterError
+from hamsym.errors import FormulaError, ParameterError
 from hamsym.numeric.loop_doubled import doubled_arguments, doubled_loops
 from hamsym.numeric.loop_gauss import gauss_arguments, gauss_loops
 from hamsym.numeric.loop_kernels import splitting_arguments, splitting_loops
 from hamsym.numeric.methods import Doubled, Gauss, Method, Splitting
 from hamsym.symbolic.hamiltonian import Hamiltonian
-from hamsym.symbolic.sums import has_sums, term_count
+from hamsym.symbolic.space import Space
+from hamsym.symbolic.sums import auxiliaries, has_sums, summands, term_count
 
 #: Sums of up to so many terms are written out: that is faster then, many trajectories side by side, and soon compiled.
 MOST_WRITTEN_OUT = 40
+#: Sums of up to so many terms are written out where there are no loops for them.
+MOST_WITHOUT_LOOPS = 500
 
 
 @lru_cache(maxsize=128)  # asked at every simulation
@@ -33,12 +36,26 @@ def runs_in_loops(H: Hamiltonian) -> bool:
         >>> runs_in_loops(chain(5)), runs_in_loops(chain(500))
         (False, True)
     """
-    return is_long(H.written)
+    return is_long(H.written, H.space)
 
 
-def is_long(expression: sp.Expr) -> bool:
-    """Whether sums in an expression are too long to be written out."""
-    return has_sums(expression) and term_count(expression) > MOST_WRITTEN_OUT
+@lru_cache(maxsize=256)
+def is_long(expression: sp.Expr, space: Space) -> bool:
+    """Whether sums in an expression are too long to be written out, and can be run over."""
+    if not has_sums(expression):
+        return False
+    count = term_count(expression)
+    if count <= MOST_WRITTEN_OUT:
+        return False
+    if count > MOST_WITHOUT_LOOPS:
+        return True
+    try:
+        left, inside = auxiliaries(expression, space)
+        for e in (left, *inside.values()):
+            summands(e, space)
+    except FormulaError:  # a sum in a function of the index of a sum around it
+        return False
+    return True
 
 
 def loop_source(H: Hamiltonian, method: Method, *, compensated: bool, strict: bool) -> str:

@@ -39,7 +39,7 @@ def value_function(expression: sp.Expr, space: Space) -> Callable[..., np.ndarra
         >>> square(np.ones((2, 1000)), np.zeros((2, 1000)), {})
         array([1000., 1000.])
     """
-    if not is_long(expression):
+    if not is_long(expression, space):
         return array_function(space.written_out(expression), space)
     kernels = Kernels(
         (sp.srepr(expression), str(space.to_dict()), "values"), lambda: value_loops(expression, space)

@@ -99,9 +99,11 @@ CASES = {
 def _sums_stay_loops(monkeypatch):
     """Loops for small sizes too, at which their written-out twins are compiled soon."""
     monkeypatch.setattr(loops, "MOST_WRITTEN_OUT", 0)
-    loops.runs_in_loops.cache_clear()
+    for cached in (loops.runs_in_loops, loops.is_long, value_function):
+        cached.cache_clear()
     yield
-    loops.runs_in_loops.cache_clear()
+    for cached in (loops.runs_in_loops, loops.is_long, value_function):
+        cached.cache_clear()
 
 
 def start(H, batch=1, seed=0):
@@ -431,3 +433,19 @@ def test_numba_makes_the_same_bits(name, method):
     fill(kernels, (q, p, *ours), 0, 2, 0.0, 0.01, 5, k)
     kernels.module.block(q, p, *theirs, room_of(kernels), 0, 2, 0.0, 0.01, 5, 0, *k)
     assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+def embedded(n):
+    """Atoms whose energies are roots of sums over their neighbours, as in a metal."""
+    energy = f"sqrt(1 + Sum(exp(-(q[i] - q[j])**2), (j, 1, {n})))"
+    return hs.Hamiltonian(
+        f"Sum(p[i]**2/2, (i, 1, {n})) - Sum({energy}, (i, 1, {n}))", hs.PhaseSpace.standard(n)
+    )
+
+
+def test_sums_in_functions_of_an_index_are_written_out_as_far_as_that_goes():
+    H = embedded(17)
+    assert not loops.runs_in_loops(H)
+    assert loops.runs_in_loops(embedded(5))
+    with pytest.raises(hs.errors.FormulaError, match="smaller size"):
+        hs.simulate(embedded(40), *start(embedded(40)), 0.01, 5)
