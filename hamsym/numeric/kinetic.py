@@ -8,7 +8,7 @@ from functools import lru_cache
 import sympy as sp
 
 from hamsym.errors import FormulaError
-from hamsym.numeric.loop_parts import Part, Sums, sums_of
+from hamsym.numeric.parts import Part, Sums, sums_of
 from hamsym.symbolic.formula.derivative import derivative
 from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.sums import has_sums

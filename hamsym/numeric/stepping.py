@@ -23,8 +23,15 @@ from hamsym.numeric.codegen import Arguments, depends_on_time, separable_source
 from hamsym.numeric.generated import identity, kernels_of
 from hamsym.numeric.implicit_kernels import ImplicitKernels, implicit_kernels
 from hamsym.numeric.lanes import define, indent, lane_loops
-from hamsym.numeric.loop_sampling import LaneByLane, sampling_loops
-from hamsym.numeric.loops import loop_arguments, loop_kind, loop_source, room_of, runs_in_loops
+from hamsym.numeric.loops import (
+    LaneByLane,
+    loop_arguments,
+    loop_kind,
+    loop_source,
+    room_of,
+    runs_in_loops,
+    sampling_loops,
+)
 from hamsym.numeric.meanings import careful, has_gaps, meanings, used_functions
 from hamsym.numeric.methods import Doubled, Gauss, Method, Splitting
 from hamsym.numeric.nonseparable import doubled_source

@@ -11,9 +11,7 @@ import sympy as sp
 
 from hamsym.numeric.cache import Kernels
 from hamsym.numeric.codegen import array_function
-from hamsym.numeric.loop_kernels import value_loops
-from hamsym.numeric.loop_sampling import slope_loops
-from hamsym.numeric.loops import is_long, room_of
+from hamsym.numeric.loops import is_long, room_of, slope_loops, value_loops
 from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.space import Space
 

@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hamsym as hs
-from hamsym.numeric import loops
 from hamsym.numeric.codegen import parameter_values
 from hamsym.numeric.kinetic import has_constant_mass
-from hamsym.numeric.loops import room_of
+from hamsym.numeric.loops import choice, room_of
 from hamsym.numeric.methods import method_named
 from hamsym.numeric.stepping import fill, kernel_arguments, stepping_kernels
 from hamsym.numeric.values import slope_function, value_function
@@ -98,11 +97,11 @@ CASES = {
 @pytest.fixture(autouse=True)
 def _sums_stay_loops(monkeypatch):
     """Loops for small sizes too, at which their written-out twins are compiled soon."""
-    monkeypatch.setattr(loops, "MOST_WRITTEN_OUT", 0)
-    for cached in (loops.runs_in_loops, loops.is_long, value_function):
+    monkeypatch.setattr(choice, "MOST_WRITTEN_OUT", 0)
+    for cached in (choice.runs_in_loops, choice.is_long, value_function):
         cached.cache_clear()
     yield
-    for cached in (loops.runs_in_loops, loops.is_long, value_function):
+    for cached in (choice.runs_in_loops, choice.is_long, value_function):
         cached.cache_clear()
 
 
@@ -445,7 +444,7 @@ def embedded(n):
 
 def test_sums_in_functions_of_an_index_are_written_out_as_far_as_that_goes():
     H = embedded(17)
-    assert not loops.runs_in_loops(H)
-    assert loops.runs_in_loops(embedded(5))
+    assert not choice.runs_in_loops(H)
+    assert choice.runs_in_loops(embedded(5))
     with pytest.raises(hs.errors.FormulaError, match="smaller size"):
         hs.simulate(embedded(40), *start(embedded(40)), 0.01, 5)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import sympy as sp
 
-from hamsym.numeric.loop_layout import Layout, affine_text
-from hamsym.numeric.loop_parts import Part, Sums
+from hamsym.numeric.loops.layout import Layout, affine_text
+from hamsym.numeric.parts import Part, Sums
 from hamsym.numeric.printing import straight_line
 from hamsym.symbolic.sums import Access
 

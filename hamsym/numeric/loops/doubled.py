@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from hamsym.numeric.lanes import indent
-from hamsym.numeric.loop_kernels import Room, stepping_module
-from hamsym.numeric.loop_layout import WIDTH
-from hamsym.numeric.loop_parts import sums_of
+from hamsym.numeric.loops.layout import WIDTH
+from hamsym.numeric.loops.module import stepping_module
+from hamsym.numeric.loops.room import Room
 from hamsym.numeric.methods import Doubled
+from hamsym.numeric.parts import sums_of
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
 
@@ -25,7 +26,7 @@ def doubled_loops(H: Hamiltonian, *, strict: bool) -> str:
         strict: no fused operations, and the library's functions.
 
     Returns:
-        A module as :func:`hamsym.numeric.loop_kernels.stepping_module` makes it; :func:`doubled_arguments` follow the
+        A module as :func:`hamsym.numeric.loops.module.stepping_module` makes it; :func:`doubled_arguments` follow the
         parameters.
     """
     sums = sums_of(H.written, H.space)

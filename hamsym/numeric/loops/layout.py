@@ -13,7 +13,7 @@ from math import gcd
 
 import sympy as sp
 
-from hamsym.numeric.loop_parts import Part
+from hamsym.numeric.parts import Part
 from hamsym.symbolic.sums import Access
 from hamsym.symbolic.sums.affine import Affine
 

@@ -1,4 +1,4 @@
-"""Hamiltonian Monte Carlo in loops over sums, and the slopes of a Hamiltonian at many states."""
+"""Hamiltonian Monte Carlo in loops over sums."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from hamsym.numeric.lanes import define, indent
-from hamsym.numeric.loop_kernels import Room, module_header
-from hamsym.numeric.loop_parts import sums_of
-from hamsym.numeric.loop_source import Writer
+from hamsym.numeric.loops.module import module_header
+from hamsym.numeric.loops.room import Room
+from hamsym.numeric.loops.source import Writer
+from hamsym.numeric.parts import sums_of
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
 
@@ -81,26 +82,3 @@ class LaneByLane:
             *given, out_q, out_p, self._room(self._kernels), u, *arrays, steps, np.array(k, dtype=float)
         )
         q[:], p[:] = out_q[:, 0].T, out_p[:, 0].T
-
-
-def slope_loops(H: Hamiltonian) -> str:
-    """Return the source of ``slopes(q, p, s, t, k, out_q, out_p)``: dq/dt and dp/dt at states of shape ``(n, dof)``."""
-    sums = sums_of(H.written, H.space)
-    room = Room(H.space, [sums], ["FQ", "FP", "GQ", "GP"])
-    field = room.field(sums)
-    body = [
-        "read_parameters(s, k)",
-        "for i in range(t.size):",
-        *indent(
-            [
-                "read_in(s, Q, q, i)",
-                "read_in(s, P, p, i)",
-                "field(s, Q, FQ, t[i])",
-                "write_out(s, FQ, out_q, i, 0)",
-                "write_out(s, FP, out_p, i, 0)",
-            ]
-        ),
-    ]
-    header = module_header(field, strict=False, gaps=False) + room.header()
-    slopes = define("slopes(q, p, s, t, k, out_q, out_p)", body, "compiled")
-    return "\n\n".join([header, room.functions(), field, slopes])

@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 import sympy as sp
 
 from hamsym.numeric.lanes import indent
-from hamsym.numeric.loop_layout import WIDTH
-from hamsym.numeric.loop_nests import Nests
-from hamsym.numeric.loop_parts import Part, Slope
+from hamsym.numeric.loops.layout import WIDTH
+from hamsym.numeric.loops.nests import Nests
+from hamsym.numeric.parts import Part, Slope
 
 #: What is too dear to compute twice.
 _DEAR = re.compile(r"sqrt|/|\*\*|\b[a-z]\w*\((?<!fma\()")

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 import sympy as sp
 
 from hamsym.numeric.lanes import indent
-from hamsym.numeric.loop_layout import WIDTH, affine_text
-from hamsym.numeric.loop_operands import Operands, local_name
-from hamsym.numeric.loop_parts import Part, Slope, Sums
+from hamsym.numeric.loops.layout import WIDTH, affine_text
+from hamsym.numeric.loops.operands import Operands, local_name
+from hamsym.numeric.parts import Part, Slope, Sums
 
 
 class Nests(Operands):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from hamsym.numeric.lanes import indent
-from hamsym.numeric.loop_kernels import Room, stepping_module
-from hamsym.numeric.loop_layout import WIDTH
-from hamsym.numeric.loop_parts import sums_of
+from hamsym.numeric.loops.layout import WIDTH
+from hamsym.numeric.loops.module import stepping_module
+from hamsym.numeric.loops.room import Room
 from hamsym.numeric.methods import Gauss
+from hamsym.numeric.parts import sums_of
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
 #: More iterations than that mean a step so long that even their limit would be worth nothing.
@@ -32,7 +33,7 @@ def gauss_loops(H: Hamiltonian, method: Gauss, *, compensated: bool, strict: boo
         strict: no fused operations, and the library's functions.
 
     Returns:
-        A module as :func:`hamsym.numeric.loop_kernels.stepping_module` makes it; :func:`gauss_arguments` follow the parameters.
+        A module as :func:`hamsym.numeric.loops.module.stepping_module` makes it; :func:`gauss_arguments` follow the parameters.
     """
     sums, stages = sums_of(H.written, H.space), len(method.b)
     numbered = [f"{letter}{half}{n}" for letter in "ZF" for n in range(stages) for half in "QP"]

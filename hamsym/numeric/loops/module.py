@@ -1,0 +1,69 @@
+"""Modules of kernels in which sums stay loops: one trajectory at a time, SIMD over its sites.
+
+The coefficients of a method and the parameters are arguments, so one compiled module serves all values of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from hamsym.numeric.lanes import define
+from hamsym.numeric.loops.room import Room
+from hamsym.numeric.meanings import careful, has_gaps, meanings
+
+_HEADER = """\
+import math
+
+from numba import njit
+
+from hamsym.numeric import elementary, vectors
+from hamsym.numeric.vectors import (
+    get, load, load_apart, numbers, pick, put, repeated, store, store_apart, total, within,
+)
+
+compiled = njit(cache=CACHE, nogil=True, error_model="numpy")
+apart = njit(nogil=True, error_model="numpy")
+"""
+_MEANING = re.compile(r"^(\w+) = ((?:math|elementary|exponential)\.\w+)$", re.MULTILINE)
+
+
+def stepping_module(
+    room: Room,
+    functions: Sequence[str],
+    run: Sequence[str],
+    callees: tuple[str, ...],
+    more: str,
+    strict: bool,
+) -> str:
+    """Return a module with ``block`` and ``one`` around the lines that make one trajectory."""
+    text = "\n\n".join(functions)
+    retry = not strict and has_gaps(text)
+    states, loops = "q_in, p_in, q_out, p_out", "t0, h, save_every"
+    call = f"run(s, {states}, i, {loops}, {more})"
+    body = "\n\n".join([text, define(call, [*run], "apart")])
+    one = define(f"one({states}, s, i, {loops}, k, {more})", ["read_parameters(s, k)", call], "compiled")
+    block = ["read_parameters(s, k)", "for i in range(first, last):", f"    {call}"]
+    if retry:
+        body = "\n\n".join([body, careful(body, (*callees, "run"))])
+        one = careful(one, ("run",))
+    return "\n\n".join(
+        [
+            module_header(text, strict, retry) + room.header(),
+            f"WIDTH, RETRY = 0, {retry}",
+            room.functions(),
+            body,
+            one,
+            define(f"block({states}, s, first, last, {loops}, width, k, {more})", block, "compiled"),
+        ]
+    )
+
+
+def module_header(text: str, strict: bool, gaps: bool) -> str:
+    """Return the imports of a module, and what its functions mean for lanes."""
+    meant = meanings(text, strict=strict, gaps=gaps)
+    meant = _MEANING.sub(
+        lambda m: m[0] if m[1] == "fma" else f"{m[1]} = vectors.lifted{'_pair' * (m[1] == 'atan2')}({m[2]})",
+        meant,
+    )
+    return _HEADER + (meant if strict else meant.replace("elementary.fma", "vectors.fma")) + "\n"
