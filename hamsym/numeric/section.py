@@ -15,7 +15,7 @@ from hamsym.errors import NonFiniteError, ParameterError, did_you_mean
 from hamsym.numeric.arguments import initial_states
 from hamsym.numeric.cache import Kernels
 from hamsym.numeric.codegen import parameter_values
-from hamsym.numeric.implicit_kernels import ImplicitKernels
+from hamsym.numeric.implicit import ImplicitKernels
 from hamsym.numeric.methods import Method, method_for
 from hamsym.numeric.stepping import fill, fill_one, kernel_arguments, stepping_kernels
 from hamsym.numeric.values import value_function

@@ -21,7 +21,7 @@ from hamsym.errors import FormulaError, ParameterError
 from hamsym.numeric.cache import Kernels
 from hamsym.numeric.codegen import Arguments, depends_on_time, separable_source
 from hamsym.numeric.generated import identity, kernels_of
-from hamsym.numeric.implicit_kernels import ImplicitKernels, implicit_kernels
+from hamsym.numeric.implicit import ImplicitKernels, implicit_kernels
 from hamsym.numeric.lanes import define, indent, lane_loops
 from hamsym.numeric.loops import (
     LaneByLane,
@@ -136,7 +136,7 @@ def fill(
         k: what :func:`kernel_arguments` gives.
     """
     if isinstance(kernels, ImplicitKernels):
-        return kernels.fill(states, first, last, t0, h, save_every, k)
+        return kernels.fill(states, first, last, (t0, h, save_every), k)
     alone: Iterable[int] = range(first, last)
     in_loops = kernels.WIDTH == 0
     if last - first >= 3 or in_loops:  # a block computes sixteen or more; loops one by one
@@ -161,7 +161,7 @@ def fill_one(
 ) -> None:
     """Integrate the trajectory i, as :func:`fill` does."""
     if isinstance(kernels, ImplicitKernels):
-        return kernels.fill(states, i, i + 1, t0, h, save_every, k)
+        return kernels.fill(states, i, i + 1, (t0, h, save_every), k)
     room = (room_of(kernels),) if kernels.WIDTH == 0 else ()
     kernels.one(*states, *room, i, t0, h, save_every, *k)
 

@@ -11,10 +11,30 @@ import numpy as np
 
 from hamsym.numeric.cache import Kernels
 from hamsym.numeric.generated import kernels_of
-from hamsym.numeric.implicit import LANES, gauss_source
+from hamsym.numeric.implicit.iteration import LANES, FixedPoint
+from hamsym.numeric.implicit.newton import Newton
 from hamsym.numeric.meanings import meanings
 from hamsym.numeric.methods import Gauss
 from hamsym.symbolic.hamiltonian import Hamiltonian
+
+
+def gauss_source(H: Hamiltonian, method: Gauss, *, compensated: bool = False, newton: bool = False) -> str:
+    """Return the source of the functions of the formula and of ``block``, the loop over trajectories.
+
+    Arguments:
+        H: the Hamiltonian.
+        method: the Runge–Kutta tableau.
+        compensated: carry the rounding error of the final additions along.
+        newton: go on with Newton's iteration where the other does not converge.
+
+    Returns:
+        Source with ``block(q_in, p_in, q_out, p_out, scratch, first, last, t0, h, save_every, width, *k)`` and the number
+        ``SCRATCH``, as :func:`hamsym.numeric.stepping.stepping_kernels` says; ``width`` is at most :data:`LANES`.
+
+    Raises:
+        FormulaError: if H cannot be turned into numbers.
+    """
+    return (Newton if newton else FixedPoint)(H, method, compensated).source()
 
 
 class ImplicitKernels:
@@ -35,12 +55,10 @@ class ImplicitKernels:
         states: Sequence[np.ndarray],
         first: int,
         last: int,
-        t0: float,
-        h: float,
-        save_every: int,
+        times: tuple[float, float, int],
         k: Sequence[Any],
     ) -> None:
-        """As :func:`hamsym.numeric.stepping.fill`."""
+        """As :func:`hamsym.numeric.stepping.fill`, with ``(t0, h, save_every)`` in one."""
         ranges = [(first, last)]
         for kind in (lambda: self._fast, *self._others):
             if not ranges:
@@ -49,7 +67,7 @@ class ImplicitKernels:
             scratch = np.empty(kernels.SCRATCH)
             for begin, end in ranges:
                 width = min(end - begin, LANES)
-                kernels.block(*states, scratch, begin, end, t0, h, save_every, width, *k)
+                kernels.block(*states, scratch, begin, end, *times, width, *k)
             last_states = states[2][first:last, -1].sum(-1) + states[3][first:last, -1].sum(-1)
             lost = first + np.flatnonzero(~np.isfinite(last_states))
             ranges = [
