@@ -11,28 +11,24 @@ report says so.
 
 from __future__ import annotations
 
-import json
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from rich.console import Console
 
 import hamsym as hs
-from hamsym.errors import CheckpointError
 from hamsym.files import whole
-from learn.constraint import BracketConstraint
 from learn.evaluation import angle_uniformity, evaluate
 from learn.experiments.ehf_report import console_table, reading, report
-from learn.flow import HamiltonianFlow
-from learn.report import Panel, density_figure, write_json, write_text
+from learn.experiments.runs import ROTATION, Folder, Method
+from learn.report import Panel, density_figure
 from learn.training import fit
 
 if TYPE_CHECKING:
     from hamsym.data.targets import Target
+    from learn.flow import HamiltonianFlow
 
 TARGETS = {"A": "paper_rings", "B": "paper_blobs"}
 
@@ -68,6 +64,12 @@ class Run:
     def key(self) -> str:
         return f"{self.problem}-{self.symmetry or 'none'}"
 
+    @property
+    def method(self) -> Method:
+        kappa = self.tolerance
+        constraint = None if kappa is None else {"tolerance": kappa, "sampling": "base"}
+        return Method(self.key, self.symmetry, constraint)
+
 
 RUNS = (
     Run("A", None, "A, no constraint"),
@@ -94,14 +96,12 @@ def run(
         The content of ``metrics.json``.
     """
     setting = QUICK if quick else FULL
-    started = time.perf_counter()
-    console = Console(quiet=quiet)
-    _claim(out, {"experiment": "ehf", "quick": quick, "seed": seed, "setting": asdict(setting)}, resume)
+    folder = Folder("ehf", out, setting, quick=quick, seed=seed, resume=resume, quiet=quiet)
+    console = folder.console
     targets = {problem: hs.targets[name] for problem, name in TARGETS.items()}
-    generator = hs.angular_momentum(hs.PhaseSpace.standard(2), 0, 1)
 
     console.rule("symmetry, from the formula")
-    proofs = {problem: _prove(problem, target, generator, console) for problem, target in targets.items()}
+    proofs = {problem: folder.prove(problem, target) for problem, target in targets.items()}
     console.rule("data, from the same formula")
     data, sampling = {}, {}
     for problem, target in targets.items():
@@ -113,9 +113,7 @@ def run(
     for number, entry in enumerate(RUNS, start=1):
         console.rule(f"training {number} of {len(RUNS)}: {entry.title}")
         target = targets[entry.problem]
-        flow, measured = _train(
-            entry, target, data[entry.problem], generator, setting, out, seed, resume, quiet
-        )
+        flow, measured = _train(entry, target, data[entry.problem], setting, out, seed, resume, quiet)
         results.append(measured)
         panels.append(Panel(entry.title.replace(", ", "\n", 1), target, flow))
         console.print(
@@ -124,58 +122,13 @@ def run(
         )
 
     density_figure(panels, out / "ehf.png", extent=7.5, seed=seed)
-    metrics = {
-        "experiment": "ehf", "quick": quick, "seed": seed, "setting": asdict(setting), "proofs": proofs,
-        "sampling": sampling, "runs": results, "seconds": time.perf_counter() - started,
-        "versions": {"hamsym": hs.__version__, "torch": torch.__version__, "numpy": np.__version__},
-    }  # fmt: skip
-    write_json(out / "metrics.json", metrics)
-    write_text(out / "report.md", report(metrics))
+    metrics = folder.close({"proofs": proofs, "sampling": sampling, "runs": results}, report)
     console.rule("done")
     console.print(console_table(results, setting.samples))
     for line in reading(results):
         console.print(f"• {line}", highlight=False)
     console.print(f"{metrics['seconds']:.0f} s; wrote ehf.png, metrics.json and report.md to {out}/")
     return metrics
-
-
-def _claim(out: Path, settings: dict[str, Any], resume: bool) -> None:
-    """Write the settings of this run into its folder, or compare them with those of the run to resume.
-
-    Raises:
-        CheckpointError: if the run to resume had other settings; nothing in the folder is touched then.
-    """
-    path = out / "setting.json"
-    if resume and path.exists():
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise CheckpointError(f"{path} is not valid JSON; take another folder") from error
-        if found != settings:
-            raise CheckpointError(
-                f"the run in {out} had other settings ({path}); give the same ones, or another folder"
-            )
-    write_json(path, settings)
-
-
-def _prove(problem: str, target: Target, generator: hs.Generator, console: Console) -> dict[str, Any]:
-    verdict = hs.verify(target.hamiltonian, generator)
-    summary = str(verdict).splitlines()
-    checked = verdict.check()
-    console.print(
-        f"[bold]{problem}[/bold]  {target.name}, g = {generator.text}: {summary[0]}", highlight=False
-    )
-    if verdict.status == "proved":
-        console.print(
-            f"   by {len(summary) - 2} generators and relations, listed in metrics.json", highlight=False
-        )
-    else:
-        console.print(f"   {summary[1].strip()}", highlight=False)
-    console.print(f"   verified again by independent code: {'yes' if checked else 'no'}", highlight=False)
-    return {
-        "target": target.name, "hamiltonian": target.hamiltonian.text, "generator": generator.text,
-        **verdict.to_dict(), "checked": checked, "text": summary,
-    }  # fmt: skip
 
 
 def _draw(
@@ -196,32 +149,25 @@ def _draw(
 
 
 def _train(
-    entry: Run, target: Target, data: np.ndarray, generator: hs.Generator, setting: Setting, out: Path,
-    seed: int, resume: bool, quiet: bool,
+    entry: Run, target: Target, data: np.ndarray, setting: Setting, out: Path, seed: int, resume: bool, quiet: bool
 ) -> tuple[HamiltonianFlow, dict[str, Any]]:  # fmt: skip
-    flow = HamiltonianFlow(
-        dim=2, hamiltonians=setting.hamiltonians, width=setting.width, symmetry=entry.symmetry,
-        generators=() if entry.symmetry is None else (generator,), seed=seed,
-    )  # fmt: skip
-    constraint = None
-    if entry.tolerance is not None:
-        constraint = BracketConstraint([generator], tolerance=entry.tolerance, sampling="base")
+    flow = entry.method.flow(hamiltonians=setting.hamiltonians, width=setting.width, seed=seed)
     folder = out / entry.key
     result = fit(
-        flow, data, steps=setting.steps, batch=setting.batch, seed=seed, constraint=constraint,
+        flow, data, steps=setting.steps, batch=setting.batch, seed=seed, constraint=entry.method.lagrangian(),
         progress=not quiet, out=folder, resume=resume, draws=1,  # the paper's objective throughout
     )  # fmt: skip
     held_out = target.sample(setting.held_out, seed=seed + 1)
     measured = evaluate(
-        flow, held_out, truth=target, generators=(generator,), samples=setting.samples, turned=setting.turned, seed=seed + 2
+        flow, held_out, truth=target, generators=(ROTATION,), samples=setting.samples, turned=setting.turned, seed=seed + 2
     )  # fmt: skip
     angles = angle_uniformity(flow.sample(20_000, seed=seed + 3).double().numpy())
     proved = [v.status for v in flow.prove_symmetry()] if entry.symmetry == "exact" else None
-    measured["symmetry_of_density"] = measured.pop("symmetry")[generator.text]
+    measured["symmetry_of_density"] = measured.pop("symmetry")[ROTATION.text]
     measured |= {
         "run": entry.key, "problem": entry.problem, "title": entry.title, "mode": entry.symmetry, "steps": setting.steps,
         "training_seconds": result.history["seconds"][-1], "angles": angles, "flow_symmetry": proved,
         "lambda": result.history["lambda"][-1], "tolerance": entry.tolerance,
-        "generator": generator.text,
+        "generator": ROTATION.text,
     }  # fmt: skip
     return flow, measured

@@ -8,6 +8,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from learn.experiments import tables
 from learn.report import markdown_table
 
 
@@ -95,11 +96,9 @@ def report(metrics: dict[str, Any]) -> str:
     rows = [[name, *(c[name] for c in columns)] for name in columns[0]]
     lines = [
         "# Equivariant Hamiltonian Flows, reproduced", "",
-        "Rezende, Racanière, Higgins, Toth, arXiv 1909.13739. "
-        f"Made by `hamsym reproduce ehf{' --quick' if metrics['quick'] else ''} --seed {metrics['seed']}`; "
-        f"this call took {metrics['seconds']:.0f} s.", "",
+        f"Rezende, Racanière, Higgins, Toth, arXiv 1909.13739. {tables.made_by(metrics)}", "",
         "![Target density, learned density, kinetic and potential energy](ehf.png)", "",
-        "## Symmetry of the targets", "", *_proofs(metrics["proofs"]), "",
+        "## Symmetry of the targets", "", *tables.proofs(metrics["proofs"]), "",
         "## Data", "", *_data(metrics["sampling"]), "",
         "## Result", "", markdown_table(["", *(r["title"] for r in runs)], rows), "",
         *(f"- {line}" for line in reading(runs)), "",
@@ -107,19 +106,6 @@ def report(metrics: dict[str, Any]) -> str:
         "## Settings where the paper is silent", "", _settings(setting), "",
     ]  # fmt: skip
     return "\n".join(lines)
-
-
-def _proofs(proofs: dict[str, Any]) -> list[str]:
-    lines = []
-    for problem, proof in proofs.items():
-        again = "verified again" if proof["checked"] else "NOT confirmed"
-        lines.append(
-            f"- **{problem}** ({proof['target']}), g = {proof['generator']}: {{g, H}} = 0 is **{proof['status']}**, "
-            f"{again} by independent code."
-        )
-        if proof["status"] == "refuted":
-            lines.append(f"  {proof['text'][1].strip()}.")
-    return lines
 
 
 def _data(sampling: dict[str, Any]) -> list[str]:
@@ -139,11 +125,9 @@ def _legend(setting: dict[str, Any]) -> list[str]:
     return [
         f"- **IW bound**: importance-weighted lower bound of the mean log-likelihood with K = {setting['samples']}. The ELBO is the same with "
         "K = 1 and is not a likelihood.",
-        "- **KL gap**: mean of log p − IW bound over held-out points, with its standard error; an upper bound of the divergence of the "
-        "flow from the target, whose entropy is known exactly.",
-        "- **E{g,H}²**: mean square of the bracket over states and over the Hamiltonians of the chain, on base states (where the constraint "
-        "is imposed), on data with momenta of the encoder, and on the path: the state that each Hamiltonian meets on the way from data to base.",
-        "- **sd of log p**: standard deviation of the learned log-density over rotations of a point; below its noise floor nothing is measured.",
+        tables.gap(setting["samples"]),
+        tables.BRACKET,
+        tables.INVARIANCE,
         "- **angles p-value**: Pearson's χ² test that 20 000 samples of the flow have uniform angles.",
         "- **Energy panels**: means over the chain, weighted by the time steps.",
     ]

@@ -1,0 +1,58 @@
+"""What the reports of the experiments share: the head, the proofs of the targets, and how measures are to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+BRACKET = (
+    "- **E{g,H}²**: mean square of the bracket over states and over the Hamiltonians of the chain, on base states (where the constraint "
+    "is imposed), on data with momenta of the encoder, and on the path: the state that each Hamiltonian meets on the way from data to base."
+)
+INVARIANCE = "- **sd of log p**: standard deviation of the learned log-density over rotations of a point; below its noise floor nothing is measured."
+
+
+def gap(samples: int) -> str:
+    """Return what the KL gap is, a line of the legend."""
+    return (
+        f"- **KL gap**: mean of log p − IW-{samples} bound over held-out points, with its standard error; an upper bound of the divergence of the "
+        "flow from the target, whose entropy is known exactly."
+    )
+
+
+def made_by(metrics: Mapping[str, Any]) -> str:
+    """Return the command that made a report, and how long it took.
+
+    Example:
+        >>> made_by({"experiment": "ehf", "quick": True, "seed": 0, "seconds": 60.2})
+        'Made by `hamsym reproduce ehf --quick --seed 0`; this call took 60 s.'
+    """
+    return (
+        f"Made by `hamsym reproduce {metrics['experiment']}{' --quick' if metrics['quick'] else ''} --seed {metrics['seed']}`; "
+        f"this call took {metrics['seconds']:.0f} s."
+    )
+
+
+def proofs(found: Mapping[str, Any]) -> list[str]:
+    """Return the lines that say which targets have the symmetry."""
+    lines = []
+    for problem, proof in found.items():
+        again = "verified again" if proof["checked"] else "NOT confirmed"
+        name = "" if problem == proof["target"] else f" ({proof['target']})"
+        lines.append(
+            f"- **{problem}**{name}, g = {proof['generator']}: {{g, H}} = 0 is **{proof['status']}**, "
+            f"{again} by independent code."
+        )
+        if proof["status"] == "refuted":
+            lines.append(f"  {proof['text'][1].strip()}.")
+    return lines
+
+
+def plus_minus(value: float, error: float, *, sign: bool = False) -> str:
+    """Return a value with its standard error, a table cell.
+
+    Example:
+        >>> plus_minus(0.25, 0.051), plus_minus(0.25, 0.051, sign=True)
+        ('0.250 ± 0.051', '+0.250 ± 0.051')
+    """
+    return f"{value:{'+' if sign else ''}.3f} ± {error:.3f}"
