@@ -35,18 +35,27 @@ def cache_folder() -> Path:
         >>> cache_folder().name != ""
         True
     """
-    if chosen := os.environ.get("HAMSYM_CACHE_DIR"):
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    try:
+        if chosen := os.environ.get("HAMSYM_CACHE_DIR"):
+            return Path(chosen).expanduser()
+        if sys.platform == "win32":
+            base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        elif sys.platform == "darwin":
+            base = Path.home() / "Library" / "Caches"
+        else:
+            base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # a user without a home, as in many a container
+        base = Path(os.devnull)  # holds nothing, so all stays in memory
     return base / "hamsym"
 
 
 _MENDING = Lock()
+#: Held while kernels are made.  One for all, so that a fork can wait for it: its child has no thread that would release it.
+_MAKING = RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_MAKING.acquire, after_in_parent=_MAKING.release, after_in_child=_MAKING.release
+    )
 
 
 class Kernels:
@@ -97,7 +106,6 @@ class _Generated:
 
     def __init__(self, name: str) -> None:
         self.name, self._path = name, cache_folder() / f"{name}.py"
-        self._lock = RLock()
         self._source: str | None = None
         self._archive: Archive | None = None
         self._entries: dict[tuple[str, tuple[Type, ...]], Entry | None] = {}
@@ -112,16 +120,21 @@ class _Generated:
                 _publish(self._path, source)
             module = _run(self.name, self._path)
         except (OSError, RuntimeError):  # an unwritable folder; RuntimeError when numba finds no place
-            module = ModuleType(self.name)
-            module.__dict__["CACHE"] = False
-            exec(compile(source, f"<{self.name}>", "exec"), module.__dict__)  # noqa: S102  our own generated source
+            module = self._in_memory(source)
         sys.modules[self.name] = module
+        return module
+
+    def _in_memory(self, source: str) -> ModuleType:
+        """The module, with numba's functions, of which nothing is kept on disk."""
+        module = ModuleType(self.name)
+        module.__dict__["CACHE"] = False
+        exec(compile(source, f"<{self.name}>", "exec"), module.__dict__)  # noqa: S102  our own generated source
         return module
 
     def archive(self, write: Callable[[], str]) -> Archive:
         """The module's constants and the names of its kernels, with the machine code that is on disk."""
         if self._archive is None:
-            with self._lock:
+            with _MAKING:
                 found = None if processor() is None else Archive.read(self._code_path())
                 if found is None:
                     text = Module(self._text(write))
@@ -134,7 +147,7 @@ class _Generated:
         try:
             return self._entries[kernel, types]
         except KeyError:
-            with self._lock:
+            with _MAKING:
                 if (kernel, types) not in self._entries:
                     self._entries[kernel, types] = self._machine_code(kernel, types, write)
             return self._entries[kernel, types]
@@ -158,18 +171,22 @@ class _Generated:
         """Call numba's function.
 
         numba reads its own files without suspicion, so a truncated one would stop every later run.  A first call that
-        fails before anything was loaded drops the compiled code of the module, and compiles again.
+        fails before anything was loaded drops the compiled code of the module, and compiles again; if there is no room to
+        keep it, in memory.
         """
         kernel = getattr(self.module(write), name)
         try:
             return kernel(*arguments)
-        except Exception:
-            if kernel.overloads:  # it was loaded, so the failure is its own
+        except Exception as error:
+            full = isinstance(error, OSError)  # a disk; numba has compiled by then
+            if kernel.overloads and not full:  # it was loaded, so the failure is its own
                 raise
             with _MENDING:
                 sys.modules.pop(self.name, None)
                 for file in (self._path.parent / "__pycache__").glob(f"{self.name}*.nb[ic]"):
                     file.unlink(missing_ok=True)
+                if full:
+                    sys.modules[self.name] = self._in_memory(self._text(write))
                 kernel = getattr(self.module(write), name)
         return kernel(*arguments)
 

@@ -96,7 +96,8 @@ def simulate(
     q, p = initial_states(q0, p0, len(H.space.coordinates))
     values = parameter_values(H.space, parameters, used=[H.written])
     work = len(q) * steps
-    workers = worker_count(threads, work * scheme.evaluations * q.shape[1])
+    components = work * scheme.evaluations * q.shape[1]
+    workers = worker_count(threads, components)
     kernels = stepping_kernels(
         H,
         scheme,
@@ -130,7 +131,7 @@ def simulate(
         scratch = np.empty(kernels.SCRATCH)
         kernels.block(*states, scratch, 0, 0, t0, dt, save_every, kernels.WIDTH, *k)
     ranges = shares(len(q), workers, BLOCK if kernels.WIDTH > 1 else 1)
-    run_in_threads(run, ranges, workers, progress)
+    run_in_threads(run, ranges, workers, progress, work=components)
     result.require_finite()
     return result
 

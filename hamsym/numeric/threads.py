@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 from itertools import pairwise
-from threading import Thread
+from threading import Semaphore, Thread
 
 from hamsym.arguments import integer
 from hamsym.progress import Bar
@@ -17,6 +17,8 @@ _WORTH_A_THREAD = 4_000_000
 _LANES = 8
 #: Most shares for each thread that are of the full size: as often does the progress bar move.
 _SHARES = 8
+#: Seconds between two looks at how many trajectories are done, and those that ranges get to end in after an interruption.
+_MOMENT = 0.1
 #: The shortest range that has a block of its own; a shorter one is joined to its neighbour.
 _SHORTEST = 3
 
@@ -76,11 +78,26 @@ def shares(batch: int, workers: int, block: int) -> list[tuple[int, int]]:
 
 
 def run_in_threads(
-    run: Callable[[int, int], None], ranges: list[tuple[int, int]], workers: int, progress: bool
+    run: Callable[[int, int], None],
+    ranges: list[tuple[int, int]],
+    workers: int,
+    progress: bool,
+    *,
+    work: float = 0.0,
 ) -> None:
     """Call ``run(first, last)`` for every range, in so many threads, and show how many trajectories are done.
 
-    The first error, or an interruption, is raised when the ranges that had begun are done; no others are begun.
+    The first error is raised when the ranges that had begun are done; no others are begun.  An interruption (Ctrl-C) is
+    raised then too, but no later than a moment after it came: compiled code cannot be stopped, so what had begun goes on
+    in the background, and ends with the process.
+
+    Arguments:
+        run: takes a range.
+        ranges: of trajectories.
+        workers: how many threads compute.
+        progress: whether to show a bar.
+        work: of all ranges, as :func:`worker_count` takes it.  While there is much, the calling thread computes nothing,
+            because one that is in compiled code would answer an interruption only when it is done.
 
     Example:
         >>> done = []
@@ -90,7 +107,9 @@ def run_in_threads(
     """
     waiting, done, errors = deque(ranges), deque[int](), list[BaseException]()
 
-    def work(shown: Callable[[], None] = lambda: None) -> None:
+    ended = Semaphore(0)  # of threads; whether one is alive, Python does not know after an interruption
+
+    def compute(shown: Callable[[], None] = lambda: None) -> None:
         try:
             while True:
                 try:
@@ -103,6 +122,8 @@ def run_in_threads(
         except BaseException as error:
             waiting.clear()
             errors.append(error)
+        finally:
+            ended.release()
 
     with Bar(progress, unit="trajectory", total=ranges[-1][1]) as bar:
 
@@ -110,13 +131,21 @@ def run_in_threads(
             while done:
                 bar.update(done.popleft())
 
-        # this thread works too: starting one takes as long as many a trajectory
-        others = [Thread(target=work) for _ in range(min(workers, len(ranges)) - 1)]
-        for thread in others:
-            thread.start()
-        work(show)
-        for thread in others:
-            thread.join()
+        # of little work this thread does its share: starting one takes as long as many a trajectory
+        count, aside = min(workers, len(ranges)), work > _WORTH_A_THREAD
+        try:
+            for _ in range(count if aside else count - 1):
+                Thread(target=compute, daemon=True).start()
+            if not aside:
+                compute(show)
+            for _ in range(count):
+                while not ended.acquire(timeout=_MOMENT):
+                    show()
+        except BaseException:
+            waiting.clear()
+            for _ in range(count):
+                ended.acquire(timeout=_MOMENT)
+            raise
         show()
     if errors:
         raise errors[0]

@@ -123,6 +123,51 @@ def test_damaged_code_is_made_again(tmp_path):
     assert {f: f.read_bytes() for f in kept} == kept  # and it is the same code
 
 
+def test_without_a_home_everything_is_in_memory(filled):
+    assert child(Path("~no-such-user/cache"), "") == filled[1]
+
+
+def test_numba_does_without_a_place_for_its_code(filled, tmp_path):
+    body = """
+cache.processor = lambda: None
+from numba.core import caching
+def full(*a): raise OSError(28, "No space left on device")
+caching.IndexDataCacheFile.save = full
+"""
+    assert child(tmp_path, body).split()[1] == filled[1].split()[1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_fork_while_another_thread_compiles_can_compile_too(tmp_path):
+    script = """
+import os, signal, threading, hamsym as hs
+from hamsym.numeric import cache
+H = hs.Hamiltonian("p1**2/2 + q1**4/4", hs.PhaseSpace.standard(1))
+made, compiling = cache.assembled, threading.Event()
+def slow(text):
+    compiling.set()
+    threading.Event().wait(0.5)
+    return made(text)
+cache.assembled = slow
+run = lambda: hs.simulate(H, [1.0], [0.0], 0.01, 10)
+thread = threading.Thread(target=run)
+thread.start()
+compiling.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    run()
+    os._exit(0)
+thread.join()
+print(os.waitpid(child, 0)[1])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=os.environ | {"HAMSYM_CACHE_DIR": str(tmp_path)},
+        capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
+    assert done.stdout == "0\n", done.stderr
+
+
 def test_processes_may_race(tmp_path):
     with ThreadPoolExecutor(3) as pool:
         results = list(pool.map(lambda _: child(tmp_path, ""), range(3)))

@@ -1,6 +1,9 @@
 """Shares of a batch: whole, even, and given up when one fails."""
 
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -69,6 +72,46 @@ def test_the_first_error_ends_the_run():
     with pytest.raises(ZeroDivisionError, match="first"):
         run_in_threads(run, [(i, i + 1) for i in range(1000)], 2, False)
     assert len(begun) < 500
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a signal that another process can send")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interruption_does_not_wait_for_compiled_code(workers):
+    """What takes a minute in another thread is left alone there, and nothing more is begun."""
+    begun, released = [], threading.Event()
+
+    def run(first, last):
+        begun.append(first)
+        if len(begun) == workers:
+            os.kill(os.getpid(), signal.SIGINT)
+        released.wait(60)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_in_threads(run, [(i, i + 1) for i in range(9)], workers, False, work=1e12)
+    assert not released.is_set() and len(begun) == workers
+    released.set()
+    time.sleep(0.01)
+    assert len(begun) == workers
+
+
+def test_a_process_ends_though_a_long_trajectory_does_not(tmp_path):
+    script = """
+import os, signal, threading, time, hamsym as hs
+from hamsym.numeric import cache
+H = hs.Hamiltonian("p1**2/2 + q1**4/4", hs.PhaseSpace.standard(1))
+hs.simulate(H, [1.0], [0.0], 0.01, 1000, save_every=500)
+call = cache.Kernels._call
+def interrupted(*arguments):
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    call(*arguments)
+cache.Kernels._call = interrupted
+hs.simulate(H, [1.0], [0.0], 0.01, 10**12, save_every=10**11)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=os.environ | {"HAMSYM_CACHE_DIR": str(tmp_path)},
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.stderr.rstrip().endswith("KeyboardInterrupt"), done.stderr
 
 
 def test_many_small_runs_come_to_the_faster_code_and_to_the_same_bits(monkeypatch):
