@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hamsym.errors import NotSeparableError, UnknownNameError, did_you_mean
+from hamsym.errors import NotSeparableError, ParameterError, UnknownNameError, did_you_mean
 from hamsym.numeric.kinetic import has_constant_mass
 from hamsym.symbolic.formula.text import shorten
 from hamsym.symbolic.hamiltonian import Hamiltonian
@@ -302,4 +302,18 @@ def method_for(H: Hamiltonian, wanted: str | Method) -> Method:
         wanted = next((m for m in _PREFERRED if method_named(m).admits(H)), _PREFERRED[-1])
     method = wanted if isinstance(wanted, Method) else method_named(wanted)
     method.require(H)
+    return method
+
+
+def doubled(method: Method, *, compensated: bool) -> Doubled:
+    """Return a method of the doubled phase space as that.
+
+    Raises:
+        ParameterError: if compensated, which only methods can be that do nothing but add.
+    """
+    if compensated or not isinstance(method, Doubled):
+        raise ParameterError(
+            f"{method.name} does more than add, so its rounding errors cannot be carried along; leave compensated=True out, "
+            "or take another method"
+        )
     return method

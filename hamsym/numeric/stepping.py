@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from hamsym.errors import FormulaError, ParameterError
+from hamsym.errors import FormulaError
 from hamsym.numeric.cache import Kernels
 from hamsym.numeric.codegen import Arguments, depends_on_time, separable_source
 from hamsym.numeric.generated import identity, kernels_of
@@ -33,7 +33,7 @@ from hamsym.numeric.loops import (
     sampling_loops,
 )
 from hamsym.numeric.meanings import careful, has_gaps, meanings, used_functions
-from hamsym.numeric.methods import Doubled, Gauss, Method, Splitting
+from hamsym.numeric.methods import Gauss, Method, Splitting, doubled
 from hamsym.numeric.nonseparable import doubled_source
 from hamsym.numeric.splitting import splitting_source
 from hamsym.numeric.step import StepSource
@@ -199,12 +199,7 @@ def _step_source(H: Hamiltonian, method: Method, compensated: bool) -> StepSourc
     method.require(H)
     if isinstance(method, Splitting):
         return splitting_source(H, method, compensated=compensated)
-    if compensated or not isinstance(method, Doubled):
-        raise ParameterError(
-            f"{method.name} does more than add, so its rounding errors cannot be carried along; leave compensated=True out, "
-            "or take another method"
-        )
-    return doubled_source(H, method)
+    return doubled_source(H, doubled(method, compensated=compensated))
 
 
 def _stepping_source(H: Hamiltonian, source: StepSource, retry: bool, unroll: int) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 
 from hamsym.numeric.lanes import indent
 from hamsym.numeric.loops.layout import WIDTH
-from hamsym.numeric.loops.module import stepping_module
+from hamsym.numeric.loops.module import stepping_module, stored_steps
 from hamsym.numeric.loops.room import Room
 from hamsym.numeric.methods import Doubled
 from hamsym.numeric.parts import sums_of
@@ -98,14 +98,6 @@ def doubled_loops(H: Hamiltonian, *, strict: bool) -> str:
         "write_out(s, P, p_out, i, 0)",
         *field_of("Q", "Y", "t0"),
         *move("X", "P", "weights[0]/2.0*h"),
-        "for r in range(1, q_out.shape[1]):",
-        *indent(
-            [
-                "for n in range(save_every):",
-                *indent(["t = fma(h, float((r - 1)*save_every + n), t0)", *step]),
-                "write_out(s, Q, q_out, i, r)",
-                "write_out(s, END, p_out, i, r)",
-            ]
-        ),
+        *stored_steps(step, ("Q", "END")),
     ]
     return stepping_module(room, [room.field(sums)], run, ("field",), "weights, turns", strict)

@@ -6,7 +6,7 @@ import numpy as np
 
 from hamsym.numeric.lanes import indent
 from hamsym.numeric.loops.layout import WIDTH
-from hamsym.numeric.loops.module import stepping_module
+from hamsym.numeric.loops.module import stepping_module, stored_steps
 from hamsym.numeric.loops.room import Room
 from hamsym.numeric.methods import Gauss
 from hamsym.numeric.parts import sums_of
@@ -108,14 +108,6 @@ def gauss_loops(H: Hamiltonian, method: Gauss, *, compensated: bool, strict: boo
         "write_out(s, Q, q_out, i, 0)",
         "write_out(s, P, p_out, i, 0)",
         *([f"for n in range({both}):", "    put(s, EQ + n, 0.0)"] if compensated else []),
-        "for r in range(1, q_out.shape[1]):",
-        *indent(
-            [
-                "for n in range(save_every):",
-                *indent(["t = fma(h, float((r - 1)*save_every + n), t0)", *step]),
-                "write_out(s, Q, q_out, i, r)",
-                "write_out(s, P, p_out, i, r)",
-            ]
-        ),
+        *stored_steps(step, ("Q", "P")),
     ]
     return stepping_module(room, [field], run, ("field",), "tableau, weights, nodes", strict)

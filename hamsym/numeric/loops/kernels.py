@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from hamsym.errors import ParameterError
 from hamsym.numeric.loops.doubled import doubled_arguments, doubled_loops
 from hamsym.numeric.loops.gauss import gauss_arguments, gauss_loops
 from hamsym.numeric.loops.splitting import splitting_arguments, splitting_loops
-from hamsym.numeric.methods import Doubled, Gauss, Method, Splitting
+from hamsym.numeric.methods import Doubled, Gauss, Method, Splitting, doubled
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
 
@@ -26,11 +25,7 @@ def loop_source(H: Hamiltonian, method: Method, *, compensated: bool, strict: bo
         return splitting_loops(H, method, compensated=compensated, strict=strict)
     if isinstance(method, Gauss):
         return gauss_loops(H, method, compensated=compensated, strict=strict)
-    if compensated or not isinstance(method, Doubled):
-        raise ParameterError(
-            f"{method.name} does more than add, so its rounding errors cannot be carried along; leave compensated=True out, "
-            "or take another method"
-        )
+    doubled(method, compensated=compensated)
     return doubled_loops(H, strict=strict)
 
 

@@ -8,23 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from hamsym.numeric.lanes import define
+from hamsym.numeric.generated import header
+from hamsym.numeric.lanes import define, indent
 from hamsym.numeric.loops.room import Room
 from hamsym.numeric.meanings import careful, has_gaps, meanings
 
-_HEADER = """\
-import math
-
-from numba import njit
-
+_OWN = """\
 from hamsym.numeric import elementary, vectors
 from hamsym.numeric.vectors import (
     get, load, load_apart, numbers, pick, put, repeated, store, store_apart, total, within,
-)
-
-compiled = njit(cache=CACHE, nogil=True, error_model="numpy")
-apart = njit(nogil=True, error_model="numpy")
-"""
+)"""
+_APART = 'apart = njit(nogil=True, error_model="numpy")\n'
 _MEANING = re.compile(r"^(\w+) = ((?:math|elementary|exponential)\.\w+)$", re.MULTILINE)
 
 
@@ -59,6 +53,21 @@ def stepping_module(
     )
 
 
+def stored_steps(step: Sequence[str], ends: tuple[str, str]) -> list[str]:
+    """Return the loops over steps from the time ``t``, and over stored states: the areas in which a step leaves q and p."""
+    return [
+        "for r in range(1, q_out.shape[1]):",
+        *indent(
+            [
+                "for n in range(save_every):",
+                *indent(["t = fma(h, float((r - 1)*save_every + n), t0)", *step]),
+                f"write_out(s, {ends[0]}, q_out, i, r)",
+                f"write_out(s, {ends[1]}, p_out, i, r)",
+            ]
+        ),
+    ]
+
+
 def module_header(text: str, strict: bool, gaps: bool) -> str:
     """Return the imports of a module, and what its functions mean for lanes."""
     meant = meanings(text, strict=strict, gaps=gaps)
@@ -66,4 +75,5 @@ def module_header(text: str, strict: bool, gaps: bool) -> str:
         lambda m: m[0] if m[1] == "fma" else f"{m[1]} = vectors.lifted{'_pair' * (m[1] == 'atan2')}({m[2]})",
         meant,
     )
-    return _HEADER + (meant if strict else meant.replace("elementary.fma", "vectors.fma")) + "\n"
+    fused = meant if strict else meant.replace("elementary.fma", "vectors.fma")
+    return f"{header(_OWN)}{_APART}{fused}\n"
