@@ -104,7 +104,13 @@ ORDER = [
     ["hamsym.numeric.lowering"],
     ["hamsym.numeric.machine_code"],
     ["hamsym.numeric.cache"],
-    ["hamsym.numeric.printing", "hamsym.numeric.elementary", "hamsym.numeric.vectors"],
+    [
+        "hamsym.numeric.coefficients",
+        "hamsym.numeric.elementary",
+        "hamsym.numeric.log_sum_exp",
+        "hamsym.numeric.vectors",
+    ],
+    ["hamsym.numeric.printing"],
     ["hamsym.numeric.parts"],
     ["hamsym.numeric.kinetic"],
     [
@@ -147,7 +153,7 @@ ORDER = [
         "hamsym.numeric.convergence",
         "hamsym.numeric.values",
     ],
-    ["hamsym.numeric.section", "hamsym.numeric.masses"],
+    ["hamsym.numeric.section", "hamsym.numeric.masses", "hamsym.numeric.drift"],
     ["hamsym.numeric.tempering"],
     ["hamsym.numeric.trajectories"],
     ["hamsym.numeric.simulate"],

@@ -17,7 +17,8 @@ import sympy as sp
 
 from hamsym.arguments import real
 from hamsym.errors import FormulaError, ParameterError, did_you_mean
-from hamsym.numeric.printing import shift_exponentials, straight_line
+from hamsym.numeric.log_sum_exp import shift_exponentials
+from hamsym.numeric.printing import straight_line
 from hamsym.symbolic.hamiltonian import Hamiltonian
 from hamsym.symbolic.space import Space
 from hamsym.symbolic.sums import auxiliaries, has_sums, summands

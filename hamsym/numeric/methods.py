@@ -10,10 +10,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-
-import numpy as np
+from typing import Any
 
 from hamsym.errors import NotSeparableError, ParameterError, UnknownNameError, did_you_mean
+from hamsym.numeric.coefficients import (
+    Pair,
+    around,
+    blanes_moan4,
+    blanes_moan6,
+    compose,
+    gauss,
+    pefrl,
+    triple_jump,
+)
 from hamsym.numeric.kinetic import has_constant_mass
 from hamsym.symbolic.formula.text import shorten
 from hamsym.symbolic.hamiltonian import Hamiltonian
@@ -145,65 +154,23 @@ class Doubled(Method):
         return 3 * len(self.weights)
 
 
+def _splitting(name: str, order: int, source: str, coefficients: Pair, **more: Any) -> Splitting:
+    return Splitting(name, order, source, outer=coefficients[0], inner=coefficients[1], **more)
+
+
 def _compose(name: str, order: int, weights: list[float], source: str) -> Splitting:
-    """Run leapfrog with the steps w₁h, w₂h, …, merging the kicks that meet."""
-    outer = [w / 2 for w in weights] + [0.0]
-    for i, w in enumerate(weights):
-        outer[i + 1] += w / 2
-    return Splitting(name, order, source, outer=tuple(outer), inner=tuple(weights))
-
-
-def _triple_jump(order: int) -> list[float]:
-    """Weights w₁, w₀, w₁ with 2w₁ + w₀ = 1 and 2w₁^(k+1) + w₀^(k+1) = 0 that raise an even order k by two."""
-    root = 2 ** (1 / (order + 1))
-    return [1 / (2 - root), -root / (2 - root), 1 / (2 - root)]
-
-
-def _around(*side: float) -> list[float]:
-    """The weights of one side, mirrored around the middle one that makes the sum one."""
-    return [*side, 1 - 2 * sum(side), *side[::-1]]
-
-
-def _blanes_moan4() -> Splitting:
-    b = (0.0829844064174052, 0.396309801498368, -0.0390563049223486)
-    a = (0.245298957184271, 0.604872665711080)
-    drifts = (*a, 0.5 - sum(a), 0.5 - sum(a), *a[::-1])
-    source = f"{_BLANES_MOAN}, SRKN 6ᵇ"
-    return Splitting(
-        "blanes_moan4", 4, source, quadratic_kinetic=True, outer=tuple(_around(*b)), inner=drifts
-    )
-
-
-def _blanes_moan6() -> Splitting:
-    b = (0.0414649985182624, 0.198128671918067, -0.0400061921041533, 0.0752539843015807, -0.0115113874206879)
-    a = (0.123229775946271, 0.290553797799558, -0.127049212625417, -0.246331761062075, 0.357208872795928)
-    kicks = (*b, 0.5 - sum(b), 0.5 - sum(b), *b[::-1])
-    source = f"{_BLANES_MOAN}, SRKN 11ᵇ"
-    return Splitting("blanes_moan6", 6, source, quadratic_kinetic=True, outer=kicks, inner=tuple(_around(*a)))
-
-
-def _pefrl() -> Splitting:
-    xi, lam, chi = 0.1786178958448091, -0.2123418310626054, -0.06626458266981849
-    kicks = (0.5 - lam, lam, lam, 0.5 - lam)
-    source = "Omelyan, Mryglod, Folk, Computer Physics Communications 146 (2002) 188"
-    return Splitting("pefrl", 4, source, outer=tuple(_around(xi, chi)), inner=kicks, starts_with="drift")
+    return _splitting(name, order, source, compose(weights))
 
 
 def _gauss(stages: int) -> Gauss:
-    """The collocation method at the zeros of the Legendre polynomial of that degree."""
-    nodes, weights = np.polynomial.legendre.leggauss(stages)
-    c = (nodes + 1) / 2
-    powers = np.arange(1, stages + 1)
-    a = (c[:, None] ** powers / powers) @ np.linalg.inv(
-        c[:, None] ** (powers - 1)
-    )  # exact for degree < stages
+    a, b, c = gauss(stages)
     name = f"gauss{2 * stages}" if stages > 1 else "implicit_midpoint"
     return Gauss(
         name,
         2 * stages,
         _HLW_GAUSS,
         a=tuple(map(tuple, a.tolist())),
-        b=tuple((weights / 2).tolist()),
+        b=tuple(b.tolist()),
         c=tuple(c.tolist()),
     )
 
@@ -214,6 +181,7 @@ _BLANES_MOAN = "Blanes and Moan, Journal of Computational and Applied Mathematic
 _HLW = "Hairer, Lubich, Wanner, Geometric Numerical Integration, section V.3.2"
 _HLW_GAUSS = "Hairer, Lubich, Wanner, Geometric Numerical Integration, section II.1.3"
 _TAO = "Tao, Physical Review E 94 (2016) 043303"
+_OMELYAN = "Omelyan, Mryglod, Folk, Computer Physics Communications 146 (2002) 188"
 _METHODS: tuple[Method, ...] = (
     Splitting("leapfrog", 2, "Störmer–Verlet, velocity form", outer=(0.5, 0.5), inner=(1.0,)),
     Splitting(
@@ -221,28 +189,28 @@ _METHODS: tuple[Method, ...] = (
     ),
     _gauss(1),
     Doubled("tao2", 2, _TAO),
-    _compose("yoshida4", 4, _triple_jump(2), _YOSHIDA),
-    _pefrl(),
-    _blanes_moan4(),
+    _compose("yoshida4", 4, triple_jump(2), _YOSHIDA),
+    _splitting("pefrl", 4, _OMELYAN, pefrl(), starts_with="drift"),
+    _splitting("blanes_moan4", 4, f"{_BLANES_MOAN}, SRKN 6ᵇ", blanes_moan4(), quadratic_kinetic=True),
     _gauss(2),
-    Doubled("tao4", 4, _TAO, weights=tuple(_triple_jump(2))),
+    Doubled("tao4", 4, _TAO, weights=tuple(triple_jump(2))),
     _compose(
-        "yoshida6", 6, _around(0.784513610477560, 0.235573213359357, -1.17767998417887), f"{_YOSHIDA}, solution A"
+        "yoshida6", 6, around(0.784513610477560, 0.235573213359357, -1.17767998417887), f"{_YOSHIDA}, solution A"
     ),
     _compose(
         "kahan_li6",
         6,
-        _around(
+        around(
             0.39216144400731413928, 0.33259913678935943860, -0.70624617255763935981, 0.08221359629355080023
         ),
         f"{_KAHAN_LI}; {_HLW}",
     ),
-    _blanes_moan6(),
+    _splitting("blanes_moan6", 6, f"{_BLANES_MOAN}, SRKN 11ᵇ", blanes_moan6(), quadratic_kinetic=True),
     _gauss(3),
     _compose(
         "yoshida8",
         8,
-        _around(
+        around(
             0.74167036435061295345, -0.40910082580003159400, 0.19075471029623837995, -0.57386247111608226666,
             0.29906418130365592384, 0.33462491824529818378, 0.31529309239676659663,
         ),
@@ -251,7 +219,7 @@ _METHODS: tuple[Method, ...] = (
     _compose(
         "kahan_li8",
         8,
-        _around(
+        around(
             0.13020248308889008088, 0.56116298177510838456, -0.38947496264484728641, 0.15884190655515560090,
             -0.39590389413323757734, 0.18453964097831570709, 0.25837438768632204729, 0.29501172360931029887,
         ),

@@ -13,7 +13,7 @@ from itertools import combinations
 
 import sympy as sp
 
-from hamsym.numeric.printing import shift_exponentials
+from hamsym.numeric.log_sum_exp import shift_exponentials
 from hamsym.symbolic.space import Space
 from hamsym.symbolic.sums import Access, Term, auxiliaries, summands
 from hamsym.symbolic.sums.affine import Affine

@@ -5,9 +5,6 @@ products and square roots, and one reciprocal serves all quotients by the same t
 out as ``fma`` and none are left to the compiler, whose choice differs between the scalar and the SIMD version of one
 loop: so a trajectory has the same bits alone and in a batch.  What ``fma`` and :data:`FUNCTIONS` are is said by the module
 that holds the code.
-
-``log(Σ cₖ exp(eₖ))`` is printed in its max-shifted form, value and gradient, so that a potential
-``-log Σ cₖ exp(-aₖ)`` and its force stay finite wherever the ``aₖ`` are.
 """
 
 from __future__ import annotations
@@ -20,6 +17,7 @@ from typing import Any
 import sympy as sp
 
 from hamsym.errors import FormulaError, did_you_mean
+from hamsym.numeric.log_sum_exp import LogSumExp, SoftWeight
 
 _CALLS: dict[str, tuple[str, str]] = {  # sympy name: (numba, numpy)
     "exp": ("exp", "np.exp"), "log": ("log", "np.log"),
@@ -30,54 +28,9 @@ _CALLS: dict[str, tuple[str, str]] = {  # sympy name: (numba, numpy)
 }  # fmt: skip
 #: The functions whose meaning is left to the module that holds the code.
 FUNCTIONS = (*(own for own, _ in _CALLS.values() if own != "abs"), "power")
+#: Operations in one expression after which what there is gets a name: Python reads no more than 200 parentheses deep.
+_DEEPEST = 100
 _RECIPROCALS = {"cot": sp.tan, "coth": sp.tanh}
-
-
-class LogSumExp(sp.Function):  # type: ignore[misc]
-    """``log Σ cₖ exp(eₖ)`` with the arguments c₁, e₁, c₂, e₂, …; its derivatives are :class:`SoftWeight`."""
-
-    def fdiff(self, argindex: int = 1) -> sp.Expr:
-        k = (argindex - 1) // 2
-        weight = SoftWeight(sp.Integer(k), *self.args)
-        return weight if argindex % 2 else self.args[2 * k] * weight
-
-
-class SoftWeight(sp.Function):  # type: ignore[misc]
-    """``exp(eₖ) / Σ cⱼ exp(eⱼ)`` with the arguments k, c₁, e₁, c₂, e₂, …."""
-
-
-def shift_exponentials(expression: sp.Expr) -> sp.Expr:
-    """Return the expression with every logarithm of a sum of exponentials made a :class:`LogSumExp`.
-
-    Example:
-        >>> x = sp.Symbol("x", real=True)
-        >>> shift_exponentials(3 * sp.log(1 + 2 * sp.exp(x)))
-        3*LogSumExp(1, 0, 2, x)
-    """
-    if not expression.args:
-        return expression
-    expression = expression.func(*(shift_exponentials(a) for a in expression.args))
-    if not isinstance(expression, sp.log):
-        return expression
-    argument = expression.args[0]
-    outer = sp.Integer(1)
-    if isinstance(argument, sp.Mul):  # log(a (e^x + e^y)): the factor goes into the coefficients
-        sums = [f for f in argument.args if isinstance(f, sp.Add)]
-        if len(sums) == 1:
-            outer, argument = argument / sums[0], sums[0]
-    if not isinstance(argument, sp.Add):
-        return expression
-    pairs: list[sp.Expr] = []
-    found = False
-    for term in argument.args:
-        coefficient, exponent = sp.Integer(1), sp.Integer(0)
-        for factor in sp.Mul.make_args(term):
-            if isinstance(factor, sp.exp) and factor.args[0].free_symbols:
-                exponent, found = exponent + factor.args[0], True
-            else:
-                coefficient *= factor
-        pairs += [coefficient * outer, exponent]
-    return LogSumExp(*pairs) if found else expression
 
 
 class _Block:
@@ -142,9 +95,20 @@ class _Block:
         if not plain:
             left, right = products.pop(0)
             plain.append(f"{left}*{right}")
-        text = " + ".join(plain).replace("+ -", "- ")
-        for left, right in products:
+        text = self._chain((node, "plain"), plain)
+        for n, (left, right) in enumerate(products):
+            if n and n % _DEEPEST == 0:
+                text = self.name((node, "fused", n), text)
             text = f"fma({left}, {right}, {text})"
+        return text
+
+    def _chain(self, key: Any, terms: Sequence[str]) -> str:
+        """Return the text of a sum from left to right; of a long one, the beginnings have names."""
+        text = terms[0]
+        for n, term in enumerate(terms[1:], 1):
+            if n % _DEEPEST == 0:
+                text = self.name((key, n), text)
+            text += f" - {term[1:]}" if term.startswith("-") else f" + {term}"
         return text
 
     def _fusible(self, term: sp.Expr, size: sp.Expr) -> bool:
@@ -238,7 +202,7 @@ class _Block:
         terms = []
         for i, (c, part) in enumerate(zip(arguments[0::2], parts, strict=True)):
             terms.append(part if c == 1 else self.name((key, "term", i), f"{self.emit(c)}*{part}"))
-        total = self.name((key, "sum"), " + ".join(terms))
+        total = self.name((key, "sum"), self._chain((key, "chain"), terms))
         if isinstance(node, LogSumExp):
             return self.name(node, f"{largest} + {self._call('log')}({total})")
         inverse = self.name((key, "inverse"), f"1.0/{total}")

@@ -20,8 +20,9 @@ from hamsym.data.targets import targets
 from hamsym.errors import FormulaError, NotSeparableError, ParameterError
 from hamsym.numeric import cache, codegen, stepping
 from hamsym.numeric.codegen import array_function, parameter_values
+from hamsym.numeric.log_sum_exp import LogSumExp, shift_exponentials
 from hamsym.numeric.methods import method_named
-from hamsym.numeric.printing import FUNCTIONS, LogSumExp, shift_exponentials, straight_line
+from hamsym.numeric.printing import FUNCTIONS, straight_line
 
 X, Y = sp.symbols("x y", real=True)
 MEANINGS = {"fma": lambda a, b, c: a * b + c} | {
