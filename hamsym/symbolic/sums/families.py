@@ -168,6 +168,11 @@ class Families:
                 places[key], of[key] = (kind, place), symbol
         return {key: Family(key[0], places, of) for key, (places, of) in found.items()}
 
+    @property
+    def all(self) -> Mapping[tuple[str, int], Family]:
+        """All families, by name and number of subscripts."""
+        return self._names
+
     def find(self, name: str, subscripts: int) -> Family:
         """Return the family of a name with so many subscripts.
 

@@ -47,6 +47,8 @@ class Polynomial:
         return total
 
 
-def ball(value: sp.Rational | fmpq) -> arb:
-    """Return a rational number as a ball."""
+def ball(value: sp.Rational | fmpq | arb) -> arb:
+    """Return a rational number as a ball; a ball as it is."""
+    if isinstance(value, arb):
+        return value
     return arb(value if isinstance(value, fmpq) else fmpq(int(value.p), int(value.q)))
