@@ -101,9 +101,11 @@ class Module:
 
 
 def _is_own(module: str) -> bool:
-    return module.startswith("hamsym.numeric.") and module.count(".") == 2
+    return module.startswith("hamsym.numeric.")
 
 
 @cache
 def _text_of(module: str) -> Module:
-    return Module((Path(__file__).parents[1] / f"{module.rpartition('.')[2]}.py").read_text(encoding="utf-8"))
+    place = Path(__file__).parents[1].joinpath(*module.split(".")[2:])
+    file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    return Module(file.read_text(encoding="utf-8"))
