@@ -6,6 +6,7 @@ from functools import cached_property
 
 import sympy as sp
 
+from hamsym.errors import FormulaError
 from hamsym.symbolic.formula.domain import Domain
 from hamsym.symbolic.formula.text import shorten, to_text
 from hamsym.symbolic.space import Space
@@ -41,7 +42,7 @@ class SpaceFunction:
         """The sympy expression in plain symbols, sums written out when it is first asked for.
 
         Raises:
-            FormulaError: if the sums have too many terms for that.
+            FormulaError: if the sums have too many terms for that, or something is divided by sums that are zero.
 
         Example:
             >>> from hamsym import Hamiltonian, PhaseSpace
@@ -49,7 +50,12 @@ class SpaceFunction:
             >>> H.expr, H.written
             (p1**2/2 + p2**2/2 + p3**2/2, Sum(p[i]**2/2, (i, 1, 3)))
         """
-        return self.space.written_out(self.written)
+        explicit = self.space.written_out(self.written)
+        if explicit is not self.written and explicit.has(sp.nan, sp.zoo, sp.oo, -sp.oo):
+            raise FormulaError(
+                f"{shorten(self.text)} is not finite once its sums are written out: it divides by what is zero everywhere"
+            )
+        return explicit
 
     @cached_property
     def domain(self) -> Domain:

@@ -303,3 +303,32 @@ def test_brief_loops_have_the_bits_of_unrolled_ones(name, method):
         results.append(out)
     assert np.array_equal(results[0], results[1]) and np.array_equal(results[0], results[2])
     assert np.isfinite(results[0]).all()
+
+
+@pytest.mark.parametrize("shape", ["products", "plain", "exponentials"])
+def test_long_sums_are_not_nested_deeper_than_python_reads(shape):
+    """Python reads 200 parentheses within one another, and a walk through its tree goes 1000 deep; values are as in floats."""
+    x, y = sp.symbols("x y", real=True)
+    terms = {
+        "products": lambda k: (-1) ** k * y * sp.sin(x + k),
+        "plain": lambda k: (-1) ** k * sp.sin(x + k),
+        "exponentials": lambda k: sp.exp(-k * x) * (1 + y**2),
+    }[shape]
+    count = 250
+    expression = sp.Add(*map(terms, range(1, count + 1)), evaluate=False)
+    if shape == "exponentials":
+        expression = shift_exponentials(sp.log(expression))
+    lines, (result,) = straight_line([expression], {x: "x", y: "y"})
+    scope = {
+        "math": math,
+        "sin": math.sin,
+        "exp": math.exp,
+        "log": math.log,
+        "fma": lambda a, b, c: a * b + c,
+    }
+    scope |= {"x": 0.3, "y": 0.7}
+    exec("\n".join(lines), scope)
+    values = [float(terms(k).subs({x: 0.3, y: 0.7})) for k in range(1, count + 1)]
+    expected = math.log(math.fsum(values)) if shape == "exponentials" else math.fsum(values)
+    assert scope[result] == pytest.approx(expected, rel=1e-12, abs=1e-12)
+    assert max(line.count("(") + line.count(" + ") + line.count(" - ") for line in lines) < 200

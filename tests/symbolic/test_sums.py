@@ -315,3 +315,12 @@ def test_an_empty_inner_range_reaches_nothing():
     assert SPACE.express("Sum(q[i + 1]*p[j], (j, i + 1, 7), (i, 1, 7))") == sum(
         Q[i + 1] * P[j] for i in range(1, 7) for j in range(i + 1, 8)
     )
+
+
+@pytest.mark.parametrize(
+    "zero", ["Sum(0, (i, 1, 2))", "Sum(q[i], (i, 3, 2))", "(Sum(q[i], (i, 1, 2)) - q1 - q2)"]
+)
+def test_division_by_sums_that_are_zero_is_refused_when_they_are_written_out(zero):
+    H = hs.Hamiltonian(f"p1**2/2 + 1/{zero}", hs.PhaseSpace.standard(2))
+    with pytest.raises(FormulaError, match="divides by what is zero"):
+        H.expr  # noqa: B018
