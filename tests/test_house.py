@@ -161,6 +161,7 @@ ORDER = [
         "hamsym.numeric.values",
     ],
     ["hamsym.numeric.section", "hamsym.numeric.masses", "hamsym.numeric.drift"],
+    ["hamsym.numeric.plots"],
     ["hamsym.numeric.tempering"],
     ["hamsym.numeric.trajectories"],
     ["hamsym.numeric.simulate"],

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sympy as sp
 
-from hamsym.arguments import integer
 from hamsym.errors import NonFiniteError, ParameterError
 from hamsym.files import whole
 from hamsym.numeric.codegen import parameter_values
+from hamsym.numeric.plots import draw
 from hamsym.numeric.values import value_function
 from hamsym.symbolic.formula.text import shorten
 from hamsym.symbolic.hamiltonian import Hamiltonian
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import pandas
     import xarray
 
-    from hamsym.numeric.section import PoincareSection
     from hamsym.symbolic.symmetry.generator import Generator
 
 #: So many parameters and coordinates are shown.
@@ -294,38 +293,7 @@ class Trajectories:
             >>> t.plot("configuration", Figure().subplots()).get_xlabel()
             'q1'
         """
-        from matplotlib import pyplot
-
-        shown = slice(integer("trajectories", trajectories, minimum=1))
-        names = [s.name for s in self.hamiltonian.space.variables]
-        count = self.q.shape[-1]
-        kinds = ("phase", "energy", *(("configuration", "section") if count > 1 else ()))
-        if kind not in kinds:
-            raise ParameterError(f"kind is one of {', '.join(kinds)}, not {kind!r}")
-        i = integer("dof", dof, maximum=count - 1 - (kind == "configuration"))
-        ax = ax if ax is not None else pyplot.subplots()[1]
-        if kind == "section":
-            self._section(shown, names[0] if surface is None else surface).plot(ax=ax)
-        else:
-            y = self.energy_error[shown] if kind == "energy" else (self.p[shown, :, i] if kind == "phase" else self.q[shown, :, i + 1])  # fmt: skip
-            x = np.broadcast_to(self.t, y.shape) if kind == "energy" else self.q[shown, :, i]
-            labels = {"phase": (names[i], names[count + i]), "energy": ("t", "relative energy error")}
-            ax.plot(x.T, y.T, lw=0.8)
-            xlabel, ylabel = labels.get(kind, tuple(names[i : i + 2]))
-            ax.set(xlabel=xlabel, ylabel=ylabel)
-        if path is not None:
-            with whole(path) as partial:
-                ax.figure.savefig(partial)
-        return ax
-
-    def _section(self, shown: slice, surface: str | sp.Expr) -> PoincareSection:
-        from hamsym.numeric.section import poincare_section
-
-        steps = round((self.t[-1] - self.t[0]) / self.dt)
-        return poincare_section(
-            self.hamiltonian, self.q[shown, 0], self.p[shown, 0], self.dt, steps, surface=surface, method=self.method,
-            parameters=self.parameters, t0=float(self.t[0]),
-        )  # fmt: skip
+        return draw(self, kind, ax, dof=dof, trajectories=trajectories, surface=surface, path=path)
 
     def __len__(self) -> int:
         return len(self.q)
