@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 import hamsym as hs
-import learn
+from learn.experiments import data_efficiency
+from learn.experiments.data_efficiency import FULL, ORBIT
+from learn.experiments.runs import Method
 
-ROTATION = "q1*p2 - q2*p1"
 MODES = ["None", "augment", "penalty", "features", "exact"]
 
 
@@ -28,25 +29,11 @@ def measure(
     name: str, mode: str, n: int, seed: int, steps: int, patience: int | None, constraint: dict
 ) -> dict:
     """Train on n points and return the numbers of one row."""
-    target = hs.targets[name]
-    symmetry = None if mode == "None" else mode
-    flow = learn.HamiltonianFlow(
-        2, symmetry=symmetry, generators=() if symmetry is None else ROTATION, seed=seed
+    method = Method(
+        mode, None if mode == "None" else mode, constraint if mode in ("penalty", "features") else None
     )
-    constrained = mode in ("penalty", "features")
-    started = time.process_time()
-    result = learn.fit(
-        flow, target.sample(n, seed=seed), steps=steps, batch=128, seed=seed, progress=False, patience=patience,
-        validate_every=20, constraint=learn.BracketConstraint(ROTATION, **constraint) if constrained else None,
-    )  # fmt: skip
-    spent = time.process_time() - started
-    fresh = target.sample(2000, seed=1000 + seed)
-    gap = target.log_prob(fresh) - flow.log_prob(fresh, 256, seed=seed).double().numpy()
-    return {
-        "target": name, "mode": mode, "points": n, "seed": seed, "best_step": result.best_step,
-        "steps": result.history["step"][-1], "cpu_seconds": round(spent, 1), "gap": round(float(gap.mean()), 4),
-        "gap_se": round(float(gap.std(ddof=1) / np.sqrt(len(gap))), 4),
-    }  # fmt: skip
+    setting = replace(FULL, steps=steps, batch=128, held_out=2000, patience=patience or FULL.patience)
+    return data_efficiency.measure(hs.targets[name], method, n, setting, stop=patience is not None, seed=seed)
 
 
 def main() -> None:
@@ -60,7 +47,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=700)
     parser.add_argument("--patience", type=int, default=15, help="looks, one every 20 steps; 0 for none")
     parser.add_argument(
-        "--constraint", type=json.loads, default={"tolerance": 0.003, "sampling": "orbit", "loose": 100.0},
+        "--constraint", type=json.loads, default=ORBIT,
         help="options of BracketConstraint as json, for penalty and features",
     )  # fmt: skip
     given = parser.parse_args()
@@ -75,7 +62,7 @@ def main() -> None:
             ]
             for row in rows:
                 print(json.dumps(row), flush=True)
-            means[mode] = float(np.mean([row["gap"] for row in rows]))
+            means[mode] = float(np.mean([row["kl_gap"] for row in rows]))
         gains = {mode: round(means["None"] - gap, 3) for mode, gap in means.items() if "None" in means}
         print(json.dumps({"points": n, "mean_gap": means, "gain_over_None": gains}), flush=True)
 

@@ -14,8 +14,16 @@ from hamsym.files import whole
 if TYPE_CHECKING:
     import numpy as np
 
-#: Experiments by name and the module whose ``run`` does each; :func:`reproduce` imports it.
-EXPERIMENTS = {"ehf": "learn.experiments.ehf"}
+#: Experiments by name: the module whose ``run`` does each, which :func:`reproduce` imports, and what it shows.
+EXPERIMENTS = {
+    "ehf": ("learn.experiments.ehf", "the two problems of Equivariant Hamiltonian Flows, with proofs"),
+    "data-efficiency": (
+        "learn.experiments.data_efficiency", "KL gap against the number of training points, all six modes",
+    ),
+    "symmetry-modes": (
+        "learn.experiments.symmetry_modes", "fit against invariance: all modes, and the variants of the constraint",
+    ),
+}  # fmt: skip
 
 TargetName = Annotated[
     str,
@@ -40,7 +48,10 @@ Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of everythin
 
 
 def reproduce(
-    name: Annotated[str, typer.Argument(help="The experiment: " + ", ".join(EXPERIMENTS) + ".")],
+    name: Annotated[
+        str | None,
+        typer.Argument(help="The experiment: " + ", ".join(EXPERIMENTS) + "; none to list them."),
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Minutes on a laptop instead of the full setting.")
     ] = False,
@@ -53,13 +64,20 @@ def reproduce(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a published experiment from formula to report."""
+    """Run a published experiment from formula to report; without a name, list what there is."""
     from importlib import import_module
 
+    if name is None:
+        if as_json:
+            typer.echo(json.dumps({known: shows for known, (_, shows) in EXPERIMENTS.items()}))
+        else:
+            for known, (_, shows) in EXPERIMENTS.items():
+                typer.echo(f"{known:<{max(map(len, EXPERIMENTS))}}  {shows}")
+        return
     if name not in EXPERIMENTS:
         raise ParameterError(f"there is no experiment {name!r}" + did_you_mean(name, EXPERIMENTS))
     folder = out if out is not None else Path("runs") / name
-    metrics = import_module(EXPERIMENTS[name]).run(
+    metrics = import_module(EXPERIMENTS[name][0]).run(
         folder, quick=quick, seed=seed, resume=resume, quiet=as_json
     )
     if as_json:

@@ -19,6 +19,8 @@ from learn.quadrature import quadrature_log_prob
 from learn.symmetry import as_generators, measure_brackets
 
 COMPARED = 2000  # points of the energy distance
+#: Width of the states off the data, in units of the root mean square of a coordinate, or a momentum, of the data.
+WIDER = 1.5
 
 if TYPE_CHECKING:
     from hamsym.data.targets import Target
@@ -58,7 +60,7 @@ def evaluate(
         is the mean standard error of one point's bound, ``effective_samples`` the median over points of how many draws
         count, ``unreliable`` the share of points where fewer than five do), ``energy_distance`` of samples to the points, ``kl_gap`` and
         ``elbo_gap`` (if the truth is known), ``bound_error`` (log p̂ by quadrature minus the bound), and under ``symmetry`` for each generator the mean and root mean square
-        of {g, H} on base, data and trajectory states and the invariance of log p̂ with its noise floor.  All likelihoods are in nats; the bounds are lower
+        of {g, H} on base, data, trajectory and off-data states and the invariance of log p̂ with its noise floor.  All likelihoods are in nats; the bounds are lower
         bounds of the likelihood, so the gaps are upper bounds of the divergence.
     """
     q = np.asarray(q, dtype=float)
@@ -100,18 +102,21 @@ def evaluate(
 
 
 def symmetry_measures(flow: HamiltonianFlow, g: Generator, q: Tensor, *, turned: int = 48) -> dict[str, Any]:
-    """Return the bracket residuals of a generator on three kinds of states, and the invariance of the density.
+    """Return the bracket residuals of a generator on four kinds of states, and the invariance of the density.
 
     The constraint of training looks at base states only; states on the way from the data to the base, and the data
-    with momenta of the encoder, show what it did not look at.
+    with momenta of the encoder, show what it did not look at.  Off the data, q and p are independent isotropic
+    Gaussians :data:`WIDER` times as wide as data and momenta: there {g, U} and {g, K} cannot cancel.
     """
     with torch.no_grad():
         p = flow.encoder(q).sample()
         base, on_path = flow.sample_base(len(q)), flow.trajectory(q, p)
+        off = [WIDER * x.square().mean().sqrt() * torch.randn_like(x) for x in (q, p)]
     records = {
         "base": bracket_residual(flow, [g], *base).records,
         "data": bracket_residual(flow, [g], q, p).records,
         "trajectory": [r for h, *state in on_path for r in measure_brackets([h], [g], *state)],
+        "off_data": bracket_residual(flow, [g], *off).records,
     }
     square = {where: _mean(np.array([r.mean_square for r in found])) for where, found in records.items()}
     relative = {where: _mean(np.array([r.relative for r in found])) for where, found in records.items()}

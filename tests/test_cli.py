@@ -182,6 +182,24 @@ def test_version_and_help():
     )
 
 
+def test_reproduce_without_a_name_lists_the_experiments(tmp_path):
+    """Every name in the list is one that can be run: its module has a ``run`` with the options of the command."""
+    import importlib
+    import inspect
+
+    from learn.cli import EXPERIMENTS
+
+    listed = run("reproduce", cwd=tmp_path)
+    assert listed.returncode == 0 and [line.split()[0] for line in listed.stdout.splitlines()] == list(
+        EXPERIMENTS
+    )
+    assert json.loads(run("reproduce", "--json", cwd=tmp_path).stdout).keys() == EXPERIMENTS.keys()
+    for module, _ in EXPERIMENTS.values():
+        options = inspect.signature(importlib.import_module(module).run).parameters
+        assert list(options) == ["out", "quick", "seed", "resume", "quiet"]
+    assert not list(tmp_path.iterdir())
+
+
 def test_train_evaluate_sample(tmp_path):
     """The commands hand a flow to one another; what evaluate prints is finite and ordered."""
     trained = run(

@@ -121,9 +121,10 @@ class Folder:
         say = self.console.print
         say(f"[bold]{label}[/bold]  {target.name}, g = {generator.text}: {summary[0]}", highlight=False)
         if verdict.status == "proved":
-            say(f"   by {len(summary) - 2} generators and relations, listed in metrics.json", highlight=False)
+            certificate: Any = verdict.to_dict().get("certificate", ())
+            say(f"   by {len(certificate)} generators and relations, listed in metrics.json", highlight=False)
         else:
-            say(f"   {summary[1].strip()}", highlight=False)
+            say(f"   {summary[-1].strip()}", highlight=False)
         say(f"   verified again by independent code: {'yes' if checked else 'no'}", highlight=False)
         return {
             "target": target.name, "hamiltonian": target.hamiltonian.text, "generator": generator.text,

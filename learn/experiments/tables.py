@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 BRACKET = (
-    "- **E{g,H}²**: mean square of the bracket over states and over the Hamiltonians of the chain, on base states (where the constraint "
-    "is imposed), on data with momenta of the encoder, and on the path: the state that each Hamiltonian meets on the way from data to base."
+    "- **E{g,H}²**: mean square of the bracket over states and over the Hamiltonians of the chain, on base states (where the paper "
+    "imposes the constraint), on data with momenta of the encoder, and on the path: the state that each Hamiltonian meets on the way from data to base."
 )
 INVARIANCE = "- **sd of log p**: standard deviation of the learned log-density over rotations of a point; below its noise floor nothing is measured."
 
@@ -44,7 +44,7 @@ def proofs(found: Mapping[str, Any]) -> list[str]:
             f"{again} by independent code."
         )
         if proof["status"] == "refuted":
-            lines.append(f"  {proof['text'][1].strip()}.")
+            lines.append(f"  {proof['text'][-1].strip()}.")
     return lines
 
 
