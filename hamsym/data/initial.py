@@ -1,7 +1,8 @@
-"""Initial states of a data set: the system's own, a distribution for each variable, or an energy shell."""
+"""Initial states of a data set: the system's own, a distribution for each variable, an energy shell, or a temperature."""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from hamsym.arguments import real, shown
+from hamsym.arguments import integer, real, shown
 from hamsym.data.distributions import Distribution
 from hamsym.data.shells import Shell
 from hamsym.data.source import Source
 from hamsym.data.streams import BLOCK, STATES, Block
-from hamsym.errors import ParameterError, did_you_mean
+from hamsym.errors import ParameterError, SamplingError, did_you_mean
+from hamsym.numeric.masses import momentum_law
+from hamsym.numeric.sampling import sample_boltzmann
 
 State = tuple[np.ndarray, np.ndarray]
 #: Own states that are tried before none of the wanted energy counts as found.
@@ -175,18 +178,77 @@ class ScaledStates(_OnSurface):
             q, p = (x[0] for x in self.source.own_states(1, int(rng.integers(2**53)), parameters))
             kinetic = energy - float(shell.potential(q))
             if kinetic >= 0:
-                direction = np.linalg.solve(shell.root, p) if p.any() else rng.standard_normal(len(p))
-                return q, shell.momentum(direction, kinetic)
+                return q, shell.scaled(p, kinetic) if p.any() else shell.momentum(rng, len(p), kinetic)
         raise ParameterError(
             f"initial: none of {_TRIES} of the system's initial states has a potential below the energy {energy:g}"
         )
+
+
+@dataclass(frozen=True, eq=False)
+class BoltzmannStates(InitialStates):
+    """The canonical measure exp(-βH) dq dp: coordinates by :func:`hamsym.sample_boltzmann`, momenta as the normal numbers they are.
+
+    The chains run once for each block of trajectories whose parameters are alike, else once for each trajectory.
+
+    Attributes:
+        source: the system.
+        alike: whether all trajectories have the same parameters.
+        beta: inverse temperature.
+        options: ``hottest`` and ``warmup`` of the chains, where they are given.
+    """
+
+    source: Source
+    alike: bool
+    beta: float
+    options: dict[str, float]
+    _latest: dict[int, State] = field(default_factory=dict, init=False)
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any], source: Source, alike: bool) -> BoltzmannStates:
+        options: dict[str, float] = {}
+        for key, value in given.items():
+            if key == "warmup":
+                options[key] = integer("initial: warmup", value, minimum=20)
+            elif key == "hottest":
+                options[key] = real("initial: hottest", value, above=0.0, maximum=1.0)
+            elif key != "beta":
+                raise ParameterError(
+                    f"initial has no key {key!r} beside 'beta'{did_you_mean(str(key), ('hottest', 'warmup'))}"
+                )
+        return cls(source, alike, real("initial: beta", given["beta"], above=0.0), options)
+
+    def draw(self, block: Block, parameters: Sequence[Mapping[str, float]]) -> State:
+        if not self.alike:
+            return super().draw(block, parameters)
+        if block.seed not in self._latest:  # the same for all shards that have trajectories of the block
+            self._latest.clear()
+            self._latest[block.seed] = self._sample(BLOCK, block.stream(STATES), parameters[0])
+        q, p = self._latest[block.seed]
+        return q[list(block.rows)], p[list(block.rows)]
+
+    def draw_one(self, rng: np.random.Generator, parameters: Mapping[str, float]) -> State:
+        q, p = self._sample(1, rng, parameters)
+        return q[0], p[0]
+
+    def _sample(self, n: int, rng: np.random.Generator, parameters: Mapping[str, float]) -> State:
+        H, seed = self.source.hamiltonian, int(rng.integers(2**53))
+        try:
+            masses, mean = momentum_law(H, parameters)
+            q = sample_boltzmann(H, n, beta=self.beta, seed=seed, parameters=parameters, **self.options)  # type: ignore[arg-type]
+        except SamplingError as error:
+            raise ParameterError(f"initial: beta: {error}") from error
+        noise = rng.standard_normal((n, len(mean)))
+        return np.asarray(q), mean + masses.momenta(noise.T).T / math.sqrt(self.beta)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"beta": self.beta, **self.options}
 
 
 def initial_states(given: Mapping[str, Any] | None, source: Source, *, alike: bool) -> InitialStates:
     """Return what draws the initial states that a spec describes.
 
     Arguments:
-        given: None, a distribution for each variable, or an energy with or without a box.
+        given: None, a distribution for each variable, an energy with or without a box, or an inverse temperature.
         source: the system.
         alike: whether all trajectories have the same parameter values.
 
@@ -206,6 +268,9 @@ def initial_states(given: Mapping[str, Any] | None, source: Source, *, alike: bo
             )
         if given is None:
             return OwnStates(source, alike)
+    names = [s.name for s in source.hamiltonian.space.variables]
+    if "beta" in given and "beta" not in names:
+        return BoltzmannStates.of(given, source, alike)
     if "energy" not in given:
         return EachVariable.of(given, source)
     for key in given:
@@ -214,9 +279,7 @@ def initial_states(given: Mapping[str, Any] | None, source: Source, *, alike: bo
     energy = Distribution.of("initial: energy", given["energy"])
     if "box" not in given:
         return ScaledStates(source, energy)
-    return ShellStates(
-        source, energy, _box(given["box"], [s.name for s in source.hamiltonian.space.coordinates])
-    )
+    return ShellStates(source, energy, _box(given["box"], names[: len(names) // 2]))
 
 
 def _box(given: Any, names: list[str]) -> dict[str, tuple[float, float]]:

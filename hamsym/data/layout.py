@@ -52,7 +52,7 @@ def arrays_of(spec: DatasetSpec) -> dict[str, Array]:
         "q": Array(STATE, "float64", "coordinates"),
         "p": Array(STATE, "float64", "momenta"),
         "energy": Array(TIME, "float64", "value of the Hamiltonian"),
-        "energy_error": Array(("trajectory",), "float64", "largest |H(t) - H(0)| / max(|H(0)|, 1) of the stored times"),
+        "energy_error": Array(("trajectory",), "float64", "largest |H(t) - H(0)| / |H(0)| of the stored times, guarded where H(0) is small by cancellation"),
         "seed": Array(("trajectory",), "uint64", f"of the block of {BLOCK} trajectories of which this is number trajectory mod {BLOCK}", True),
     }  # fmt: skip
     for name, distribution in spec.parameter_distributions.items():

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from hamsym.errors import ParameterError
-from hamsym.numeric.codegen import array_function
+from hamsym.numeric.masses import Masses, kinetic_form
+from hamsym.numeric.values import value_function
 from hamsym.symbolic.formula.text import shorten, to_text
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
@@ -35,7 +36,7 @@ class Shell:
 
     Attributes:
         potential: U of an array of shape ``(…, dof)``.
-        root: R with K(R u) = |u|²/2, shape ``(dof, dof)``.
+        masses: those of K = pᵀ M⁻¹ p/2.
 
     Example:
         >>> from hamsym import PhaseSpace
@@ -46,7 +47,7 @@ class Shell:
     """
 
     potential: Potential
-    root: np.ndarray
+    masses: Masses
     _prepared: dict[tuple[float, bytes], Any] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
@@ -57,41 +58,26 @@ class Shell:
             NotSeparableError: if H is not K(p) + U(q).
             ParameterError: if K is no positive quadratic form.
         """
-        dof = len(H.space.coordinates)
-        K, U = array_function(H.kinetic, H.space), array_function(H.potential, H.space)
-        nowhere = np.zeros(dof)
-
-        def kinetic(p: np.ndarray) -> np.ndarray:
-            return K(np.broadcast_to(nowhere, p.shape), p, parameters)
-
-        def potential(q: np.ndarray) -> np.ndarray:
-            return U(q, np.broadcast_to(nowhere, q.shape), parameters)
-
-        e = np.eye(dof)
-        metric = np.diag(2 * kinetic(e))
-        p = np.random.default_rng(0).standard_normal((8, dof))
-
-        def fits() -> bool:
-            return np.allclose(kinetic(p), ((p @ metric) * p).sum(1) / 2, rtol=1e-9, atol=0)
-
-        if not fits():  # there are products of different momenta
-            half = np.diagonal(metric) / 2
-            for i in range(dof):
-                metric[i, :i] = metric[:i, i] = kinetic(e[:i] + e[i]) - half[:i] - half[i]
+        U = value_function(H.written_potential, H.space)
+        form = kinetic_form(H, parameters)
         try:
-            if not fits():
+            if form is None or form[1].any():
                 raise np.linalg.LinAlgError
-            root = np.linalg.inv(np.linalg.cholesky(metric)).T
+            masses = Masses.of(form[0])
         except np.linalg.LinAlgError:
             raise ParameterError(
                 "initial: an energy shell needs a kinetic energy that is a positive quadratic form in the momenta, "
-                f"which {shorten(to_text(H.kinetic))} is not; give distributions of the variables instead"
+                f"which {shorten(to_text(H.written_kinetic))} is not; give distributions of the variables instead"
             ) from None
-        return cls(potential, root)
+        return cls(lambda q: U(q, np.zeros_like(q), parameters), masses)
 
-    def momentum(self, direction: np.ndarray, kinetic: float) -> np.ndarray:
-        """Return p with K(p) = ``kinetic`` along the direction R u of a vector u, shape ``(dof,)``."""
-        return self.root @ (direction * math.sqrt(2 * kinetic / float(direction @ direction)))
+    def momentum(self, rng: np.random.Generator, dof: int, kinetic: float) -> np.ndarray:
+        """Return p with K(p) = ``kinetic`` in a random direction, uniform in the metric of K, shape ``(dof,)``."""
+        return self.scaled(self.masses.momenta(rng.standard_normal(dof)), kinetic)
+
+    def scaled(self, p: np.ndarray, kinetic: float) -> np.ndarray:
+        """Return a multiple of p, shape ``(dof,)``, that has the kinetic energy ``kinetic``."""
+        return p * math.sqrt(2 * kinetic / float(p @ self.masses.velocities(p)))
 
     def draw(self, energy: float, box: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return one state of the microcanonical measure.
@@ -114,7 +100,7 @@ class Shell:
             made = _Line.of(self.potential, energy, box) if on_line else _Volume.of(self.potential, box)
             self._prepared[key] = made
         q = self._prepared[key].draw(energy, rng)
-        return q, self.momentum(rng.standard_normal(len(q)), energy - float(self.potential(q)))
+        return q, self.momentum(rng, len(q), energy - float(self.potential(q)))
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,9 @@ class DatasetSpec:
             sd]), ``choice`` ([a, b, …]).
         initial: None for the system's own initial states; a value or distribution for every variable by name (``q`` and
             ``p`` stand for all coordinates and momenta, with one for all or a list), or an energy shell: ``{"energy": 0.1, "box": [-1, 1]}``, uniform
-            on the energy surface above the box, or ``{"energy": 0.1}``, own states with momenta scaled to that energy
-            (:mod:`hamsym.data.initial` gives the measures).
+            on the energy surface above the box; ``{"energy": 0.1}``, own states with momenta scaled to that energy; or
+            ``{"beta": 1.0}``, the canonical measure exp(-βH), with ``hottest`` and ``warmup`` of
+            :func:`hamsym.sample_boltzmann` (:mod:`hamsym.data.initial` gives the measures).
         noise: standard deviation of independent normal noise; with it, ``q_observed`` and ``p_observed`` are stored
             beside the clean q and p.
         splits: name to fraction, summing to one, ``{"train": 0.8, "test": 0.2}``, or to numbers of trajectories; whole

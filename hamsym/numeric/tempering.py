@@ -11,7 +11,6 @@ Sources: Neal, "MCMC using Hamiltonian dynamics" (2011); Syed, Bouchard-Côté, 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,13 +18,11 @@ from numpy.typing import ArrayLike
 
 from hamsym.errors import SamplingError, ShapeError
 from hamsym.numeric.arguments import points
-from hamsym.numeric.codegen import scalar_value
 from hamsym.numeric.convergence import effective_size
 from hamsym.numeric.flatness import free_directions
-from hamsym.numeric.kinetic import has_constant_mass, kinetic_hessian
 from hamsym.numeric.loops import runs_in_loops
+from hamsym.numeric.masses import Masses, momentum_law
 from hamsym.numeric.stepping import DENSE, sampling_kernels
-from hamsym.numeric.values import slope_function
 from hamsym.progress import Bar
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
@@ -50,13 +47,13 @@ class Tempering:
         self.space, self.chains, self.rng, self.target = H.space, chains, rng, acceptance
         self.kernels: Any = sampling_kernels(H)
         self.k = tuple(values.get(name, 0.0) for name in H.space.parameters)
-        self.mass_inverse, self.mean, self.root = _momentum_law(H, values)
-        self.own_mass = np.linalg.inv(self.mass_inverse)
+        self.masses, self.mean = momentum_law(H, values)
+        self.own_masses = self.masses
         self.length, self.iteration = 4, 0
         self.free = np.empty((len(self.mean), 0))
         self.is_fitted, self.is_dense = not runs_in_loops(H), False
         if self.is_fitted:  # loops step with the kinetic energy of H itself
-            self._weigh(np.diag(np.diagonal(self.mass_inverse)))
+            self._weigh(np.diag(np.diagonal(self.masses.matrix())))
 
     def start(self, betas: np.ndarray, initial: ArrayLike | None) -> None:
         """Place all lanes at points of finite energy."""
@@ -101,7 +98,7 @@ class Tempering:
         """Return coordinates of shape ``(dof, n)`` moved along the free directions to where the centre of mass is zero."""
         if not self.free.shape[1]:
             return q
-        heavy = self.own_mass @ self.free
+        heavy = self.own_masses.solve(self.free)
         return q - self.free @ np.linalg.solve(self.free.T @ heavy, heavy.T @ q)
 
     def _cold(self) -> np.ndarray:
@@ -110,8 +107,7 @@ class Tempering:
 
     def _weigh(self, mass_inverse: np.ndarray) -> None:
         """Take pᵀ M⁻¹ p/2 as the kinetic energy from here on."""
-        self.mean, self.mass_inverse = np.zeros(len(mass_inverse)), np.ascontiguousarray(mass_inverse)
-        self.root = np.linalg.inv(np.linalg.cholesky(mass_inverse)).T
+        self.mean, self.masses = np.zeros(len(mass_inverse)), Masses.of(np.ascontiguousarray(mass_inverse))
 
     def fit_masses(self, q: np.ndarray) -> None:
         """Take the masses with which U is equally steep in all directions, in the mean over draws ``(n, chains, dof)``.
@@ -132,10 +128,10 @@ class Tempering:
         )  # of unit scale; nothing moves along free ones
         self.is_dense = len(scale) <= DENSE and bool(np.linalg.cond(alike) > _WORTH_DENSE)
         inverse = np.linalg.inv(alike) if self.is_dense else np.eye(len(scale))
-        old = np.linalg.slogdet(self.mass_inverse)[1]
+        old = np.linalg.slogdet(self.masses.inverse)[1]
         self._weigh(inverse / np.outer(scale, scale))
         # the step in units of the old and of the new masses is the same
-        self.step = self.step * math.exp((old - np.linalg.slogdet(self.mass_inverse)[1]) / (2 * len(scale)))
+        self.step = self.step * math.exp((old - np.linalg.slogdet(self.masses.inverse)[1]) / (2 * len(scale)))
 
     def warm_up(self, n: int, bar: Bar) -> int:
         """Fit step sizes, ladder, masses and length in five rounds; return the thinning for nearly independent draws."""
@@ -231,12 +227,12 @@ class Tempering:
         """One HMC transition of every lane; return the mean acceptance probability of each rung."""
         lanes = self.u.size
         noise = self.rng.standard_normal((len(self.mean), lanes))
-        p = self.root @ noise
+        p = self.masses.momenta(noise)
         before = 0.5 * (noise**2).sum(0)
         if self.free.shape[1]:  # nothing moves along them: vᵀp = 0
-            heavy = np.linalg.solve(self.mass_inverse, self.free)
+            heavy = self.masses.solve(self.free)
             p -= heavy @ np.linalg.solve(self.free.T @ heavy, self.free.T @ p)
-            before = 0.5 * (p * (self.mass_inverse @ p)).sum(0)
+            before = 0.5 * (p * self.masses.velocities(p)).sum(0)
         p += self.mean[:, None]
         step = np.repeat(self.step, self.chains) * self.rng.uniform(0.8, 1.2, lanes)  # breaks periods
         steps = int(self.rng.integers(-(-self.length // 2), self.length + 1))
@@ -245,7 +241,7 @@ class Tempering:
         self._propose(q, p, u, step, betas, steps)
         with np.errstate(all="ignore"):
             p -= self.mean[:, None]
-            after = 0.5 * (p * (self.mass_inverse @ p)).sum(0)
+            after = 0.5 * (p * self.masses.velocities(p)).sum(0)
             error = after - before + betas * (u - self.u)
         error[~np.isfinite(error)] = np.inf
         probability = np.exp(-np.maximum(error, 0.0))
@@ -281,7 +277,7 @@ class Tempering:
     def _propose(
         self, q: np.ndarray, p: np.ndarray, u: np.ndarray, step: np.ndarray, betas: np.ndarray, steps: int
     ) -> None:
-        masses = (self.mass_inverse, self.is_dense) if self.is_fitted else ()
+        masses = (self.masses.inverse, self.is_dense) if self.is_fitted else ()
         self.kernels.propose(q, p, *masses, u, step, betas, steps, *self.k)
 
     def _forces(self, q: np.ndarray) -> np.ndarray:
@@ -299,47 +295,6 @@ def ladder(beta: float, hottest: float, dof: int) -> np.ndarray:
         return np.array([beta])
     rungs = int(np.clip(2 + math.ceil(-math.log(hottest) * math.sqrt(dof / 2)), 3, _MAX_RUNGS))
     return beta * hottest ** np.linspace(0, 1, rungs)
-
-
-def _momentum_law(H: Hamiltonian, values: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return M⁻¹, the mean and a root of M for K = (p - mean)ᵀ M⁻¹ (p - mean)/2 + constant."""
-    law = _law_in_loops(H, values) if runs_in_loops(H) else _law_written_out(H, values)
-    if law is None:
-        raise SamplingError(
-            "the momenta can be drawn exactly only when K is a quadratic form in them; to sample exp(-βU) any K will do, "
-            "so take K = |p|²/2"
-        )
-    inverse, slope = law
-    try:
-        root = np.linalg.inv(np.linalg.cholesky(inverse)).T
-    except np.linalg.LinAlgError:
-        raise SamplingError(
-            "K is not a positive quadratic form in the momenta, so exp(-K) is no density"
-        ) from None
-    return inverse, -np.linalg.solve(inverse, slope), root
-
-
-def _law_written_out(H: Hamiltonian, values: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray] | None:
-    """M⁻¹, and the slope of K at p = 0, or None if K was not seen to be quadratic."""
-    momenta = H.space.momenta
-    hessian = kinetic_hessian(H)
-    if hessian is None:
-        return None
-    inverse = np.array([[scalar_value(e, H.space, values) for e in row] for row in hessian])
-    origin = dict.fromkeys(momenta, 0)
-    return inverse, np.array([scalar_value(H.kinetic.diff(s).subs(origin), H.space, values) for s in momenta])
-
-
-def _law_in_loops(H: Hamiltonian, values: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray] | None:
-    """The same from the velocities at p = 0 and at unit momenta."""
-    if not has_constant_mass(H):
-        return None
-    dof = len(H.space.momenta)
-    momenta = np.concatenate([np.zeros((1, dof)), np.eye(dof)])
-    velocity = slope_function(Hamiltonian(H.written_kinetic, H.space))(
-        np.zeros_like(momenta), momenta, values
-    )[0]
-    return velocity[1:] - velocity[0], velocity[0]
 
 
 def _decorrelation(before: np.ndarray, after: np.ndarray) -> float:

@@ -15,6 +15,7 @@ import sympy as sp
 from hamsym.errors import NonFiniteError, ParameterError
 from hamsym.files import whole
 from hamsym.numeric.codegen import parameter_values
+from hamsym.numeric.drift import relative_change, size_of_terms
 from hamsym.numeric.plots import draw
 from hamsym.numeric.values import value_function
 from hamsym.symbolic.formula.text import shorten
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
 _MANY = 12
 #: Kinds of file that :meth:`Trajectories.save` writes.
 FILE_ENDINGS = (".npz", ".zarr")
-
-
-def _relative(values: np.ndarray) -> np.ndarray:
-    return (values - values[:, :1]) / np.maximum(np.abs(values[:, :1]), 1.0)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -76,11 +73,11 @@ class Trajectories:
 
     @property
     def energy_error(self) -> np.ndarray:
-        """(H(t) - H(0)) / max(|H(0)|, 1) along each trajectory, shape ``(batch, time)``.
+        """(H(t) - H(0)) / |H(0)| along each trajectory, shape ``(batch, time)``, guarded as in :meth:`drift`.
 
         It is an error only where H does not depend on time; elsewhere the energy itself changes.
         """
-        return _relative(self.energy)
+        return self.drift(self.hamiltonian.written)
 
     def invariant(self, g: str | sp.Expr | Generator) -> np.ndarray:
         """Return the values of a phase-space function along each trajectory.
@@ -109,7 +106,11 @@ class Trajectories:
         return value_function(expression, space)(self.q, self.p, self.parameters, self.t)
 
     def drift(self, g: str | sp.Expr | Generator) -> np.ndarray:
-        """Return the relative drift (g(t) - g(0)) / max(|g(0)|, 1) of a phase-space function along each trajectory.
+        """Return the relative drift (g(t) - g(0)) / |g(0)| of a phase-space function along each trajectory.
+
+        Where the terms of g cancel at first, to less than a hundredth of the sum of their absolute values (a parabolic
+        orbit, a total momentum of zero), it is relative to a hundredth of that sum instead; where all vanish, absolute.
+        So it does not depend on units.
 
         Arguments:
             g: as for :meth:`invariant`.
@@ -127,7 +128,10 @@ class Trajectories:
             >>> bool(abs(t.drift("q1*p2 - q2*p1")).max() < 1e-13)
             True
         """
-        return _relative(self.invariant(g))
+        expression = self.hamiltonian.space.written(getattr(g, "written", g))
+        values = self.invariant(expression)
+        size = value_function(size_of_terms(expression), self.hamiltonian.space)
+        return relative_change(values, size(self.q[:, :1], self.p[:, :1], self.parameters, self.t[:1]))
 
     def require_finite(self) -> None:
         """Check that every state is finite.

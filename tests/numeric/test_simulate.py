@@ -247,14 +247,41 @@ def test_a_plotted_section_holds_the_located_crossings_and_is_saved(tmp_path):
     matplotlib.pyplot.close("all")
 
 
-def test_drift_is_relative_to_the_start_or_to_one():
+def test_drift_is_relative_to_the_start():
     q, p = systems["kepler"].initial_states(3)
     t = run("kepler", q, p, save_every=50)
     momentum = t.invariant("q1*p2 - q2*p1")
     assert np.array_equal(t.drift(t.hamiltonian.expr), t.energy_error)
     assert np.array_equal(t.drift("100*(q1*p2 - q2*p1)")[:, 0], np.zeros(3))
-    scale = np.maximum(abs(momentum[:, :1]), 1)
-    assert np.array_equal(t.drift("q1*p2 - q2*p1"), (momentum - momentum[:, :1]) / scale)
+    assert np.array_equal(t.drift("q1*p2 - q2*p1"), (momentum - momentum[:, :1]) / np.abs(momentum[:, :1]))
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_relative_errors_do_not_depend_on_units(unit):
+    """Speeds in another unit: p → up, k → u²k, dt → dt/u is the same orbit with the energy u²H."""
+    H, (q, p) = systems["kepler"].hamiltonian, systems["kepler"].initial_states(3)
+    one = hs.simulate(H, q, p, 0.01, 200, parameters={"k": 1.0})
+    other = hs.simulate(H, q, unit * p, 0.01 / unit, 200, parameters={"k": unit**2})
+    assert np.allclose(other.energy, unit**2 * one.energy, rtol=1e-9)
+    assert np.allclose(other.energy_error, one.energy_error, rtol=1e-6, atol=1e-12)
+    assert 1e-7 < np.abs(one.energy_error).max() < 0.1
+
+
+def test_where_terms_cancel_errors_are_relative_to_the_terms():
+    H = systems["kepler"].hamiltonian
+    parabola = hs.simulate(H, [1.0, 0.0], [0.0, np.sqrt(2)], 1e-3, 500, parameters={"k": 1.0})
+    assert abs(parabola.energy[0, 0]) < 1e-15  # K = 1 and U = -1
+    change = parabola.energy - parabola.energy[:, :1]
+    assert np.allclose(parabola.energy_error, change / 0.02, rtol=1e-12, atol=1e-25)
+    # two particles apart: neither the momentum nor its parts are there at rest, then each is and the sum is not
+    space = hs.PhaseSpace.standard(60)
+    chain = hs.Hamiltonian("Sum(p[i]**2/2, (i, 1, 60)) + Sum((q[i+1] - q[i])**4/4, (i, 1, 59))", space)
+    p = np.repeat([[1.0], [-1.0]], 30, axis=1).reshape(1, 60)
+    t = hs.simulate(chain, np.zeros((1, 60)), p, 0.01, 50)
+    total = "Sum(p[i], (i, 1, 60))"
+    assert np.allclose(t.drift(total), t.invariant(total) / 0.6, rtol=1e-12, atol=1e-25)
+    rest = hs.simulate(chain, np.zeros((1, 60)), np.zeros((1, 60)), 0.01, 5)
+    assert (rest.energy_error == 0).all() and (rest.drift(total) == 0).all()
 
 
 @pytest.mark.parametrize("terminal", [True, False])
