@@ -155,6 +155,7 @@ ORDER = [
     ["hamsym.numeric.loops.kernels"],
     ["hamsym.numeric.loops"],
     [
+        "hamsym.numeric.proposals",
         "hamsym.numeric.stepping",
         "hamsym.numeric.flatness",
         "hamsym.numeric.convergence",

@@ -201,7 +201,7 @@ def test_second_process_neither_differentiates_nor_compiles(tmp_path):
     forbid = (
         "from hamsym.numeric import cache\n"
         "def stop(*a): raise AssertionError('made the code again')\n"
-        "stepping.separable_source = cache.assembled = stop"
+        "stepping._step_source = cache.assembled = stop"
     )
     assert kernels_in(tmp_path, extra=forbid) == first
     (source,) = tmp_path.glob("*.py")
@@ -219,7 +219,7 @@ def test_numba_has_the_same_bits_and_its_own_files(tmp_path):
     assert first.split()[1] == kernels_in(tmp_path / "other").split()[1]
     compiled = sorted(p.name for p in tmp_path.rglob("*.nbc"))
     assert compiled
-    forbid = f"{with_numba}\ndef stop(*a): raise AssertionError('wrote the source again')\nstepping.separable_source = stop"
+    forbid = f"{with_numba}\ndef stop(*a): raise AssertionError('wrote the source again')\nstepping._step_source = stop"
     assert kernels_in(tmp_path, extra=forbid) == first
     assert sorted(p.name for p in tmp_path.rglob("*.nbc")) == compiled
     (source,) = tmp_path.glob("*.py")

@@ -59,7 +59,7 @@ def sampling_loops(H: Hamiltonian) -> str:
 
 
 class LaneByLane:
-    """Kernels of :func:`sampling_loops` with the arguments of :func:`hamsym.numeric.stepping.sampling_kernels`."""
+    """Kernels of :func:`sampling_loops` with the arguments of :func:`hamsym.numeric.proposals.sampling_kernels`."""
 
     def __init__(self, kernels: Any, room: Any) -> None:
         self._kernels, self._room = kernels, room
