@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hamsym as hs
+from hamsym.data.manifest import first_manifest
+from hamsym.data.spec import DatasetSpec
 from hamsym.symbolic.bracket import FEW_TERMS, verify, with_domain
 from hamsym.symbolic.formula.domain import Domain
 from hamsym.symbolic.sum_proofs import decide_sums
@@ -162,6 +164,13 @@ def test_conditions_of_the_written_form_hold_at_the_sample_and_empty_domains_pro
     assert verdict.status == "proved"
     assert all(verdict.sample[q] > 0 for q in space.coordinates)
     assert len({verdict.sample[q] for q in space.coordinates[:2]}) == 2
+    assert verdict.check()
+    assert any("q[i]" in condition for condition in verdict.to_dict()["where"])
+    refuted = of_sums(space, total("i*p[i]", N), H)
+    assert refuted.status == "refuted"
+    assert refuted.check()
+    refuted.point[space.coordinates[3]] *= -1
+    assert not refuted.check()
     empty = f"{EQUAL} + {total('log(q[i + 1] - q[i]) + log(q[i] - q[i + 1])', N - 1)}"
     assert of_sums(space, total("p[i]", N), empty).status == "undecided"
     assert of_sums(space, empty, empty).status == "undecided"
@@ -365,6 +374,11 @@ def test_large_systems_of_the_catalogue_conserve_what_they_say(name, size):
         assert verdict.status == "proved"
         assert "expr" not in vars(system.hamiltonian)
     assert hs.verify(system.hamiltonian, system.hamiltonian.space.momenta[0]).status == "refuted"
+
+
+def test_data_sets_say_what_is_proved_of_large_systems():
+    spec = DatasetSpec(system={"name": "nbody", "n": 64}, trajectories=1, steps=1, dt=0.01)
+    assert {g["status"] for g in first_manifest(spec)["integrals"]} == {"proved"}
 
 
 def test_small_sums_are_written_out_as_before():

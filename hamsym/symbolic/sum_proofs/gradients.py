@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 import sympy as sp
 
 from hamsym.symbolic.formula.domain import Domain
+from hamsym.symbolic.space import PhaseSpace
 from hamsym.symbolic.sum_proofs.atoms import Atoms, Summand
 from hamsym.symbolic.sum_proofs.enclosure import _EPS, Box, enclosed
 from hamsym.symbolic.sums import Ranges, auxiliaries, has_sums
@@ -17,7 +19,7 @@ from hamsym.symbolic.zero_test.operations import NoTape, OutsideDomain
 from hamsym.symbolic.zero_test.witness import Point
 
 #: Terms that are evaluated together, and terms of the longest sum that is evaluated.
-TOGETHER, MOST = 50_000, 3_000_000
+TOGETHER, MOST = 50_000, 60_000_000
 
 
 class Bracket:
@@ -37,7 +39,7 @@ class Bracket:
         self, g: sp.Expr, H: sp.Expr, domain: Domain, atoms: Atoms, functions: Mapping[str, sp.Lambda]
     ) -> None:
         self.atoms, self._domain, self._functions = atoms, domain, functions
-        self._g, self._H = _Function(g, atoms, functions), _Function(H, atoms, functions)
+        self._g, self._H = g, H
 
     def at(self, point: Point) -> Box:
         """Return bounds of the value.
@@ -47,8 +49,9 @@ class Bracket:
         """
         values = _Values(self.atoms, point)
         self._require_inside(values)
-        by_g, by_H = self._g.gradient(values), self._H.gradient(values)
         space = self.atoms.space
+        where = (tuple(point.items()), tuple(self._functions.items()))
+        by_g, by_H = (_gradient(f, space, *where) for f in (self._g, self._H))
         n = len(space.coordinates)
         (gq, gp), (hq, hp) = (
             (Box(b.low[:n], b.high[:n]), Box(b.low[n : 2 * n], b.high[n : 2 * n])) for b in (by_g, by_H)
@@ -71,6 +74,17 @@ class Bracket:
                     box = enclosed(e, at, {})
                     if not (box.is_positive if positive else box.is_nonzero):
                         raise OutsideDomain
+
+
+@lru_cache(4)  # what is conserved comes with one Hamiltonian, at one point
+def _gradient(
+    f: sp.Expr,
+    space: PhaseSpace,
+    point: tuple[tuple[sp.Symbol, sp.Rational], ...],
+    functions: tuple[tuple[str, sp.Lambda], ...],
+) -> Box:
+    atoms = Atoms(space)
+    return _Function(f, atoms, dict(functions)).gradient(_Values(atoms, dict(point)))
 
 
 class _Function:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, fields
 import sympy as sp
 from flint import arb, ctx
 
+from hamsym.symbolic.formula.domain import Domain
 from hamsym.symbolic.formula.text import shorten
 from hamsym.symbolic.space import PhaseSpace
 from hamsym.symbolic.sum_proofs.atoms import Atoms, Summand
-from hamsym.symbolic.sums import auxiliaries, term_count
+from hamsym.symbolic.sum_proofs.gradients import Bracket
+from hamsym.symbolic.sums import Ranges, auxiliaries, term_count
 from hamsym.symbolic.zero_test.claim import Claim
-from hamsym.symbolic.zero_test.evaluation import concrete
+from hamsym.symbolic.zero_test.evaluation import concrete, inside
 from hamsym.symbolic.zero_test.operations import OutsideDomain
 from hamsym.symbolic.zero_test.polynomial import ball
 from hamsym.symbolic.zero_test.proved import Proved
@@ -117,6 +119,13 @@ class WrittenOut:
         return Claim(self.space, self.space.written_out(self.g), self.space.written_out(self.H)).formula()
 
 
+def _is_inside(domain: Domain, space: PhaseSpace, point: Point, functions: Mapping[str, sp.Lambda]) -> bool:
+    """Tell whether a point certainly lies in a domain, by evaluation in mpmath; too many conditions are not looked at."""
+    conditions = (*domain.positive, *domain.nonzero)
+    count = sum(Ranges.of(sp.Sum(1, *c.args[1:])).count if isinstance(c, sp.Tuple) else 1 for c in conditions)
+    return count > CHECKED or inside(space.domain_written_out(domain), point, functions)
+
+
 class _OfSums(Verdict):
     """What answers about sums share: they are kept and compared as they are written."""
 
@@ -172,12 +181,22 @@ class ProvedBySums(_OfSums, Proved):
     reason: str = ""
 
     def check(self) -> bool:
-        """Check each summand at points with 100 digits; add up the whole bracket at the sample, unless it is too long."""
+        """Check each summand at points with 100 digits; add up the whole bracket at the sample.
+
+        That is done in ball arithmetic with many bits, and with intervals of floats for sums of many terms.
+        """
         if not all(lemma.verdict.status == "proved" and lemma.verdict.check() for lemma in self.lemmas):
             return False
-        if self.space is None or sum(map(term_count, self.written)) > CHECKED:
-            return True
+        if self.space is None:
+            return False
         try:
+            if sum(map(term_count, self.written)) > CHECKED:
+                bounds = Bracket(*self.written, self.domain, Atoms(self.space), self.functions).at(
+                    self.sample
+                )
+                return bool(bounds.low <= 0 <= bounds.high)
+            if not _is_inside(self.domain, self.space, self.sample, self.functions):
+                return False
             value = value_by_terms(*self.written, self.space, self.sample, self.functions)
         except OutsideDomain:
             return False
@@ -220,6 +239,8 @@ class RefutedBySums(_OfSums, Refuted):
         if not lower * upper > 0 or self.space is None:
             return False
         try:
+            if not _is_inside(self.domain, self.space, self.point, self.functions):
+                return False
             value = value_by_terms(*self.written, self.space, self.point, self.functions)
         except OutsideDomain:
             return False
