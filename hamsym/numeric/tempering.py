@@ -22,7 +22,7 @@ from hamsym.numeric.convergence import effective_size
 from hamsym.numeric.flatness import free_directions
 from hamsym.numeric.loops import runs_in_loops
 from hamsym.numeric.masses import Masses, momentum_law
-from hamsym.numeric.stepping import DENSE, sampling_kernels
+from hamsym.numeric.proposals import DENSE, sampling_kernels
 from hamsym.progress import Bar
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
