@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 @contextmanager
@@ -38,3 +39,17 @@ def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         partial.replace(path)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def save_figure(figure: Any, path: str | os.PathLike[str]) -> None:
+    """Write a matplotlib figure to a file, whole or not at all; the ending of the path is the format.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_figure(Figure(), Path(folder) / "empty.png")
+        ...     (Path(folder) / "empty.png").exists()
+        True
+    """
+    with whole(path) as partial:
+        figure.savefig(partial)

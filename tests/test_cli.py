@@ -162,6 +162,15 @@ def test_simulate_names_the_method_that_auto_chose_and_draws_states_for_the_para
         assert not np.array_equal(saved["p"][:, 0], hs.systems["kepler"].initial_states(1)[1])
 
 
+def test_simulate_follows_a_driven_oscillator(tmp_path):
+    """q'' = -q + cos 2t from rest at q = -1/3 is q = -cos(2t)/3."""
+    done = run("simulate", "p1**2/2 + q1**2/2 - q1*cos(2*t)", "--time", "t", "--q0", "-0.3333333333333333", "--p0", "0",
+               "--steps", 1000, "--out", tmp_path / "driven.npz")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    stored = np.load(tmp_path / "driven.npz")
+    assert stored["q"][0, :, 0] == pytest.approx(-np.cos(2 * stored["t"]) / 3, abs=1e-4)
+
+
 def test_simulate_keeps_the_trajectories_beside_a_lost_one(tmp_path):
     starts = ["--q0", 5, "--p0", 5, "--q0", 0, "--p0", 0.001]
     done = run(

@@ -17,6 +17,7 @@ from hamsym.cli.options import (
     Parameters,
     Size,
     SystemName,
+    Time,
     assignments,
 )
 from hamsym.errors import NonFiniteError, ParameterError
@@ -33,6 +34,7 @@ def simulate(
     coordinates: Coordinates = None,
     momenta: Momenta = None,
     parameter: Parameters = None,
+    time: Time = None,
     system: SystemName = None,
     size: Size = None,
     values: Annotated[
@@ -65,7 +67,7 @@ def simulate(
     import hamsym as hs
     from hamsym.numeric.trajectories import FILE_ENDINGS
 
-    declared = Declared(coordinates, momenta, parameter, system=system, size=size)
+    declared = Declared(coordinates, momenta, parameter, time=time, system=system, size=size)
     H, _ = declared.hamiltonian_and_rest(formulas or [], 0, "", values)
     named = declared.catalogue_system()
     numbers = dict(named.parameters) if named else {}

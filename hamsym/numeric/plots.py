@@ -10,7 +10,7 @@ import sympy as sp
 
 from hamsym.arguments import integer
 from hamsym.errors import ParameterError
-from hamsym.files import whole
+from hamsym.files import save_figure
 
 if TYPE_CHECKING:
     from hamsym.numeric.section import PoincareSection
@@ -48,8 +48,7 @@ def draw(
         xlabel, ylabel = labels.get(kind, tuple(names[i : i + 2]))
         ax.set(xlabel=xlabel, ylabel=ylabel)
     if path is not None:
-        with whole(path) as partial:
-            ax.figure.savefig(partial)
+        save_figure(ax.figure, path)
     return ax
 
 

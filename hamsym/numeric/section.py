@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from hamsym.arguments import integer, real
 from hamsym.errors import NonFiniteError, ParameterError, did_you_mean
+from hamsym.files import save_figure
 from hamsym.numeric.arguments import initial_states
 from hamsym.numeric.cache import Kernels
 from hamsym.numeric.codegen import parameter_values
@@ -64,12 +66,20 @@ class PoincareSection:
         columns = {"trajectory": self.trajectory, "time": self.t}
         return pandas.DataFrame(columns | dict(zip(names, states.T, strict=True)))
 
-    def plot(self, x: str | None = None, y: str | None = None, ax: Any = None) -> Any:
+    def plot(
+        self,
+        x: str | None = None,
+        y: str | None = None,
+        ax: Any = None,
+        *,
+        path: str | os.PathLike[str] | None = None,
+    ) -> Any:
         """Draw the crossings, coloured by trajectory, and return the matplotlib axes.
 
         Arguments:
             x, y: names of a coordinate or momentum; default the last coordinate and its momentum.
             ax: axes to draw on; a new figure without.
+            path: where to save the figure, if anywhere; its ending says in which format.
 
         Raises:
             ParameterError: for a name that the space does not have.
@@ -86,6 +96,8 @@ class PoincareSection:
         ax = ax if ax is not None else pyplot.subplots()[1]
         ax.scatter(states[:, names.index(x)], states[:, names.index(y)], c=self.trajectory, s=1, cmap="turbo")
         ax.set(xlabel=x, ylabel=y)
+        if path is not None:
+            save_figure(ax.figure, path)
         return ax
 
     def __repr__(self) -> str:

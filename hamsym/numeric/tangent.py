@@ -153,6 +153,8 @@ class LyapunovSpectrum:
     Attributes:
         t: times at which the deviations were made orthonormal, shape ``(time,)``.
         running: mean growth rates up to these times, shape ``(batch, time, count)``.
+        exponents: the rates over the whole time, largest first, shape ``(batch, count)``.
+        change: how much these still changed in the second half of the time, same shape; shown after ±.
     """
 
     t: np.ndarray
@@ -258,7 +260,9 @@ def lyapunov_spectrum(
         grown += np.log(np.abs(np.diagonal(triangle, axis1=1, axis2=2)))
         frames = np.moveaxis(basis, 2, 1)
         running.append(grown / abs(start + dt * every - t0))
-    return LyapunovSpectrum(ends[1:], np.stack(running, axis=1))
+    rates = np.stack(running, axis=1)
+    largest_first = np.argsort(-rates[:, -1], axis=1, kind="stable")  # equal ones may end in either order
+    return LyapunovSpectrum(ends[1:], np.take_along_axis(rates, largest_first[:, None], axis=2))
 
 
 def _with_deviations(q: np.ndarray, p: np.ndarray, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

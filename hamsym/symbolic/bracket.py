@@ -115,11 +115,21 @@ def vector_field(f: Formula, space: Space) -> dict[sp.Symbol, sp.Expr]:
     """
     _require_space(space)
     expression = space.express(f)
+    slopes = _gradient(expression, set(space.variables))
     field = {s: sp.Integer(0) for s in space.variables}
     for (a, b), entry in space.poisson_tensor.items():
-        if expression.has(b):
-            field[a] += entry * derivative(expression, b)
+        if b in slopes:
+            field[a] += entry * slopes[b]
     return field
+
+
+def _gradient(expression: sp.Expr, variables: set[sp.Symbol]) -> dict[sp.Symbol, sp.Expr]:
+    """The derivatives by the variables that occur, each from the terms in which it does: a long sum has many of both."""
+    terms: dict[sp.Symbol, list[sp.Expr]] = {}
+    for term in sp.Add.make_args(expression):
+        for s in term.free_symbols & variables:
+            terms.setdefault(s, []).append(term)
+    return {s: sp.Add(*(derivative(term, s) for term in its)) for s, its in terms.items()}
 
 
 def verify(H: OnSpace, g: Formula, budget: float = 10.0) -> Verdict:

@@ -63,13 +63,14 @@ def test_a_clock_makes_a_stroboscope():
     assert section.t[section.trajectory == 1] == pytest.approx(2 * np.pi * np.arange(1, 16), abs=1e-12)
 
 
-def test_tables_pictures_and_text():
+def test_tables_pictures_and_text(tmp_path):
     section = hs.poincare_section(OSCILLATORS, [1.0, 0.2], [0.0, 0.4], 0.1, 300, surface="q1 - 1/4")
     assert repr(section) == f"PoincareSection: {len(section)} crossings of q1 - 1/4 = 0 by 1 trajectories"
     frame = section.to_pandas()
     assert frame.columns.tolist() == ["trajectory", "time", "q1", "q2", "p1", "p2"]
     assert np.array_equal(frame["p2"], section.p[:, 1])
-    axes = section.plot()
+    axes = section.plot(path=tmp_path / "section.svg")
+    assert "<svg" in (tmp_path / "section.svg").read_text()
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("q2", "p2")
     assert len(axes.collections[0].get_offsets()) == len(section)
     with pytest.raises(ParameterError, match="no variable 'p3'"):

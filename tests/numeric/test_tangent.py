@@ -58,6 +58,17 @@ def test_exponents_of_a_saddle_and_of_a_centre():
     assert "0: +0.69" in repr(spectrum) and len(spectrum.plot().lines) == 4
 
 
+def test_exponents_that_are_nearly_equal_come_largest_first():
+    """Independent saddles of nearly one rate end in any order of the frame."""
+    rates = [0.70, 0.71, 0.72, 0.73]
+    terms = [f"(p{i}**2 - {a}**2*q{i}**2)/2" for i, a in enumerate(rates, start=1)]
+    H = hs.Hamiltonian(" + ".join(terms), hs.PhaseSpace.standard(4))
+    exponents = hs.lyapunov_spectrum(
+        H, np.zeros((1, 4)), np.zeros((1, 4)), dt=0.1, steps=200, count=4
+    ).exponents
+    assert (np.diff(exponents[0]) <= 0).all()
+
+
 def test_order_and_chaos_of_henon_and_heiles():
     """On one energy shell: exponents come in pairs ±, vanish for an orbit on a torus and not for a chaotic one."""
     q, p = np.zeros((2, 2)), np.zeros((2, 2))
