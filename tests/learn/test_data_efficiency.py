@@ -8,6 +8,7 @@ import pytest
 
 import hamsym as hs
 from hamsym.errors import CheckpointError
+from learn.architecture import MODES
 from learn.experiments import data_efficiency as experiment
 from learn.experiments.runs import difference, mean_and_error
 
@@ -34,13 +35,15 @@ def stripped(rows):
 def test_every_mode_is_trained_both_ways_at_every_number_of_points(finished):
     folder, metrics = finished
     cells = {(r["points"], r["method"], r["stopped"], r["seed"]) for r in metrics["runs"]}
-    modes = {"none", "penalty", "features", "exact", "average", "augment"}
+    modes = {"none", "penalty", "penalty-orbit", "features", "exact", "average", "augment"}
     assert cells == {(n, m, s, k) for n in (20, 40) for m in modes for s in (True, False) for k in (0, 1)}
-    assert {m.symmetry for m in experiment.METHODS} == {None, *modes - {"none"}}
+    assert {m.symmetry for m in experiment.METHODS} == set(MODES)
     for r in metrics["runs"]:
         assert r["kl_gap"] > -4 * r["kl_gap_se"]  # it bounds a divergence from above
         assert r["best_step"] % 4 == 0 if r["stopped"] else r["best_step"] == r["steps"] == 24
-        assert (r["constraint_satisfied"] is None) == (r["method"] not in ("penalty", "features"))
+        assert (r["constraint_satisfied"] is None) == (
+            r["method"] not in ("penalty", "penalty-orbit", "features")
+        )
     assert (folder / "data-efficiency.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((folder / "metrics.json").read_text())["runs"] == metrics["runs"]
 

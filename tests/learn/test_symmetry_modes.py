@@ -132,8 +132,12 @@ def test_an_interrupted_training_goes_on_where_it_stopped(finished, tmp_path, mo
     monkeypatch.setattr(experiment, "fit", stopped)
     with pytest.raises(KeyboardInterrupt, match="step 11"):
         measured(False)
-    monkeypatch.setattr(experiment, "fit", fit)
+    taken = []
+    monkeypatch.setattr(
+        experiment, "fit", lambda *a, **o: fit(*a, **o, callback=lambda step, result: taken.append(step))
+    )
     resumed = measured(True)
+    assert taken == list(range(12, TINY.steps + 1))
     (whole,) = experiment.select(metrics["runs"], "ring", "features")
     assert resumed["kl_gap"] == whole["kl_gap"]
     assert resumed["bracket_mean_square"] == pytest.approx(whole["bracket_mean_square"])
