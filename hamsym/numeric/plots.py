@@ -43,7 +43,7 @@ def draw(
     else:
         y = of.energy_error[shown] if kind == "energy" else (of.p[shown, :, i] if kind == "phase" else of.q[shown, :, i + 1])  # fmt: skip
         x = np.broadcast_to(of.t, y.shape) if kind == "energy" else of.q[shown, :, i]
-        labels = {"phase": (names[i], names[count + i]), "energy": ("t", "relative energy error")}
+        labels = {"phase": (names[i], names[count + i]), "energy": ("t", "relative change of energy")}
         ax.plot(x.T, y.T, lw=0.8)
         xlabel, ylabel = labels.get(kind, tuple(names[i : i + 2]))
         ax.set(xlabel=xlabel, ylabel=ylabel)

@@ -14,7 +14,7 @@ import sympy as sp
 
 from hamsym.errors import NonFiniteError, ParameterError
 from hamsym.files import whole
-from hamsym.numeric.codegen import parameter_values
+from hamsym.numeric.codegen import depends_on_time, parameter_values
 from hamsym.numeric.drift import relative_change, size_of_terms
 from hamsym.numeric.plots import draw
 from hamsym.numeric.values import value_function
@@ -149,8 +149,8 @@ class Trajectories:
         error = NonFiniteError(
             f"trajectory {i}{more} left the finite numbers by t = {self.t[frame]:.6g} with dt = {self.dt:g} and parameters "
             f"{_first(self.parameters)}; it started at q = {_listed(self.q[i, 0])}, p = {_listed(self.p[i, 0])}. "
-            "Take a smaller dt (an implicit method also gives up where it cannot solve its equations), or look for a "
-            "singularity of H there; .partial of this error holds what was computed",
+            "Take a smaller dt, for stiff forces method='gauss6' (an implicit method gives up only where it cannot solve its "
+            "equations), or look for a singularity of H there; .partial of this error holds what was computed",
             index=i,
             time=float(self.t[frame]),
         )
@@ -299,6 +299,11 @@ class Trajectories:
         """
         return draw(self, kind, ax, dof=dof, trajectories=trajectories, surface=surface, path=path)
 
+    @property
+    def _energy_label(self) -> str:
+        changes = depends_on_time(self.hamiltonian)
+        return "largest relative change of the energy, which is driven" if changes else "largest relative energy error"
+
     def __len__(self) -> int:
         return len(self.q)
 
@@ -310,7 +315,7 @@ class Trajectories:
             "states": f"{batch} trajectories × {time} times × {dof} degree(s) of freedom",
             "time": f"{self.t[0]:g} … {self.t[-1]:g}, {chosen} with dt = {self.dt:g}",
             "parameters": _shown(self.parameters) or "none",
-            "largest relative energy error": f"{np.abs(self.energy_error).max():.2e}",
+            self._energy_label: f"{np.abs(self.energy_error).max():.2e}",
         }
 
     def __repr__(self) -> str:

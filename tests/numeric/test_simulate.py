@@ -145,6 +145,7 @@ def test_the_time_of_a_driven_system_is_that_of_the_trajectory():
     assert there.t == pytest.approx(0.3 + 0.41 * np.arange(4))
     by_hand = there.p[..., 0] ** 2 / 2 - np.cos(there.q[..., 0]) * (1 + np.sin(2 * there.t) / 2)
     assert np.abs(there.energy - by_hand).max() < 1e-14
+    assert "error" not in repr(there) and "driven" in repr(there)  # the energy is meant to change
     every = run_it(q, p, 0.01, 123, save_every=1)
     assert np.array_equal(every.q[:, ::41], there.q)
     assert np.array_equal(run_it(q[3], p[3], 0.01, 123, save_every=41).q[0], there.q[3])
