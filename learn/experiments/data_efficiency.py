@@ -265,7 +265,7 @@ def figure(rows: Sequence[dict[str, Any]], path: Path) -> None:
         panel.set_xticks([], minor=True)
         panel.grid(which="both", alpha=0.2)
     panels[0].set_ylabel("KL gap (nats)")
-    panels[1].legend(fontsize=8)
+    drawn.legend(*panels[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
     with whole(path) as partly:
         drawn.savefig(partly, dpi=140)
     pyplot.close(drawn)
