@@ -27,7 +27,9 @@ class Hamiltonian(SpaceFunction):
     """A Hamiltonian function on a phase space.
 
     Arguments:
-        expression: formula as text or sympy expression; text is parsed safely.
+        expression: formula as text or sympy expression; text is parsed safely.  Sums over subscripts, as
+            ``Sum((q[i + 1] - q[i])**2/2, (i, 1, 999))`` or ``sympy.Sum`` over ``sympy.IndexedBase("q")``, may be long:
+            ``q[i]`` stands for the symbol q1, q2, … of the space.
         space: the phase space whose names it uses.
 
     Attributes:
@@ -44,6 +46,9 @@ class Hamiltonian(SpaceFunction):
         (p1**2/2, cos(q1))
         >>> H.equations()
         {q1: p1, p1: sin(q1)}
+        >>> chain = Hamiltonian("Sum(p[i]**2/2, (i, 1, 3)) + Sum(cos(q[i + 1] - q[i]), (i, 1, 2))", PhaseSpace.standard(3))
+        >>> chain.potential, chain.written_potential
+        (cos(q1 - q2) + cos(q2 - q3), Sum(cos(q[i + 1] - q[i]), (i, 1, 2)))
     """
 
     letter = "H"

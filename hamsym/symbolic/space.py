@@ -146,7 +146,8 @@ class Space(ABC):
         """Turn text into an expression in the names of this space, without running any code.
 
         Arguments:
-            text: Python-like arithmetic (``+ - * / **``) with ``sqrt exp log sin …`` and declared names.
+            text: Python-like arithmetic (``+ - * / **``) with ``sqrt exp log sin …``, declared names, and sums over
+                subscripts of names with numbers: ``Sum(q[i]**2, (i, 1, 3))`` is q1² + q2² + q3².
 
         Raises:
             FormulaError: with the position and the remedy, for anything else.
