@@ -18,7 +18,7 @@ from hamsym.symbolic.sum_proofs.gradients import Bracket
 from hamsym.symbolic.sum_proofs.moments import Moments, Split, by_time, total_derivative
 from hamsym.symbolic.sum_proofs.residual import INDEX, bracket
 from hamsym.symbolic.sum_proofs.verdicts import Lemma, ProvedBySums, RefutedBySums, WrittenOut
-from hamsym.symbolic.sums import used_symbols
+from hamsym.symbolic.sums import term_count, used_symbols
 from hamsym.symbolic.sums.expansion import outermost_sums
 from hamsym.symbolic.zero_test.operations import NoTape, OutsideDomain
 from hamsym.symbolic.zero_test.undecided import Undecided
@@ -27,6 +27,8 @@ from hamsym.symbolic.zero_test.witness import Point, choices
 
 #: Points at which a value is looked for.
 POINTS = 12
+#: Terms that are added up at a point, for each second of the budget.
+RATE = 1_000_000
 #: Operations of the longest summand that is given to the zero test.
 MOST_OPERATIONS = 4_000
 #: Values at points are multiples of one over this.
@@ -40,7 +42,7 @@ def decide_sums(g: sp.Expr, H: sp.Expr, domain: Domain, space: PhaseSpace, budge
         g, H: written forms.
         domain: conditions of both as they were written.
         space: of both.
-        budget: seconds for the proofs of all summands.
+        budget: seconds for the proofs of all summands; and millions of terms that are added up at a point.
 
     Returns:
         ``Proved`` if all summands of the bracket vanish by themselves, ``Refuted`` if a point was found, else
@@ -68,6 +70,10 @@ def decide_sums(g: sp.Expr, H: sp.Expr, domain: Domain, space: PhaseSpace, budge
         reason = "the expression is nested too deeply"
     seen = None
     try:
+        if term_count(g) + term_count(H) > RATE * budget:
+            raise NoTape(
+                f"a point at which all terms are finite was not looked for, as there are more than {RATE * budget:g}"
+            )
         for n, (point, functions) in enumerate(_points(g, H, domain, space)):
             if n == POINTS:
                 break
