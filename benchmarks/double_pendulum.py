@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import subprocess
 import tempfile
 import time
 from functools import partial
@@ -20,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from side_by_side import compiled
 
 import hamsym as hs
 from hamsym.numeric.methods import method_named
@@ -127,13 +127,8 @@ VARIANTS = ["simd4", "simd8", "simd16"]
 
 def build(folder: Path) -> ctypes.CDLL:
     """Compile the reference; reordering is off, because it would destroy the reduction of the angles."""
-    source, library = folder / "pendulum.cpp", folder / "pendulum.so"
-    source.write_text(SOURCE)
-    flags = ["-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-mprefer-vector-width=512"]
-    subprocess.run(
-        ["g++", *flags, "-shared", "-fPIC", "-std=c++17", str(source), "-o", str(library)], check=True
-    )
-    return ctypes.CDLL(str(library))
+    flags = ["-fno-math-errno", "-fno-trapping-math", "-mprefer-vector-width=512"]
+    return compiled(SOURCE, folder / "pendulum.so", *flags)
 
 
 def main() -> None:

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import shutil
-import subprocess
 import tempfile
 import time
 from functools import partial
@@ -22,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from side_by_side import compiled
 
 import hamsym as hs
 from hamsym.numeric.methods import method_named
@@ -120,23 +119,8 @@ def build(name: str, dof: int, force: str, flags: str, folder: Path) -> ctypes.C
         "DOF": [str(dof)],
     }.items():
         text = text.replace(key, " ".join(lines))
-    source = folder / f"{name.replace(' ', '_')}_{flags.replace(' ', '_')}.cpp"
-    source.write_text(text)
-    library = source.with_suffix(".so")
-    command = [
-        "g++",
-        "-O3",
-        "-march=native",
-        "-shared",
-        "-fPIC",
-        "-std=c++17",
-        *options,
-        str(source),
-        "-lmvec",
-        "-lm",
-    ]
-    subprocess.run([*command, "-o", str(library)], check=True)
-    return ctypes.CDLL(str(library))
+    label = f"{name}_{flags}".replace(" ", "_")
+    return compiled(text, folder / f"{label}.so", *options, link=["-lmvec", "-lm"])
 
 
 def measure(name: str, folder: Path, options: argparse.Namespace) -> dict[str, float]:
@@ -183,8 +167,6 @@ def main() -> None:
     parser.add_argument("--save-every", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
-    if shutil.which("g++") is None:
-        raise SystemExit("g++ is needed for the reference")
     table = Table(title=f"ns per trajectory step, {options.batch} × {options.steps}")
     for column in ["system", "kernel", "strict", "C libm", "C libmvec", "C libm/kernel", "kernel/C libmvec"]:
         table.add_column(column, justify="right")

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import shutil
-import subprocess
 import tempfile
 import time
 from functools import partial
@@ -22,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from side_by_side import compiled
 
 import hamsym as hs
 from hamsym.numeric.methods import method_named
@@ -94,23 +93,7 @@ FLAGS = {
 
 def build(name: str, folder: Path, flags: str) -> ctypes.CDLL:
     """Compile the reference for one system."""
-    source = folder / f"{name}_{flags}.cpp"
-    source.write_text(SOURCE.replace("FORCE", FORCES[name]))
-    library = source.with_suffix(".so")
-    command = [
-        "g++",
-        "-O3",
-        "-march=native",
-        "-shared",
-        "-fPIC",
-        "-std=c++17",
-        *FLAGS[flags],
-        str(source),
-        "-o",
-        str(library),
-    ]
-    subprocess.run(command, check=True)
-    return ctypes.CDLL(str(library))
+    return compiled(SOURCE.replace("FORCE", FORCES[name]), folder / f"{name}_{flags}.so", *FLAGS[flags])
 
 
 def measure(name: str, folder: Path, options: argparse.Namespace) -> dict[str, float]:
@@ -170,8 +153,6 @@ def main() -> None:
     parser.add_argument("--dt", type=float, default=0.01)
     parser.add_argument("--rounds", type=int, default=11)
     options = parser.parse_args()
-    if shutil.which("g++") is None:
-        raise SystemExit("g++ is needed for the reference")
     table = Table(
         title=f"ns per trajectory step, {options.batch} × {options.steps}, every {options.save_every}th stored"
     )

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import ctypes
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from side_by_side import seconds
+from side_by_side import compiled, seconds
 
 import hamsym as hs
 from hamsym.numeric.methods import method_named
@@ -133,12 +132,7 @@ print(time.perf_counter() - start, time.process_time() - busy)
 
 def built(folder: Path, flags: list[str]) -> ctypes.CDLL:
     """Compile the reference."""
-    source = folder / "loops.cpp"
-    source.write_text(SOURCE)
-    library = folder / f"loops{len(flags)}.so"
-    options = ["-O3", "-march=native", "-shared", "-fPIC", "-std=c++17", *flags]
-    subprocess.run(["g++", *options, str(source), "-o", str(library)], check=True)
-    return ctypes.CDLL(str(library))
+    return compiled(SOURCE, folder / f"loops{len(flags)}.so", *flags)
 
 
 def measured(
@@ -183,8 +177,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--scale", type=float, default=1.0, help="of the numbers of steps")
     options = parser.parse_args()
-    if shutil.which("g++") is None:
-        raise SystemExit("g++ is needed for the reference")
     table = Table(title="ns per step of a trajectory, leapfrog")
     for column in [
         "system",

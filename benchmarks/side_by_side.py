@@ -1,9 +1,13 @@
-"""What the comparisons with other libraries share: fair timing, and errors against one truth.  Measures nothing itself."""
+"""What the comparisons share: fair timing, errors against one truth, references in C.  Measures nothing itself."""
 
 from __future__ import annotations
 
+import ctypes
+import shutil
+import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,3 +34,14 @@ def error(states: np.ndarray, truth: np.ndarray) -> float:
     with np.errstate(over="ignore", invalid="ignore"):
         value = float(np.sqrt(np.mean((states - truth) ** 2, axis=(0, 2))).max())
     return value if np.isfinite(value) else np.inf
+
+
+def compiled(text: str, library: Path, *flags: str, link: Sequence[str] = ()) -> ctypes.CDLL:
+    """The library of a C++ text, compiled by g++ for this processor with these further flags."""
+    if shutil.which("g++") is None:
+        raise SystemExit("g++ is needed for the reference")
+    source = library.with_suffix(".cpp")
+    source.write_text(text)
+    options = ["-O3", "-march=native", "-shared", "-fPIC", "-std=c++17", *flags]
+    subprocess.run(["g++", *options, str(source), *link, "-o", str(library)], check=True)
+    return ctypes.CDLL(str(library))

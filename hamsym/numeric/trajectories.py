@@ -302,7 +302,11 @@ class Trajectories:
     @property
     def _energy_label(self) -> str:
         changes = depends_on_time(self.hamiltonian)
-        return "largest relative change of the energy, which is driven" if changes else "largest relative energy error"
+        return (
+            "largest relative change of the energy, which is driven"
+            if changes
+            else "largest relative energy error"
+        )
 
     def __len__(self) -> int:
         return len(self.q)

@@ -30,7 +30,7 @@ REMEDIES: dict[str, str] = {
     "max": "write (x + y + sqrt((x - y)**2))/2", "Max": "write (x + y + sqrt((x - y)**2))/2",
     "min": "write (x + y - sqrt((x - y)**2))/2", "Min": "write (x + y - sqrt((x - y)**2))/2",
     "sec": "write 1/cos(x)", "csc": "write 1/sin(x)", "acot": "write atan(1/x)", "ln": "write log(x)",
-    "cbrt": "write x**(1/3), for positive x", "pow": "write x**y",
+    "sum": "write Sum(f, (i, 1, n)) with numbers for 1 and n", "cbrt": "write x**(1/3), for positive x", "pow": "write x**y",
     "arcsin": "write asin(x)", "arccos": "write acos(x)", "arctan": "write atan(x)", "arctan2": "write atan2(y, x)",
 }  # fmt: skip
 #: Constants by name; Euler's number is written exp(1).

@@ -289,7 +289,7 @@ class _Parser(Summation):
         remedy = f"; {REMEDIES[name]}" if name in REMEDIES else ""
         if name in NOT_SMOOTH:
             return f"{name} is not smooth, so brackets with it are not defined everywhere{remedy}"
-        known = [*self.functions, *FUNCTIONS, *DEFINED]
+        known = [*self.functions, *FUNCTIONS, *DEFINED, SUM]
         if not remedy:
             close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
             remedy = f"; did you mean {' or '.join(close)}?" if close else f"; known: {', '.join(known)}"
