@@ -11,7 +11,8 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
 def test_links_inside_the_repository_lead_somewhere(document):
-    prose = re.sub(r"`[^`\n]*`", "", document.read_text(encoding="utf-8"))  # code spans hold brackets too
+    text = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.M | re.S)
+    prose = re.sub(r"`[^`\n]*`", "", text)  # code holds brackets too
     targets = re.findall(r"\]\(([^)#]+)", prose)
     missing = [t for t in targets if "://" not in t and not (document.parent / t).exists()]
     assert not missing
