@@ -15,6 +15,7 @@ from torch.distributions import MultivariateNormal
 from hamsym.errors import ParameterError
 from learn import kernels
 from learn.features import Features
+from learn.lattice import lattice_noise
 from learn.perceptron import FusedPerceptron
 from learn.points import as_points, require_finite
 
@@ -48,11 +49,52 @@ class Moments:
         """Number of dimensions of the law."""
         return self.mean.shape[-1] - (0 if self.removed is None else len(self.removed))
 
-    def noise(self, samples: int, generator: torch.Generator | None = None) -> Tensor:
-        """Return independent standard normal numbers for ``samples`` draws at each point."""
-        mean = self.mean
-        shape = len(mean), samples, mean.shape[-1]
-        return torch.randn(shape, dtype=mean.dtype, device=mean.device, generator=generator)
+    def noise(self, samples: int, generator: torch.Generator | None = None, *, even: bool = False) -> Tensor:
+        """Return standard normal numbers for ``samples`` draws at each point, independent ones or ``even`` ones.
+
+        Arguments:
+            samples: number of draws.
+            generator: of torch; the global state if None.
+            even: whether the draws of one point fill space evenly (:func:`learn.lattice.lattice_noise`).
+
+        Returns:
+            Noise of shape (batch, samples, dim).
+
+        Example:
+            >>> GaussianEncoder(2, width=4).moments(torch.zeros(5, 2)).noise(3).shape
+            torch.Size([5, 3, 2])
+        """
+        like = self._like
+        if even:
+            return lattice_noise(len(like), samples, self._dim, like, generator)
+        shape = len(like), samples, self._dim
+        return torch.randn(shape, dtype=like.dtype, device=like.device, generator=generator)
+
+    def log_density(self, noise: Tensor, widening: float = 1.0) -> Tensor:
+        """Return the log density, shape (batch, samples), at what :meth:`draw` makes of noise.
+
+        Arguments:
+            noise: of shape (batch, samples, dim).
+            widening: of the law, in standard deviations of this one.
+
+        Example:
+            >>> moments = GaussianEncoder(2, width=4).moments(torch.zeros(5, 2))
+            >>> noise = moments.noise(3)
+            >>> torch.allclose(moments.log_density(noise), moments.draw(noise)[1], atol=1e-5)
+            True
+        """
+        if self.removed is not None:
+            noise = noise - (noise @ self.removed.T) @ self.removed
+        constant = self.freedom * (0.5 * math.log(2 * math.pi) + math.log(widening))
+        return -0.5 * (noise / widening).square().sum(-1) - constant - self.log_det[:, None]
+
+    @property
+    def _like(self) -> Tensor:
+        return self.mean
+
+    @property
+    def _dim(self) -> int:
+        return self.mean.shape[-1]
 
     def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Return p and log f(p|q), of shapes (batch, samples, dim) and (batch, samples), from standard noise.
@@ -67,9 +109,7 @@ class Moments:
         """
         if self.removed is not None:
             noise = noise - (noise @ self.removed.T) @ self.removed
-        p = self.mean[:, None] + noise @ self.factor.mT
-        constant = 0.5 * self.freedom * math.log(2 * math.pi)
-        return p, -0.5 * noise.square().sum(-1) - constant - self.log_det[:, None]
+        return self.mean[:, None] + noise @ self.factor.mT, self.log_density(noise)
 
 
 class TriangularMoments(Moments):
@@ -97,11 +137,13 @@ class TriangularMoments(Moments):
         mean, log_sd, off = raw.split([d, d, below.shape[1]], -1)
         return mean, log_sd.clamp(-LOG_SD_LIMIT, LOG_SD_LIMIT), off
 
-    def noise(self, samples: int, generator: torch.Generator | None = None) -> Tensor:
-        raw, *_, d = self._given  # type: ignore[attr-defined]
-        return torch.randn(len(raw), samples, d, dtype=raw.dtype, device=raw.device, generator=generator)
+    @property
+    def _like(self) -> Tensor:
+        return self._given[0]  # type: ignore[attr-defined,no-any-return]
 
-    noise.__doc__ = Moments.noise.__doc__
+    @property
+    def _dim(self) -> int:
+        return self._given[3]  # type: ignore[attr-defined,no-any-return]
 
     @property
     def freedom(self) -> int:

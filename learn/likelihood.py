@@ -26,7 +26,8 @@ class LogProbEstimate:
 
     Attributes:
         value: the bound log (1/K) Σ_k w_k, shape (batch,); in expectation below log p(q), and rising to it with K.
-        standard_error: delta-method standard error of ``value``, shape (batch,).
+        standard_error: delta-method standard error of ``value`` for independent weights, shape (batch,).  Draws that
+            fill space evenly err less than that: about half as much in two dimensions.
         effective_samples: (Σw)²/Σw², between 1 and K, shape (batch,).
 
     Example:
@@ -52,17 +53,21 @@ class Proposal:
     Attributes:
         share: of the wide copy, in [0, 1).
         widening: its standard deviations in those of the encoder.
+        even: whether the draws of a point fill space evenly (:mod:`learn.lattice`) and the narrow part is a little
+            wider than the encoder, which fits the mode of p(p|q) and not its tails: 1 + 1/(2 dim) times, what was found
+            to scatter least.  Weights are those of the law drawn from, so their mean has no bias either way.
 
     Raises:
         ParameterError: for a share outside [0, 1), or a widening below 1.
 
     Example:
         >>> Proposal(share=0.1)
-        Proposal(share=0.1, widening=3.0)
+        Proposal(share=0.1, widening=3.0, even=False)
     """
 
     share: float = 0.0
     widening: float = 3.0
+    even: bool = False
 
     def __post_init__(self) -> None:
         share, widening = real("defensive", self.share), real("widening", self.widening)
@@ -81,14 +86,16 @@ class Proposal:
             k: number of draws.
             generator: of torch; the global state if None.
         """
-        noise = moments.noise(k, generator)
+        stretch = 1 + 0.5 / moments.freedom if self.even else 1.0
+        noise = stretch * moments.noise(k, generator, even=self.even)
         if not self.share:
-            return moments.draw(noise)
+            p, log_f = moments.draw(noise)
+            return p, log_f if stretch == 1 else moments.log_density(noise, stretch)
         dtype, device = noise.dtype, noise.device
         wide = torch.rand(len(noise), k, 1, dtype=dtype, device=device, generator=generator) < self.share
-        noise = torch.where(wide, self.widening * noise, noise)
-        p, log_narrow = moments.draw(noise)
-        log_wide = moments.draw(noise / self.widening)[1] - moments.freedom * math.log(self.widening)
+        noise = torch.where(wide, self.widening / stretch * noise, noise)
+        p, _ = moments.draw(noise)
+        log_narrow, log_wide = (moments.log_density(noise, by) for by in (stretch, self.widening))
         return p, torch.logaddexp(log_narrow + math.log1p(-self.share), log_wide + math.log(self.share))
 
 

@@ -197,6 +197,7 @@ ORDER = [
     [
         "learn.arguments",
         "learn.lanes",
+        "learn.lattice",
         "learn.gaussians",
         "learn.updates",
         "learn.features",

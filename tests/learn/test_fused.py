@@ -1,0 +1,158 @@
+"""What is done in one node or one pass is what torch does step by step: encoder, draws, log density, Adam, lattices."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from flows import CASES, make, states
+
+from learn import kernels
+from learn.adam import clipped_step
+from learn.encoder import GaussianEncoder
+from learn.lattice import lattice, lattice_noise
+from learn.perceptron import FusedPerceptron, perceptron
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bound_and_its_gradients_are_those_of_plain_torch(case, dtype):
+    found = []
+    for fused in (True, False):
+        flow = make(case, dtype)
+        q, p = states(flow, 300)
+        c = {} if flow.context is None else {"context": torch.linspace(-1, 1, flow.context.size, dtype=dtype)}
+        with torch.no_grad():
+            for h in flow.chain:  # fewer revolutions, so that float32 keeps its digits
+                h.log_dt.sub_(1.5)
+        if fused:
+            bound, joint = (
+                flow.elbo(q, generator=torch.Generator().manual_seed(0), **c),
+                flow.log_joint(q, p, **c),
+            )
+        else:
+            with kernels.left_to_torch():
+                bound, joint = (
+                    flow.elbo(q, generator=torch.Generator().manual_seed(0), **c),
+                    flow.log_joint(q, p, **c),
+                )
+        gradients = torch.autograd.grad((bound + joint).mean(), list(flow.parameters()), allow_unused=True)
+        found.append([bound.detach(), joint.detach(), *(g for g in gradients if g is not None)])
+        assert (type(joint.grad_fn).__name__ == "FusedLogDensityBackward") == fused
+    assert len(found[0]) == len(found[1]) > 10
+    for fast, slow in zip(*found, strict=True):
+        size = max(1.0, float(slow.abs().max()))
+        tolerance = 1e-12 if dtype == torch.float64 else 2e-5
+        torch.testing.assert_close(fast / size, slow / size, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("shift", [None, (5,), (7, 5)])
+def test_perceptron_differentiates_twice(shift):
+    layers = [torch.randn(s, dtype=torch.float64) for s in ((5, 2), (5,), (4, 5), (4,), (3, 4), (3,))]
+    given = [
+        torch.randn(7, 2, dtype=torch.float64),
+        None if shift is None else torch.randn(shift, dtype=torch.float64),
+    ]
+    given = [None if t is None else t.requires_grad_() for t in (*given, *layers)]
+    torch.testing.assert_close(FusedPerceptron.apply(*given), perceptron(*given), rtol=1e-14, atol=1e-14)
+    assert torch.autograd.gradcheck(FusedPerceptron.apply, given)
+    assert torch.autograd.gradgradcheck(FusedPerceptron.apply, given)
+
+
+def test_draws_differentiate_twice_and_stop_at_the_limit():
+    encoder = GaussianEncoder(3, width=4).double()
+    encoder.unit.fill_(1.7)
+    noise = torch.randn(4, 2, 3, dtype=torch.float64)
+    raw = torch.randn(4, 9, dtype=torch.float64)
+    raw[0, 3], raw[1, 4] = 50.0, -50.0  # a standard deviation is kept between e^±6
+
+    def draw(raw):
+        encoder.network.forward = lambda x: raw
+        return encoder.moments(torch.zeros(4, 3, dtype=torch.float64)).draw(noise)
+
+    raw.requires_grad_()
+    p, log_f = draw(raw)
+    moments = encoder.moments(torch.zeros(4, 3, dtype=torch.float64))
+    law = torch.distributions.MultivariateNormal(moments.mean, scale_tril=moments.factor)
+    torch.testing.assert_close(log_f, law.log_prob(p.transpose(0, 1)).T, rtol=1e-9, atol=1e-9)
+    gradient = torch.autograd.grad((p.sum() + log_f.sum()), raw)[0]
+    assert gradient[0, 3] == gradient[1, 4] == 0
+    assert torch.autograd.gradcheck(draw, raw)
+    assert torch.autograd.gradgradcheck(draw, raw)
+
+
+def test_clipped_step_is_that_of_torch(dtype):
+    torch.manual_seed(0)
+    first = [torch.randn(s, dtype=dtype) for s in ((3, 5), (), (7,))]
+    ours, theirs = ([torch.nn.Parameter(t.clone()) for t in first] for _ in range(2))
+    unused = torch.nn.Parameter(torch.ones(2, dtype=dtype))
+    adams = [torch.optim.Adam(w, lr=0.03, fused=True) for w in (ours, theirs)]
+    for step in range(30):
+        size = 10.0 ** (step % 3 - 2)  # clipped in some steps and not in others
+        pulls = [size * torch.randn_like(t) for t in first]
+        for weights in (ours, theirs):
+            for w, g in zip(weights, pulls, strict=True):
+                w.grad = g.clone()
+        clipped_step(adams[0], ours, 1.0)
+        torch.nn.utils.clip_grad_norm_(theirs, 1.0)
+        adams[1].step()
+    assert unused.grad is None
+    for a, b, t in zip(ours, theirs, first, strict=True):
+        tolerance = 1e-12 if dtype == torch.float64 else 2e-6
+        torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance)
+        assert (a - t).abs().max() > 0.05
+        for key in ("step", "exp_avg", "exp_avg_sq"):
+            torch.testing.assert_close(adams[0].state[a][key], adams[1].state[b][key], rtol=1e-5, atol=1e-9)
+
+
+def test_clipped_step_does_not_hide_what_is_not_finite():
+    weight = torch.nn.Parameter(torch.zeros(2))
+    adam = torch.optim.Adam([weight], lr=0.1)
+    for pull in (1.0, math.nan):
+        weight.grad = torch.tensor([1.0, pull])
+        clipped_step(adam, [weight], 1.0)
+    assert weight.isnan().all()
+
+
+@pytest.mark.parametrize("points, dim", [(1, 2), (2, 3), (16, 1), (16, 2), (97, 4), (8192, 6)])
+def test_lattice_is_a_group_whose_every_coordinate_is_even(points, dim):
+    x = lattice(points, dim)
+    whole = np.rint(x * points).astype(int)
+    np.testing.assert_allclose(whole / points, x, rtol=0, atol=1e-12)
+    assert all(sorted(column) == list(range(points)) for column in whole.T)
+    rows = {tuple(r) for r in whole}
+    sums = (whole[: points // 2 + 1] + whole[-1]) % points
+    assert {tuple(r) for r in sums} <= rows
+
+
+@pytest.mark.parametrize("samples, dim", [(16, 2), (64, 3), (8192, 6)])
+def test_even_noise_has_no_bias_and_less_scatter(samples, dim):
+    # E exp(a·z) = exp(|a|²/2), for a direction across all coordinates
+    batch = 4000 if samples < 100 else 60
+    random = torch.Generator().manual_seed(1)
+    like = torch.zeros(1, dtype=torch.float64)
+    along = torch.full((dim,), 0.8 / dim**0.5, dtype=torch.float64)
+    even = (lattice_noise(batch, samples, dim, like, random) @ along).exp().mean(1)
+    alone = (torch.randn(batch, samples, dim, dtype=torch.float64, generator=random) @ along).exp().mean(1)
+    exact = math.exp(0.32)
+    assert abs(float(even.mean()) - exact) < 5 * float(even.std()) / batch**0.5
+    assert float(even.std()) < 0.6 * float(alone.std())
+
+
+def test_few_even_draws_do_what_many_independent_ones_do():
+    flow = make("free")
+    with torch.no_grad():
+        flow.encoder.network[-1].weight.mul_(0.1)
+        for h in flow.chain:
+            h.log_dt.sub_(1.0)
+    q = flow.sample(300, seed=3)
+    exact = flow.estimate_log_prob(q, 100_000, seed=0).value
+    errors = {}
+    for name, k, even in (("few", 64, True), ("same", 64, False), ("many", 256, False)):
+        found = [flow.estimate_log_prob(q, k, seed=s, even=even) for s in range(1, 6)]
+        scatter = torch.stack([e.value - exact for e in found])
+        errors[name] = float(scatter.square().mean().sqrt())
+        stated = torch.stack([e.standard_error for e in found])
+        assert errors[name] < 1.3 * float(stated.square().mean().sqrt())  # what is stated is not too small
+    assert errors["few"] < 1.2 * errors["many"] < errors["same"]
