@@ -20,6 +20,7 @@ from learn.action import Rotations
 from learn.architecture import Encoder
 from learn.encoder import encoder_given
 from learn.joint import JointFlow
+from learn.leapfrog import slopes
 from learn.symmetry import Hamiltonians, TensorGenerator, as_generators
 
 SAMPLING = ("base", "data", "trajectory", "orbit")
@@ -228,18 +229,16 @@ class BracketConstraint:
         if not states or states[0][1].shape != states[0][2].shape:
             raise ShapeError("q and p must have the same shape (batch, dim), and the chain must not be empty")
         self.bind(states[0][1].shape[-1])
-        gradients = [(h.grad_potential(q), h.grad_kinetic(p), q, p) for h, q, p in states]
+        q, p = torch.stack([q for _, q, _ in states]), torch.stack([p for _, _, p in states])
+        h_q, h_p = slopes([h for h, _, _ in states], q, p)
         means = []
         for g in self._tensor_generators:
-            squares = []
-            for h_q, h_p, q, p in gradients:
-                g_q, g_p = g.gradients(q, p)
-                square = (g_q * h_p - g_p * h_q).sum(-1).square().mean()
-                if self.normalised:
-                    scale = g_q.norm(dim=-1) * h_p.norm(dim=-1) + g_p.norm(dim=-1) * h_q.norm(dim=-1)
-                    square = square / scale.square().mean().clamp(min=1e-30)
-                squares.append(square)
-            means.append(torch.stack(squares).mean())
+            g_q, g_p = g.gradients(q, p)
+            squares = (g_q * h_p - g_p * h_q).sum(-1).square().mean(-1)
+            if self.normalised:
+                scale = g_q.norm(dim=-1) * h_p.norm(dim=-1) + g_p.norm(dim=-1) * h_q.norm(dim=-1)
+                squares = squares / scale.square().mean(-1).clamp(min=1e-30)
+            means.append(squares.mean())
         return torch.stack(means)
 
     def penalty(self, residuals: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from learn import kernels
-from learn.potentials import RidgePotential, closed_gradient
+from learn.potentials import FusedGradients, RidgePotential, closed_gradient
 
 Slope: TypeAlias = Callable[[Tensor], Tensor]
 
@@ -109,6 +109,30 @@ def leapfrog(
     return leapfrog_chain([hamiltonian], q, p, steps=steps, inverse=inverse)
 
 
+def slopes(chain: Sequence[Any], q: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
+    """Return ∇U(q) and ∇K(p) of every Hamiltonian at its own states, each of the shape (members, batch, dim) of q.
+
+    Arguments:
+        chain: the Hamiltonians, or other things with ``grad_potential`` and ``grad_kinetic``.
+        q, p: states of shape (members, batch, dim).
+
+    Example:
+        >>> chain = [SeparableHamiltonian(RidgePotential(2, 4), RidgePotential(2, 4)) for _ in range(3)]
+        >>> q, p = torch.randn(2, 3, 5, 2)
+        >>> torch.allclose(slopes(chain, q, p)[0][1], chain[1].grad_potential(q[1]))
+        True
+    """
+    if all(type(h) is SeparableHamiltonian for h in chain):
+        energies = [h.potential_energy for h in chain] + [h.kinetic_energy for h in chain]
+        tensors = [e.tensors() for e in energies]
+        flat = [t for own in tensors for t in own]
+        if _alike(energies, tensors) and kernels.applies(q, p, *flat):
+            found = FusedGradients.apply(energies[0].features, torch.cat([q, p]), *flat)
+            return found[: len(q)], found[len(q) :]
+    of_u = torch.stack([h.grad_potential(x) for h, x in zip(chain, q, strict=True)])
+    return of_u, torch.stack([h.grad_kinetic(y) for h, y in zip(chain, p, strict=True)])
+
+
 def leapfrog_chain(
     chain: Sequence[SeparableHamiltonian], q: Tensor, p: Tensor, *, steps: int = 1, inverse: bool = False
 ) -> tuple[Tensor, Tensor]:
@@ -174,28 +198,26 @@ def _plan(
     chain: Sequence[SeparableHamiltonian], states: Sequence[Tensor], steps: int, inverse: bool
 ) -> tuple[bool, Plan | None, list[Tensor]]:
     """Whether the potentials of a chain differ in nothing but weights, how the kernels are called, and with what."""
-    energies = [(h.potential_energy, h.kinetic_energy) for h in chain]
-    members = [(h.log_dt, *u.tensors(), *k.tensors()) for h, (u, k) in zip(chain, energies, strict=True)]
-    if not members or not _alike(energies, members):
+    energies = [energy for h in chain for energy in (h.potential_energy, h.kinetic_energy)]
+    own = [energy.tensors() for energy in energies]
+    if not own or not _alike(energies, own):
         return False, None, []
-    tensors = [t for own in members for t in own]
+    tensors = [t for h, u, k in zip(chain, own[::2], own[1::2], strict=True) for t in (h.log_dt, *u, *k)]
     if not kernels.applies(*states, *tensors):
         return True, None, []
-    shape = kernels.Shape(energies[0][0].features, members[0][1].shape[1])
+    shape = kernels.Shape(energies[0].features, own[0][0].shape[1])
     return True, Plan(shape, steps, -1 if inverse else 1), tensors
 
 
-def _alike(
-    energies: Sequence[tuple[RidgePotential, RidgePotential]], members: Sequence[Sequence[Tensor]]
-) -> bool:
-    """Whether the potentials of a chain suit the kernels and differ in nothing but weights."""
-    first = energies[0][0]
-    key, shape = first.features.key, members[0][1].shape
+def _alike(energies: Sequence[RidgePotential], tensors: Sequence[Sequence[Tensor]]) -> bool:
+    """Whether potentials suit the kernels and differ in nothing but weights."""
+    first, shape = energies[0], tensors[0][0].shape
+    key = first.features.key
     return (
         first.suits_kernels
         # phases that differ from point to point are left to torch
-        and all(own[at].shape == shape and own[at + 1].ndim == 1 for own in members for at in (1, 6))
-        and all(energy.features.key == key for pair in energies for energy in pair)
+        and all(weight.shape == shape and bias.ndim == 1 for weight, bias, *_ in tensors)
+        and all(energy.features.key == key for energy in energies)
     )
 
 

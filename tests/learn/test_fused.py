@@ -13,6 +13,7 @@ from learn import kernels
 from learn.adam import clipped_step
 from learn.encoder import GaussianEncoder
 from learn.lattice import lattice, lattice_noise
+from learn.leapfrog import slopes
 from learn.perceptron import FusedPerceptron, perceptron
 
 
@@ -156,3 +157,25 @@ def test_few_even_draws_do_what_many_independent_ones_do():
         stated = torch.stack([e.standard_error for e in found])
         assert errors[name] < 1.3 * float(stated.square().mean().sqrt())  # what is stated is not too small
     assert errors["few"] < 1.2 * errors["many"] < errors["same"]
+
+
+@pytest.mark.parametrize("case", ["free", "features", "exact, so(2)×so(3)", "average"])
+def test_slopes_of_a_chain_are_those_of_its_members(case, dtype):
+    flow = make(case, dtype)
+    q, p, to_q, to_p = torch.randn(4, len(flow.chain), 70, flow.dim, dtype=dtype)
+    weights = list(flow.chain.parameters())
+    found = slopes(flow.chain, q, p)
+    assert found[0].grad_fn.next_functions[0][0].name() == "FusedGradientsBackward"
+    gradients = [torch.autograd.grad((found[0] * to_q + found[1] * to_p).mean(), weights, allow_unused=True)]
+    with kernels.left_to_torch():
+        single = [torch.stack([h.grad_potential(x) for h, x in zip(flow.chain, q, strict=True)]),
+                  torch.stack([h.grad_kinetic(x) for h, x in zip(flow.chain, p, strict=True)])]  # fmt: skip
+        gradients.append(
+            torch.autograd.grad((single[0] * to_q + single[1] * to_p).mean(), weights, allow_unused=True)
+        )
+    tolerance = 1e-12 if dtype == torch.float64 else 1e-5
+    for a, b in [*zip(found, single, strict=True), *zip(*gradients, strict=True)]:
+        assert (a is None) == (b is None)
+        if a is not None:
+            size = max(1.0, float(b.detach().abs().max()))
+            torch.testing.assert_close(a / size, b / size, rtol=0, atol=tolerance)
