@@ -379,11 +379,12 @@ def test_tampered_answers_are_found_out():
 def test_large_systems_of_the_catalogue_conserve_what_they_say(name, size):
     system = hs.systems[name]
     system = system(**size) if size else system
+    # Our own: systems without a size are shared, and another reader may have had this one written out.
+    H = hs.Hamiltonian(system.hamiltonian.written, system.hamiltonian.space)
     for g in system.integrals:
-        verdict = hs.verify(system.hamiltonian, g)
-        assert verdict.status == "proved"
-        assert "expr" not in vars(system.hamiltonian)
-    assert hs.verify(system.hamiltonian, system.hamiltonian.space.momenta[0]).status == "refuted"
+        assert hs.verify(H, g).status == "proved"
+    assert "expr" not in vars(H)
+    assert hs.verify(H, H.space.momenta[0]).status == "refuted"
 
 
 def test_data_sets_say_what_is_proved_of_large_systems():
