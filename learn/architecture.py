@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 
@@ -13,16 +12,20 @@ from hamsym.errors import ParameterError
 from hamsym.symbolic.symmetry.generator import Generator
 from learn.action import Rotations
 from learn.arguments import MAX_NUMBERS
-from learn.encoder import FrameEncoder, GaussianEncoder
-from learn.equivariant import MAX_STRETCHES, EquivariantEncoder
+from learn.encoder import (
+    MAX_STRETCHES,
+    Encoder,
+    EquivariantEncoder,
+    FrameEncoder,
+    GaussianEncoder,
+    WideEncoder,
+)
 from learn.features import Features
 from learn.invariants import invariant_potentials
 from learn.leapfrog import SeparableHamiltonian
 from learn.potentials import AveragedPotential, RidgePotential
-from learn.wide import WideEncoder
 
 MODES = (None, "penalty", "features", "exact", "average", "augment")
-Encoder: TypeAlias = GaussianEncoder | WideEncoder | FrameEncoder | EquivariantEncoder
 #: From so many coordinates on the encoder has one triangle for all points; a full one for each is d²/2 outputs.
 WIDE = 9
 MAX_WEIGHTS = 10**8

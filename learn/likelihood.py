@@ -13,9 +13,8 @@ from torch import Tensor
 
 from hamsym.arguments import real
 from hamsym.errors import ParameterError
-from learn.architecture import Encoder
 from learn.context import repeated, rows_of
-from learn.encoder import Moments, encoder_given
+from learn.encoder import Encoder, Moments, encoder_given
 from learn.joint import CHUNK, JointFlow
 from learn.points import OVERFLOW, require_finite
 

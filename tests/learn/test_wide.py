@@ -7,10 +7,9 @@ import math
 import pytest
 import torch
 
-from learn.encoder import Moments
+from learn.encoder import Moments, WideEncoder
 from learn.flow import HamiltonianFlow
 from learn.training import fit
-from learn.wide import WideEncoder
 
 
 def correlated(dim, n, seed):

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
-from torch.distributions import MultivariateNormal
+from torch import Tensor
 
-from learn.encoder import LOG_SD_LIMIT, InnerNetwork, Moments, distribution, register_unit
+from learn.encoder.law import Encoder
+from learn.encoder.moments import LOG_SD_LIMIT, Moments
+from learn.encoder.network import InnerNetwork
 from learn.features import Constant, Features
 from learn.invariants import InvariantPotentials
-from learn.points import as_points, require_finite
 
 #: Directions, made from the point, in which the Gaussian is stretched.
 MAX_STRETCHES = 8
 
 
-class EquivariantEncoder(nn.Module):
+class EquivariantEncoder(Encoder):
     """Gaussian with f(hp|hq) = f(p|q) for every translation and rotation h of the generators.
 
     Gradients of invariants turn as momenta do, and so do A q where the rotations commute.  With coefficients that a
@@ -38,12 +38,9 @@ class EquivariantEncoder(nn.Module):
         True
     """
 
-    unit: Tensor
-
     def __init__(self, dim: int, invariants: InvariantPotentials, width: int = 64, context: int = 0) -> None:
-        super().__init__()
+        super().__init__(dim)
         inputs = invariants.inputs()
-        self.dim = dim
         self.removed = Constant(invariants.translations)
         self.freedom = dim - len(invariants.translations)
         self.features = Features(inputs.linear, inputs.frames, invariants.translations)
@@ -57,7 +54,6 @@ class EquivariantEncoder(nn.Module):
         with torch.no_grad():  # different vectors at first, each stretched by nothing
             network[-1].bias[self.vectors : self.vectors + mixtures].normal_()  # type: ignore[index]
         self.network = network
-        register_unit(self)
 
     def moments(self, q: Tensor) -> Moments:
         """Return mean and factor of p given q of shape (batch, dim)."""
@@ -82,15 +78,3 @@ class EquivariantEncoder(nn.Module):
         n = self.features.size
         turned = torch.einsum("...k,kij,...j->...i", weights[..., n:], self.turns.value, x)
         return self.features.pull(x, weights[..., :n]) + turned
-
-    def forward(self, q: Tensor) -> MultivariateNormal:
-        """Return the distribution of p given q of shape (batch, dim), with batch shape (batch,).
-
-        Arguments:
-            q: points of shape (batch, dim), whatever holds real numbers.
-
-        Raises:
-            ShapeError: if the points have another shape.
-            NonFiniteError: if a point, or what the network makes of it, is not finite.
-        """
-        return distribution(self.moments(require_finite(as_points(q, self.dim, self.unit), "q")))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
-from torch.distributions import MultivariateNormal
 
-from learn.encoder import LOG_SD_LIMIT, InnerNetwork, Moments, distribution, register_unit
-from learn.points import as_points, require_finite
+from learn.encoder.law import Encoder
+from learn.encoder.moments import LOG_SD_LIMIT, Moments
+from learn.encoder.network import InnerNetwork
 
 
 class SharedMoments(Moments):
@@ -48,11 +46,10 @@ class SharedMoments(Moments):
         """
         scale, triangle, unit = self._parts  # type: ignore[attr-defined]
         p = self.mean[:, None] + (noise * scale[:, None]) @ triangle.T / unit
-        constant = 0.5 * self.freedom * math.log(2 * math.pi)
-        return p, -0.5 * noise.square().sum(-1) - constant - self.log_det[:, None]
+        return p, self.log_density(noise)
 
 
-class WideEncoder(nn.Module):
+class WideEncoder(Encoder):
     """Gaussian whose covariance is L S(q)² Lᵀ, with one triangle L for all points and scales S of a network of q.
 
     The mean is a linear function of q and what the network adds.  That holds p(p|q) exactly where the flow carries
@@ -69,15 +66,11 @@ class WideEncoder(nn.Module):
         (torch.Size([3, 20]), torch.Size([3]))
     """
 
-    unit: Tensor
-
     def __init__(self, dim: int, width: int = 64, context: int = 0) -> None:
-        super().__init__()
-        self.dim = dim
+        super().__init__(dim)
         self.network = InnerNetwork(dim, width, 2 * dim, context)
         self.slope = nn.Parameter(torch.zeros(dim, dim))
         self.below = nn.Parameter(torch.zeros(dim, dim))  # what lies below the diagonal of L
-        register_unit(self)
 
     def moments(self, q: Tensor) -> Moments:
         """Return mean and factor of p given q of shape (batch, dim)."""
@@ -86,15 +79,3 @@ class WideEncoder(nn.Module):
         triangle = self.below.tril(-1) + torch.eye(self.dim, dtype=x.dtype, device=x.device)
         log_scale = log_scale.clamp(-LOG_SD_LIMIT, LOG_SD_LIMIT)
         return SharedMoments(mean + x @ self.slope.T, log_scale, triangle, self.unit)
-
-    def forward(self, q: Tensor) -> MultivariateNormal:
-        """Return the distribution of p given q of shape (batch, dim), with batch shape (batch,).
-
-        Arguments:
-            q: points of shape (batch, dim), whatever holds real numbers.
-
-        Raises:
-            ShapeError: if the points have another shape.
-            NonFiniteError: if a point, or what the network makes of it, is not finite.
-        """
-        return distribution(self.moments(require_finite(as_points(q, self.dim, self.unit), "q")))
