@@ -19,11 +19,10 @@ from hamsym.errors import CheckpointError, NonFiniteError, ParameterError
 from learn.adam import clipped_step
 from learn.constraint import BracketConstraint
 from learn.flow import HamiltonianFlow
+from learn.schedule import share_of_rate
 from learn.storage import read, write
 from learn.validation import Validation
 
-WARM_UP = 100
-LAST_RATE = 0.02
 CLIP = 1.0
 ADAM = ("step", "exp_avg", "exp_avg_sq")
 JUDGED = 8192  # states on which the finished flow is held against the constraint
@@ -117,7 +116,7 @@ class Run:
             raise
         self.consistent = False  # from here on half a step may be done, which must not be saved
         for group in self.optimizer.param_groups:
-            group["lr"] = self.settings["lr"] * _schedule(self.step, self.steps)
+            group["lr"] = self.settings["lr"] * share_of_rate(self.step, self.steps)
         clipped_step(self.optimizer, self.weights, CLIP)
         self.step += 1
         self.seconds = time.perf_counter() - started
@@ -339,14 +338,6 @@ def fingerprint(q: Tensor | None) -> str | None:
     digest = hashlib.sha256(f"{q.dtype} {tuple(q.shape)} ".encode())
     digest.update(q.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _schedule(step: int, steps: int) -> float:
-    """Share of the largest learning rate: linear warm-up, then a cosine down to 2 %."""
-    warm = min(WARM_UP, max(1, steps // 10))
-    if step < warm:
-        return (step + 1) / warm
-    return LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
