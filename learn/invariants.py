@@ -74,7 +74,7 @@ class InvariantPotentials:
         linear, frames = [], []
         seen: list[np.ndarray] = []
         for u in self.of_q:
-            slope, form = _coefficients(u, space.coordinates)
+            slope, form = coefficients(u, space.coordinates)
             if form is None:
                 linear.append(slope / np.linalg.norm(slope))
                 continue
@@ -185,8 +185,15 @@ def _blocks(found: Sequence[sp.Expr], q: Sequence[sp.Symbol]) -> tuple[tuple[int
     return tuple(sorted(blocks)) if sorted(covered + others) == list(range(len(q))) else None
 
 
-def _coefficients(u: sp.Expr, variables: Sequence[sp.Symbol]) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return c and B of u = c·x + xᵀBx, with None for no B."""
+def coefficients(u: sp.Expr, variables: Sequence[sp.Symbol]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return c and the symmetric B of a polynomial u = c·x + xᵀBx, with None for no B.
+
+    Example:
+        >>> a, b = sp.symbols("a b")
+        >>> coefficients(3 * a + 2 * a * b, (a, b))
+        (array([3., 0.]), array([[0., 1.],
+               [1., 0.]]))
+    """
     slope, form = np.zeros(len(variables)), np.zeros((len(variables), len(variables)))
     for powers, value in sp.Poly(u, *variables).terms():
         at = [k for k, power in enumerate(powers) for _ in range(power)]
