@@ -1,6 +1,6 @@
-"""The phase-space half of a flow: a Gaussian on (q, p) carried by a chain of leapfrog maps of unit Jacobian.
+"""The phase-space half of a flow: a Gaussian on (q, p) carried by a canonical map, which needs no determinant.
 
-Source: Rezende, Racanière, Higgins, Toth, arXiv 1909.13739 (equations E2 and E3 of that paper's method).
+Source: Rezende, Racanière, Higgins, Toth, arXiv 1909.13739.
 """
 
 from __future__ import annotations
@@ -13,19 +13,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hamsym.arguments import integer, real
-from hamsym.errors import ParameterError, ShapeError
+from hamsym.arguments import integer
 from learn.arguments import MAX_NUMBERS, seed_number
-from learn.context import Context, rows_of
+from learn.canonical_map import CanonicalMap
+from learn.context import rows_of
 from learn.features import Constant
-from learn.leapfrog import SeparableHamiltonian, leapfrog, leapfrog_chain, log_density
-from learn.points import OVERFLOW, as_points, require_finite
+from learn.leapfrog import SeparableHamiltonian, leapfrog_chain, log_density
+from learn.points import OVERFLOW, require_finite
 
-MAX_UNIT = 1e30
 CHUNK = 1 << 15  # states moved at once: about 50 MB where a likelihood is estimated
 
 
-class JointFlow(nn.Module):
+class JointFlow(CanonicalMap):
     """A density on (q, p): isotropic Gaussians of q₀ and p₀, carried by leapfrog through a chain of Hamiltonians.
 
     Every step has unit Jacobian, so log p(q, p) = log π(q₀, p₀) without any determinant.
@@ -56,45 +55,12 @@ class JointFlow(nn.Module):
         removed: np.ndarray | None = None,
         context: int = 0,
     ) -> None:
-        super().__init__()
-        self.dim, self.steps = dim, steps
-        self.context = Context(context) if context else None
+        super().__init__(dim, chain, steps, context)
         self.removed = Constant(np.zeros((0, dim)) if removed is None else removed)
         self.freedom = dim - len(self.removed.exact)
-        self.chain: Sequence[SeparableHamiltonian] = nn.ModuleList(chain)  # type: ignore[assignment]
         self.log_scale = nn.Parameter(torch.zeros(2))  # of q and of p, in the units of the flow
-        self.register_buffer("unit", torch.tensor(1.0))
-        self.register_buffer("unit_is_set", torch.tensor(False))
-        self.unit: Tensor
-        self.unit_is_set: Tensor
 
-    # -- units -----------------------------------------------------------------------------------------------
-
-    def set_unit(self, length: float) -> None:
-        """Measure coordinates in ``length`` and momenta in 1/``length``.
-
-        This is a canonical change of variables, one number for all coordinates, so it keeps every rotation and
-        needs no Jacobian.  ``fit`` calls it once with the root mean square of the data, before the first step.
-
-        Arguments:
-            length: in the unit of the data.
-
-        Raises:
-            ParameterError: if it is not a number between 1e-30 and 1e30, so that its inverse is one too.
-
-        Example:
-            >>> from learn import HamiltonianFlow
-            >>> flow = HamiltonianFlow(1, hamiltonians=1, width=4)
-            >>> flow.set_unit(3.0)
-            >>> [round(scale.item(), 3) for scale in flow.base_scales]
-            [3.0, 0.333]
-        """
-        length = real("a unit of length", length, above=1 / MAX_UNIT, maximum=MAX_UNIT)
-        for h in self.chain:
-            h.potential_energy.unit.fill_(length)
-            h.kinetic_energy.unit.fill_(1 / length)
-        self.unit.fill_(length)
-        self.unit_is_set.fill_(True)
+    # -- the base --------------------------------------------------------------------------------------------
 
     @property
     def base_scales(self) -> tuple[Tensor, Tensor]:
@@ -112,100 +78,6 @@ class JointFlow(nn.Module):
         """Return points or momenta of shape (batch, dim) without the directions that the density does not know."""
         away = self.removed.value
         return x - (x @ away.T) @ away if len(away) else x
-
-    # -- the map ---------------------------------------------------------------------------------------------
-
-    def push_forward(self, q0: Tensor, p0: Tensor, *, context: Any = None) -> tuple[Tensor, Tensor]:
-        """Carry base states to data states, by leapfrog through the chain.
-
-        Arguments:
-            q0, p0: states of shape (batch, dim).
-            context: of a conditional flow, of shape (k,) or (batch, k).
-
-        Returns:
-            (q, p), each of shape (batch, dim), differentiable in the states and in the weights.
-
-        Raises:
-            ShapeError: if the states have another shape.
-            NonFiniteError: if a state is not finite, before or after.
-
-        Example:
-            >>> from learn import HamiltonianFlow
-            >>> flow = HamiltonianFlow(2, hamiltonians=2, width=4, seed=0).double()
-            >>> q0, p0 = flow.sample_base(5)
-            >>> q, p = flow.push_forward(q0, p0)
-            >>> torch.allclose(flow.pull_back(q, p)[0], q0)
-            True
-        """
-        q, p = self._states(q0, p0)
-        q, p = leapfrog_chain(self.chain_given(self.read_context(context, len(q))), q, p, steps=self.steps)
-        return require_finite(q, "q", OVERFLOW), require_finite(p, "p", OVERFLOW)
-
-    def pull_back(self, q: Tensor, p: Tensor, *, context: Any = None) -> tuple[Tensor, Tensor]:
-        """Carry data states to base states, the exact inverse of :meth:`push_forward`.
-
-        Arguments:
-            q, p: states of shape (batch, dim).
-            context: of a conditional flow, of shape (k,) or (batch, k).
-
-        Returns:
-            (q₀, p₀), each of shape (batch, dim), differentiable in the states and in the weights.
-
-        Raises:
-            ShapeError: if the states have another shape.
-            NonFiniteError: if a state is not finite, before or after.
-
-        Example:
-            >>> from learn import HamiltonianFlow
-            >>> flow = HamiltonianFlow(1, hamiltonians=1, width=4, seed=0)
-            >>> q0, p0 = flow.pull_back([[0.5]], [[1.0]])
-            >>> torch.allclose(torch.cat(flow.push_forward(q0, p0)), torch.tensor([[0.5], [1.0]]))
-            True
-        """
-        q, p = self._states(q, p)
-        q0, p0 = self._pull_back(q, p, self.read_context(context, len(q)))
-        return require_finite(q0, "q₀", OVERFLOW), require_finite(p0, "p₀", OVERFLOW)
-
-    def _pull_back(self, q: Tensor, p: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
-        return leapfrog_chain(self.chain_given(context), q, p, steps=self.steps, inverse=True)
-
-    def trajectory(
-        self, q: Tensor, p: Tensor, *, context: Any = None
-    ) -> list[tuple[SeparableHamiltonian, Tensor, Tensor]]:
-        """Return (H, q, p) for each member of the chain: the data-side state that it meets on the way to the base.
-
-        The list runs from the data to the base, in the order of :meth:`pull_back`.
-
-        Arguments:
-            q, p: data states of shape (batch, dim).
-            context: of a conditional flow, of shape (k,) or (batch, k).
-
-        Returns:
-            One (Hamiltonian, q, p) for each member of the chain.
-
-        Raises:
-            ShapeError: if the states have another shape.
-            NonFiniteError: if a state is not finite; what they lead to is not looked at.
-
-        Example:
-            >>> from learn import HamiltonianFlow
-            >>> flow = HamiltonianFlow(1, hamiltonians=3, width=4)
-            >>> met = flow.trajectory([[0.5]], [[1.0]])
-            >>> len(met), met[0][0] is flow.chain[-1], float(met[0][1])
-            (3, True, 0.5)
-        """
-        q, p = self._states(q, p)
-        return self.trajectory_through(self.chain_given(self.read_context(context, len(q))), q, p)
-
-    def trajectory_through(
-        self, chain: Sequence[SeparableHamiltonian], q: Tensor, p: Tensor
-    ) -> list[tuple[SeparableHamiltonian, Tensor, Tensor]]:
-        """Return :meth:`trajectory` of finite states of the right shape through a chain that knows its context."""
-        met = []
-        for h in reversed(chain):
-            met.append((h, q, p))
-            q, p = leapfrog(h, q, p, steps=self.steps, inverse=True)
-        return met
 
     # -- densities -------------------------------------------------------------------------------------------
 
@@ -326,38 +198,3 @@ class JointFlow(nn.Module):
             q, p = leapfrog_chain(chain, q, p, steps=self.steps)
             parts.append(require_finite(q, "q", OVERFLOW))
         return torch.cat(parts) if parts else self.unit.new_zeros(0, self.dim)
-
-    # -- contexts --------------------------------------------------------------------------------------------
-
-    def read_context(self, context: Any, n: int) -> Tensor | None:
-        """Return a context in units of the flow, of shape (k,) or (n, k); None for a flow that is not conditional.
-
-        Arguments:
-            context: as it was given, of shape (k,) for all points or (n, k) with one for each.
-            n: number of points.
-
-        Raises:
-            ParameterError: if a conditional flow was given none, or another flow one.
-            ShapeError: for another shape.
-            NonFiniteError: for numbers that are not finite.
-        """
-        if self.context is not None:
-            return self.context.read(context, n, self.unit)
-        if context is not None:
-            raise ParameterError("this flow is not conditional; make one with HamiltonianFlow(…, context=k)")
-        return None
-
-    def chain_given(self, context: Tensor | None) -> Sequence[SeparableHamiltonian]:
-        """Return the Hamiltonians at a context, as :meth:`read_context` returns it; the weights are the same."""
-        return self.chain if context is None else [h.given(context) for h in self.chain]
-
-    def _points(self, q: Any) -> Tensor:
-        return as_points(q, self.dim, self.unit)
-
-    def _states(self, q: Any, p: Any) -> tuple[Tensor, Tensor]:
-        q, p = self._points(q), self._points(p)
-        if q.shape != p.shape:
-            raise ShapeError(
-                f"q and p must have the same shape (batch, {self.dim}), not {(*q.shape,)} and {(*p.shape,)}"
-            )
-        return require_finite(q, "q"), require_finite(p, "p")
