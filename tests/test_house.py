@@ -130,6 +130,7 @@ ORDER = [
     [
         "hamsym.numeric.splitting",
         "hamsym.numeric.nonseparable",
+        "hamsym.numeric.runge_kutta",
         "hamsym.numeric.lanes",
         "hamsym.numeric.lane_algebra",
     ],
@@ -148,6 +149,7 @@ ORDER = [
         "hamsym.numeric.loops.choice",
         "hamsym.numeric.loops.doubled",
         "hamsym.numeric.loops.gauss",
+        "hamsym.numeric.loops.runge_kutta",
         "hamsym.numeric.loops.sampling",
         "hamsym.numeric.loops.splitting",
         "hamsym.numeric.loops.values",

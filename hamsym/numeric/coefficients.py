@@ -1,4 +1,4 @@
-"""Coefficients of integrators: compositions of leapfrog, splittings with kicks and drifts of their own, Gauss tableaus."""
+"""Coefficients of integrators: compositions of leapfrog, splittings with kicks and drifts of their own, Runge–Kutta tableaus."""
 
 from __future__ import annotations
 
@@ -75,3 +75,27 @@ def gauss(stages: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     powers = np.arange(1, stages + 1)
     # exact for degree < stages
     return (c[:, None] ** powers / powers) @ np.linalg.inv(c[:, None] ** (powers - 1)), weights / 2, c
+
+
+def runge_kutta(order: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return A, b and c of the explicit method of an order from one to four that has as many stages.
+
+    Euler's method, Runge's midpoint method, Kutta's methods of order three and four (Hairer, Nørsett, Wanner, Solving
+    Ordinary Differential Equations I, section II.1).
+
+    Example:
+        >>> a, b, c = runge_kutta(4)
+        >>> b.tolist(), c.tolist()
+        ([0.16666666666666666, 0.3333333333333333, 0.3333333333333333, 0.16666666666666666], [0.0, 0.5, 0.5, 1.0])
+    """
+    tableaux: dict[int, tuple[list[list[float]], list[float]]] = {
+        1: ([], [1]),
+        2: ([[1 / 2]], [0, 1]),
+        3: ([[1 / 2], [-1, 2]], [1 / 6, 2 / 3, 1 / 6]),
+        4: ([[1 / 2], [0, 1 / 2], [0, 0, 1]], [1 / 6, 1 / 3, 1 / 3, 1 / 6]),
+    }
+    below, weights = tableaux[order]
+    a = np.zeros((order, order))
+    for i, row in enumerate(below, start=1):
+        a[i, :i] = row
+    return a, np.array(weights, dtype=float), a.sum(1)  # a stage stands at the time up to which its row sums

@@ -3,7 +3,8 @@
 For H = K(p) + U(q) a kick ``p -= b h ∂U/∂q`` and a drift ``q += a h ∂K/∂p`` are exact flows of the two parts.
 A splitting method is their alternation, so it is symplectic; it is a palindrome, so it is its own inverse under
 h → -h and of even order (Hairer, Lubich, Wanner, Geometric Numerical Integration, chapters II.5 and V.3).  Other Hamiltonians
-are stepped by implicit collocation, or explicitly in a doubled phase space.
+are stepped by implicit collocation, or explicitly in a doubled phase space.  Explicit Runge–Kutta methods keep nothing; they
+are there to be compared with, and for vector fields that are no Hamiltonian's.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from hamsym.errors import NotSeparableError, ParameterError, UnknownNameError, did_you_mean
 from hamsym.numeric.coefficients import (
@@ -21,6 +24,7 @@ from hamsym.numeric.coefficients import (
     compose,
     gauss,
     pefrl,
+    runge_kutta,
     triple_jump,
 )
 from hamsym.numeric.kinetic import has_constant_mass
@@ -30,7 +34,7 @@ from hamsym.symbolic.hamiltonian import Hamiltonian
 
 @dataclass(frozen=True)
 class Method(ABC):
-    """A symmetric integrator.
+    """An integrator; symmetric unless it is an explicit Runge–Kutta method.
 
     Attributes:
         name: what ``simulate(method=...)`` is given.
@@ -134,6 +138,25 @@ class Gauss(Method):
 
 
 @dataclass(frozen=True, repr=False)
+class RungeKutta(Method):
+    """An explicit Runge–Kutta method: for any H, neither symplectic nor symmetric.
+
+    Attributes:
+        a, b, c: the tableau; a is strictly lower triangular.
+    """
+
+    symplectic: bool = False
+    a: tuple[tuple[float, ...], ...] = ()
+    b: tuple[float, ...] = ()
+    c: tuple[float, ...] = ()
+
+    @property
+    def evaluations(self) -> int:
+        """Gradients of H per step."""
+        return len(self.b)
+
+
+@dataclass(frozen=True, repr=False)
 class Doubled(Method):
     """Tao's explicit method for any H: two copies of the phase space, bound to each other.
 
@@ -163,16 +186,12 @@ def _compose(name: str, order: int, weights: list[float], source: str) -> Splitt
 
 
 def _gauss(stages: int) -> Gauss:
-    a, b, c = gauss(stages)
     name = f"gauss{2 * stages}" if stages > 1 else "implicit_midpoint"
-    return Gauss(
-        name,
-        2 * stages,
-        _HLW_GAUSS,
-        a=tuple(map(tuple, a.tolist())),
-        b=tuple(b.tolist()),
-        c=tuple(c.tolist()),
-    )
+    return Gauss(name, 2 * stages, _HLW_GAUSS, **_tableau(*gauss(stages)))
+
+
+def _tableau(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> dict[str, Any]:
+    return {"a": tuple(map(tuple, a.tolist())), "b": tuple(b.tolist()), "c": tuple(c.tolist())}
 
 
 _YOSHIDA = "Yoshida, Physics Letters A 150 (1990) 262"
@@ -180,6 +199,7 @@ _KAHAN_LI = "Kahan and Li, Mathematics of Computation 66 (1997) 1089"
 _BLANES_MOAN = "Blanes and Moan, Journal of Computational and Applied Mathematics 142 (2002) 313"
 _HLW = "Hairer, Lubich, Wanner, Geometric Numerical Integration, section V.3.2"
 _HLW_GAUSS = "Hairer, Lubich, Wanner, Geometric Numerical Integration, section II.1.3"
+_HNW = "Hairer, Nørsett, Wanner, Solving Ordinary Differential Equations I, section II.1"
 _TAO = "Tao, Physical Review E 94 (2016) 043303"
 _OMELYAN = "Omelyan, Mryglod, Folk, Computer Physics Communications 146 (2002) 188"
 _METHODS: tuple[Method, ...] = (
@@ -226,18 +246,26 @@ _METHODS: tuple[Method, ...] = (
         f"{_KAHAN_LI}; {_HLW}",
     ),
 )  # fmt: skip
+_RUNGE_KUTTA: tuple[Method, ...] = tuple(
+    RungeKutta(f"rk{order}", order, _HNW, **_tableau(*runge_kutta(order))) for order in (1, 2, 3, 4)
+)
 #: What ``method="auto"`` takes: the first that applies.
 _PREFERRED = ("blanes_moan6", "kahan_li6", "gauss6")
 
 
-def methods() -> list[Method]:
+def methods(*, symmetric: bool = True) -> list[Method]:
     """Return the integrators, by order.
+
+    Arguments:
+        symmetric: leave out the explicit Runge–Kutta methods, which have a name but keep neither energy nor volume.
 
     Example:
         >>> [(m.name, m.order, m.evaluations) for m in methods()[:3]]
         [('leapfrog', 2, 1), ('leapfrog_drift', 2, 1), ('implicit_midpoint', 2, 1)]
+        >>> [m.name for m in methods(symmetric=False) if m not in methods()]
+        ['rk1', 'rk2', 'rk3', 'rk4']
     """
-    return list(_METHODS)
+    return list(_METHODS) if symmetric else sorted(_METHODS + _RUNGE_KUTTA, key=lambda m: m.order)
 
 
 def method_named(name: str) -> Method:
@@ -246,12 +274,10 @@ def method_named(name: str) -> Method:
     Raises:
         UnknownNameError: with the closest name.
     """
-    for method in _METHODS:
-        if method.name == name:
-            return method
-    raise UnknownNameError(
-        f"there is no method called {name!r}{did_you_mean(str(name), [m.name for m in _METHODS])}"
-    )
+    known = {m.name: m for m in methods(symmetric=False)}
+    if isinstance(name, str) and name in known:
+        return known[name]
+    raise UnknownNameError(f"there is no method called {name!r}{did_you_mean(str(name), known)}")
 
 
 def method_for(H: Hamiltonian, wanted: str | Method) -> Method:

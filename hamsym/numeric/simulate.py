@@ -47,7 +47,7 @@ def simulate(
         dt: time step; negative runs backward.
         steps: number of steps; those after the last stored state (``steps % save_every``) are not made.
         save_every: steps between stored states.
-        method: a name from :func:`hamsym.methods`, or ``"auto"`` for one of order six that applies to H; the result
+        method: a name from :func:`hamsym.methods`, ``"rk1"`` to ``"rk4"``, or ``"auto"`` for one of order six that applies to H; the result
             says which.
         parameters: value of each parameter in H by name.
         t0: the time of the initial states.

@@ -30,8 +30,9 @@ from hamsym.numeric.loops import (
     runs_in_loops,
 )
 from hamsym.numeric.meanings import careful, has_gaps, meanings, used_functions
-from hamsym.numeric.methods import Gauss, Method, Splitting, doubled
+from hamsym.numeric.methods import Gauss, Method, RungeKutta, Splitting, doubled
 from hamsym.numeric.nonseparable import doubled_source
+from hamsym.numeric.runge_kutta import runge_kutta_source
 from hamsym.numeric.splitting import splitting_source
 from hamsym.numeric.step import StepSource
 from hamsym.symbolic.hamiltonian import Hamiltonian
@@ -165,6 +166,8 @@ def _step_source(H: Hamiltonian, method: Method, compensated: bool) -> StepSourc
     method.require(H)
     if isinstance(method, Splitting):
         return splitting_source(H, method, compensated=compensated)
+    if isinstance(method, RungeKutta):
+        return runge_kutta_source(H, method, compensated=compensated)
     return doubled_source(H, doubled(method, compensated=compensated))
 
 

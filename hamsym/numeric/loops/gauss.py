@@ -6,7 +6,7 @@ import numpy as np
 
 from hamsym.numeric.lanes import indent
 from hamsym.numeric.loops.layout import WIDTH
-from hamsym.numeric.loops.module import stepping_module, stored_steps
+from hamsym.numeric.loops.module import stepping_module, stored_steps, summed_stages
 from hamsym.numeric.loops.room import Room
 from hamsym.numeric.methods import Gauss
 from hamsym.numeric.parts import sums_of
@@ -45,17 +45,6 @@ def gauss_loops(H: Hamiltonian, method: Gauss, *, compensated: bool, strict: boo
     def chunks(*lines: str) -> list[str]:
         return [f"for c in range(0, {both}, {WIDTH}):", *indent(lines)]
 
-    add = (
-        ["store(s, Q + c, fma(size, total_slope, load(s, Q + c)))"]
-        if not compensated
-        else [
-            "d = fma(size, total_slope, load(s, EQ + c))",
-            "x = load(s, Q + c)",
-            "n = x + d",
-            "store(s, EQ + c, (x - n) + d)",
-            "store(s, Q + c, n)",
-        ]
-    )
     iteration = [
         "for j in range(m):",
         *indent(
@@ -93,12 +82,7 @@ def gauss_loops(H: Hamiltonian, method: Gauss, *, compensated: bool, strict: boo
         f"for iteration in range({_ITERATIONS}):",
         *indent(iteration),
         "size = h if solved else math.nan",
-        *chunks(
-            "total_slope = zero",
-            "for j in range(m):",
-            f"    total_slope = fma(weights[j], load(s, FQ0 + {both}*j + c), total_slope)",
-            *add,
-        ),
+        *summed_stages(chunks, f"load(s, FQ0 + {both}*j + c)", compensated=compensated),
     ]
     run = [
         "m = weights.size",

@@ -9,8 +9,9 @@ import numpy as np
 
 from hamsym.numeric.loops.doubled import doubled_arguments, doubled_loops
 from hamsym.numeric.loops.gauss import gauss_arguments, gauss_loops
+from hamsym.numeric.loops.runge_kutta import runge_kutta_arguments, runge_kutta_loops
 from hamsym.numeric.loops.splitting import splitting_arguments, splitting_loops
-from hamsym.numeric.methods import Doubled, Gauss, Method, Splitting, doubled
+from hamsym.numeric.methods import Doubled, Gauss, Method, RungeKutta, Splitting, doubled
 from hamsym.symbolic.hamiltonian import Hamiltonian
 
 
@@ -25,6 +26,8 @@ def loop_source(H: Hamiltonian, method: Method, *, compensated: bool, strict: bo
         return splitting_loops(H, method, compensated=compensated, strict=strict)
     if isinstance(method, Gauss):
         return gauss_loops(H, method, compensated=compensated, strict=strict)
+    if isinstance(method, RungeKutta):
+        return runge_kutta_loops(H, method, compensated=compensated, strict=strict)
     doubled(method, compensated=compensated)
     return doubled_loops(H, strict=strict)
 
@@ -33,7 +36,8 @@ def loop_kind(method: Method) -> str:
     """Return what the source depends on of a method."""
     if isinstance(method, Splitting):
         return f"splitting {method.starts_with}"
-    return f"Gauss {len(method.b)}" if isinstance(method, Gauss) else type(method).__name__
+    stages = f" {len(method.b)}" if isinstance(method, (Gauss, RungeKutta)) else ""
+    return f"{type(method).__name__}{stages}"
 
 
 def loop_arguments(H: Hamiltonian, method: Method, values: Mapping[str, float]) -> tuple[np.ndarray, ...]:
@@ -43,6 +47,8 @@ def loop_arguments(H: Hamiltonian, method: Method, values: Mapping[str, float]) 
         return k, *splitting_arguments(method)
     if isinstance(method, Gauss):
         return k, *gauss_arguments(method)
+    if isinstance(method, RungeKutta):
+        return k, *runge_kutta_arguments(method)
     return k, *(doubled_arguments(method) if isinstance(method, Doubled) else ())
 
 

@@ -6,7 +6,7 @@ The coefficients of a method and the parameters are arguments, so one compiled m
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hamsym.numeric.generated import header
 from hamsym.numeric.lanes import define, indent
@@ -66,6 +66,31 @@ def stored_steps(step: Sequence[str], ends: tuple[str, str]) -> list[str]:
             ]
         ),
     ]
+
+
+def summed_stages(chunks: Callable[..., list[str]], slopes: str, *, compensated: bool) -> list[str]:
+    """Return the lines that end a Runge–Kutta step: add ``size`` times the weighted slopes of ``m`` stages to the state.
+
+    Arguments:
+        chunks: puts lines into the loop over lanes ``c``.
+        slopes: the lanes of the slopes of stage ``j``.
+        compensated: carry the rounding errors along, in the area EQ and the one that follows.
+    """
+    add = ["store(s, Q + c, fma(size, total_slope, load(s, Q + c)))"]
+    if compensated:
+        add = [
+            "d = fma(size, total_slope, load(s, EQ + c))",
+            "x = load(s, Q + c)",
+            "n = x + d",
+            "store(s, EQ + c, (x - n) + d)",
+            "store(s, Q + c, n)",
+        ]
+    return chunks(
+        "total_slope = zero",
+        "for j in range(m):",
+        f"    total_slope = fma(weights[j], {slopes}, total_slope)",
+        *add,
+    )
 
 
 def module_header(text: str, strict: bool, gaps: bool) -> str:
