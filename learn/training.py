@@ -1,32 +1,34 @@
-"""Fit a flow to points: Adam on the ELBO, with the bracket constraint as a Lagrangian, resumable to the bit."""
+"""Fit a flow to points, or another model to its data: Adam on the loss of batches, resumable to the bit."""
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from hamsym.arguments import integer, real, shown
-from hamsym.errors import NonFiniteError, ParameterError, ShapeError
+from hamsym.errors import ParameterError, ShapeError
 from learn.arguments import seed_number
 from learn.constraint import MAX_BATCH, BracketConstraint
+from learn.evidence import Evidence
 from learn.flow import HamiltonianFlow
-from learn.interruption import DeferredInterrupt
+from learn.loop import Course, train
+from learn.objective import Objective
 from learn.points import as_points, look_at, require_finite
-from learn.run import FitResult as FitResult
-from learn.run import Run, fingerprint
-from learn.storage import exists, remove, write
+from learn.result import FitResult as FitResult
+from learn.rows import as_rows, fingerprint
+from learn.run import Run
 from learn.validation import Validation, split
+
+DRAWS, DRAWS_AFTER = 4, 0.5
 
 
 def fit(
-    flow: HamiltonianFlow,
+    flow: HamiltonianFlow | Objective,
     q_train: Any,
     q_valid: Any = None,
     *,
@@ -41,8 +43,8 @@ def fit(
     validate_every: int = 100,
     patience: int | None = None,
     held_out: float = 0.2,
-    draws: int = 4,
-    draws_after: float = 0.5,
+    draws: int = DRAWS,
+    draws_after: float = DRAWS_AFTER,
     context: Any = None,
     context_valid: Any = None,
     save_every: int = 500,
@@ -60,8 +62,11 @@ def fit(
     arXiv 1412.6980.
 
     Arguments:
-        flow: trained in place; its unit of length is set from the data before its first training.
-        q_train: points of shape (n, dim), arrays or tensors of any dtype.
+        flow: trained in place; its unit of length is set from the data before its first training.  Or an
+            :class:`learn.Objective`, which says what the loss of another kind of model is: what is said of points
+            then holds for its data, and ``constraint``, ``draws``, ``draws_after`` and contexts are not for it.
+        q_train: points of shape (n, dim), arrays or tensors of any dtype.  For an objective a tensor or a tuple of
+            tensors of any shapes and dtypes, with one row for each example.
         q_valid: points for choosing the best step; with a constraint only steps that satisfy it are candidates.  With
             None and a ``patience``, a share of ``q_train`` is held out for this.
         steps: number of updates.
@@ -112,8 +117,8 @@ def fit(
         >>> result.history["step"], result.best_step
         ([1, 2, 3], 3)
     """
-    if not isinstance(flow, HamiltonianFlow):
-        raise ParameterError(f"flow is a HamiltonianFlow, not {shown(flow)}")
+    if not isinstance(flow, (HamiltonianFlow, Objective)):
+        raise ParameterError(f"flow is a HamiltonianFlow or an Objective, not {shown(flow)}")
     if not (constraint is None or isinstance(constraint, BracketConstraint)):
         raise ParameterError(f"constraint is a BracketConstraint or None, not {shown(constraint)}")
     if not (callback is None or callable(callback)):
@@ -130,14 +135,6 @@ def fit(
     lr, seed = real("lr", lr, maximum=1e6, above=0), seed_number(seed)
     if resume and out is None:
         raise ParameterError("resume=True needs out=…, the directory of the interrupted run")
-    q_train = _training_points(flow, q_train, "q_train")
-    look_at(q_train, "q_train")
-    context = _contexts(flow, context, len(q_train), "context")
-    if q_valid is not None:
-        q_valid = _training_points(flow, q_valid, "q_valid")
-        context_valid = _contexts(flow, context_valid, len(q_valid), "context_valid")
-    elif context_valid is not None:
-        raise ParameterError("context_valid belongs to q_valid, which is not given")
     draws = integer("draws", draws, minimum=1, maximum=MAX_BATCH)
     draws_after = real("draws_after", draws_after)
     if not 0 <= draws_after <= 1:
@@ -147,81 +144,70 @@ def fit(
     held_out = real("held_out", held_out, above=0)
     if not held_out < 1:
         raise ParameterError(f"held_out is a share in (0, 1), not {held_out:g}")
-    if constraint is None and flow.symmetry == "penalty":
-        constraint = BracketConstraint(flow.generators)
+    evidence: Evidence | None = None
+    watching: tuple[Tensor, ...] | None = None
+    data: tuple[Tensor, ...]
+    if isinstance(flow, HamiltonianFlow):
+        q_train = _training_points(flow, q_train, "q_train")
+        look_at(q_train, "q_train")
+        context = _contexts(flow, context, len(q_train), "context")
+        if q_valid is not None:
+            q_valid = _training_points(flow, q_valid, "q_valid")
+            context_valid = _contexts(flow, context_valid, len(q_valid), "context_valid")
+        elif context_valid is not None:
+            raise ParameterError("context_valid belongs to q_valid, which is not given")
+        if constraint is None and flow.symmetry == "penalty":
+            constraint = BracketConstraint(flow.generators)
+        objective: Objective = (evidence := Evidence(flow, constraint, draws, draws_after))
+        named = {"q_train": q_train, "q_valid": q_valid, "context": context, "context_valid": context_valid}
+        data = (q_train,) if context is None else (q_train, context)
+        if q_valid is not None:
+            watching = (q_valid,) if context_valid is None else (q_valid, context_valid)
+        prints: dict[str, Any] = {name: fingerprint(t) for name, t in named.items()}
+    else:
+        objective = flow
+        _only_for_flows(constraint, context, context_valid, draws, draws_after)
+        device = next(iter(objective.model.parameters()), torch.empty(0)).device
+        data = as_rows(q_train, "q_train", device)
+        if q_valid is not None:
+            watching = as_rows(q_valid, "q_valid", device)
+        given = {"q_train": data, "q_valid": watching or ()}
+        prints = {"kind": objective.kind, **{k: [fingerprint(t) for t in v] for k, v in given.items()}}
     settings = {
         "batch": batch,
         "lr": lr,
         "seed": seed,
         "validate_every": validate_every,
-        "q_train": fingerprint(q_train),
-        "q_valid": fingerprint(q_valid),
-        "context": fingerprint(context),
-        "context_valid": fingerprint(context_valid),
         "patience": patience,
-        "draws": draws,
-        "draws_after": draws_after,
-        "held_out": held_out if patience is not None and q_valid is None else None,
-        "constraint": None if constraint is None else constraint.settings(),
+        "held_out": held_out if patience is not None and watching is None else None,
+        **prints,
+        **objective.settings(),
     }
-    if patience is not None and q_valid is None:
-        if len(q_train) < 3:
-            raise ShapeError(f"q_train has {len(q_train)} points; at least 3 are needed to hold some out")
-        kept, watching = (rows.to(q_train.device) for rows in split(len(q_train), held_out, seed))
-        q_train, q_valid = q_train[kept], q_train[watching]
-        if context is not None:
-            context, context_valid = context[kept], context[watching]
-    watch = Validation(q_valid, validate_every, patience, seed, context_valid)
-    run = Run(flow, q_train, watch, steps, settings, constraint, context)
-    if resume and exists(out, "training"):  # type: ignore[arg-type]
-        run.restore(out)  # type: ignore[arg-type]
-    elif out is not None:
-        remove(out, "training")  # a run killed before its first save must not be taken up as the older one
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
-    # disable=None: no bar where nobody looks, in a pipe or a file
-    bar = tqdm(
-        total=steps,
-        initial=run.step,
-        disable=None if progress else True,
-        desc="fit",
-        unit="step",
-        dynamic_ncols=True,
-    )
-    started = time.perf_counter() - run.seconds
-    try:
-        with DeferredInterrupt() as interrupt:
-            run.validate()  # a run may have been stopped between a step and its look
-            while not run.over:
-                try:
-                    run.advance(started)
-                except NonFiniteError:
-                    if out is not None:
-                        write(out, "failure", {"q": run.batch_points}, {"step": run.step + 1, **settings})
-                    raise
-                run.validate()
-                if callback is not None:
-                    callback(run.step, run.result)
-                if interrupt.requested:
-                    interrupt.requested = False
-                    raise KeyboardInterrupt
-                if out is not None and run.step % save_every == 0 and not run.over:
-                    run.save(out)
-                bar.update()
-                if run.step % 20 == 0:
-                    bar.set_postfix(run.summary(), refresh=False)
-            if out is not None:
-                run.save(out)
-            run.finish()
-            if out is not None:
-                flow.save(out)
-    except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(run.stop(out)) from error
-    finally:
-        bar.close()
-        torch.set_num_threads(before)
-    run.judge()
-    return run.result
+    if patience is not None and watching is None:
+        n = len(data[0])
+        if n < 3:
+            raise ShapeError(f"q_train has {n} points; at least 3 are needed to hold some out")
+        kept, left = (rows.to(data[0].device) for rows in split(n, held_out, seed))
+        data, watching = tuple(t[kept] for t in data), tuple(t[left] for t in data)
+    if evidence is not None:
+        data = evidence.prepare(*data)
+        watching = None if watching is None else evidence.rows(*watching)
+    watch = Validation(watching, validate_every, patience, seed)
+    run = Run(objective, data, watch, steps, settings)
+    result = train(run, Course(out, resume, save_every, progress, threads, callback))
+    if evidence is not None:
+        result.constraint_satisfied = evidence.judge(data, seed + 1, run.step)
+    return result
+
+
+def _only_for_flows(
+    constraint: Any, context: Any, context_valid: Any, draws: int, draws_after: float
+) -> None:
+    given = {"constraint": constraint, "context": context, "context_valid": context_valid}
+    wrong = [name for name, value in given.items() if value is not None]
+    wrong += ["draws"] * (draws != DRAWS) + ["draws_after"] * (draws_after != DRAWS_AFTER)
+    if wrong:
+        raise ParameterError(f"{wrong[0]} is for flows; an objective has its own settings")
 
 
 def _training_points(flow: HamiltonianFlow, q: Any, name: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""Held-out points that watch over a training: which step they like best, and when to stop waiting for a better one."""
+"""Held-out data that watch over a training: which step they like best, and when to stop waiting for a better one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from learn.flow import HamiltonianFlow
-from learn.likelihood import importance_weighted
-
-#: Momenta drawn in one look where that is one or more for each point.
-DRAWS = 4096
+from hamsym.errors import NonFiniteError
+from learn.objective import Objective
 
 
 def split(n: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
@@ -33,84 +30,88 @@ def split(n: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
 
 
 class Validation:
-    """Looks at held-out points, and the weights that they liked best.
+    """Looks at held-out data, and the weights that they liked best.
 
     Arguments:
-        q: points of shape (n, dim), in the precision and on the device of the flow; None for no looks at all.
+        held_out: tensors of equal length, as the objective takes them; None for no looks at all.
         every: steps between looks.
         patience: looks without a better one after which the training should stop; None for never.
         seed: of the noise, which is the same in every look, so that steps are compared and not draws.
-        context: of the points, for a conditional flow.
 
     Attributes:
-        looks: (step, mean bound on log p in nats) of every look.
+        looks: (step, score) of every look.
         best: the weights liked best, empty before there are any.
-        best_step, best_bound: of these.
+        best_step, best_score: of these.
 
     Example:
-        >>> watch = Validation(torch.zeros(4, 1), every=2, patience=1)
-        >>> flow = HamiltonianFlow(1, hamiltonians=1, width=4, seed=0)
+        >>> class Constant(Objective):
+        ...     def score(self, held_out, random):
+        ...         return 0.0
+        >>> watch = Validation((torch.zeros(4, 1),), every=2, patience=1)
         >>> for step in (1, 2, 3, 4):
-        ...     watch.look(flow, step)
-        >>> [step for step, _ in watch.looks], watch.best_step, watch.exhausted
-        ([2, 4], 2, True)
+        ...     watch.look(Constant(torch.nn.Linear(1, 1)), step)
+        >>> watch.looks, watch.best_step, watch.exhausted
+        ([(2, 0.0), (4, 0.0)], 2, True)
     """
 
     def __init__(
-        self, q: Tensor | None, every: int = 100, patience: int | None = None, seed: int = 0,
-        context: Tensor | None = None,
-    ) -> None:  # fmt: skip
-        self.q, self.every, self.patience, self.seed = q, every, patience, seed
-        self.context = context
+        self,
+        held_out: tuple[Tensor, ...] | None,
+        every: int = 100,
+        patience: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.held_out, self.every, self.patience, self.seed = held_out, every, patience, seed
         self.looks: list[tuple[int, float]] = []
         self.best: dict[str, Tensor] = {}
-        self.best_step, self.best_bound = 0, -math.inf
+        self.best_step, self.best_score = 0, -math.inf
 
-    def look(self, flow: HamiltonianFlow, step: int, *, last: bool = False, allowed: bool = True) -> None:
-        """If a look is due, take it, and keep the weights if the points like them best so far.
+    def look(self, objective: Objective, step: int, *, last: bool = False) -> None:
+        """If a look is due, take it, and keep the weights if the data like them best so far.
 
         Done twice for one step it changes nothing, so that an interruption in between does no harm.
 
         Arguments:
-            flow: as it is after the step.
+            objective: as it is after the step.
             step: its number, from 1.
             last: whether the training ends with it; a look is due then.
-            allowed: whether the weights may be chosen at all.
+
+        Raises:
+            NonFiniteError: if the data say something that is not finite.
         """
         seen = self.looks[-1][0] if self.looks else 0
-        if self.q is None or step == seen or (step % self.every and not last):
+        if self.held_out is None or step == seen or (step % self.every and not last):
             return
-        bound = self.bound(flow)
-        if allowed and bound > self.best_bound:
-            self.best = {k: v.detach().clone() for k, v in flow.state_dict().items()}
-            self.best_bound, self.best_step = bound, step
-        self.looks.append((step, bound))
+        score = self.score(objective)
+        if not math.isfinite(score):
+            raise NonFiniteError(
+                f"held-out data have the score {score} after step {step}; lower lr or look at them"
+            )
+        if objective.eligible and score > self.best_score:
+            self.best = {k: v.detach().clone() for k, v in objective.model.state_dict().items()}
+            self.best_score, self.best_step = score, step
+        self.looks.append((step, score))
 
-    def bound(self, flow: HamiltonianFlow) -> float:
-        """Return the mean bound on log p of the held-out points in nats.
-
-        The importance-weighted one where points are few: then not the density alone is learned by heart but the
-        encoder too, which the ELBO would take for a worse density.
+    def score(self, objective: Objective) -> float:
+        """Return what the held-out data say of the weights as they are, with the noise of every look.
 
         Example:
-            >>> flow = HamiltonianFlow(1, hamiltonians=1, width=4, seed=0)
-            >>> watch = Validation(torch.zeros(4, 1))
-            >>> watch.bound(flow) == watch.bound(flow)
+            >>> watch = Validation((torch.zeros(4, 1),))
+            >>> from learn.evidence import Evidence
+            >>> from learn.flow import HamiltonianFlow
+            >>> evidence = Evidence(HamiltonianFlow(1, hamiltonians=1, width=4, seed=0))
+            >>> watch.score(evidence) == watch.score(evidence)
             True
         """
-        assert self.q is not None
-        noise = torch.Generator(self.q.device).manual_seed(self.seed)
-        samples = max(1, DRAWS // len(self.q))
-        with torch.no_grad():
-            found = importance_weighted(flow, flow.encoder, self.q, samples, noise, context=self.context)
-        return float(found.value.double().mean())
+        assert self.held_out is not None
+        return objective.score(self.held_out, torch.Generator(self.held_out[0].device).manual_seed(self.seed))
 
     @property
     def exhausted(self) -> bool:
         """Whether ``patience`` looks have passed since the best step; never before there is one.
 
         Example:
-            >>> Validation(torch.zeros(4, 1), patience=1).exhausted
+            >>> Validation((torch.zeros(4, 1),), patience=1).exhausted
             False
         """
         since = sum(step > self.best_step for step, _ in self.looks)

@@ -17,6 +17,7 @@ import learn.run
 from hamsym.errors import CheckpointError, HamsymError, NonFiniteError, ParameterError, ShapeError
 from learn.checkpoint import load
 from learn.constraint import BracketConstraint
+from learn.evidence import Evidence
 from learn.flow import HamiltonianFlow
 from learn.points import as_points
 from learn.training import fit
@@ -137,7 +138,7 @@ def _raise_in(monkeypatch, place, at=23):
         "backward": (torch.Tensor, "backward", torch.is_grad_enabled),
         "optimiser": (learn.run, "clipped_step", lambda: True),
         "multipliers": (BracketConstraint, "update", lambda: True),
-        "validation": (Validation, "bound", lambda: True),
+        "validation": (Validation, "score", lambda: True),
     }[place]
     monkeypatch.setattr(owner, name, interrupted(getattr(owner, name), applies))
 
@@ -237,7 +238,7 @@ def test_best_step_is_the_one_that_validation_likes():
     assert [s for s, _ in result.validation] == list(range(10, 151, 10))
     best = max(result.validation, key=lambda pair: pair[1])
     assert result.best_step == best[0] < 150
-    assert Validation(valid).bound(flow) == best[1]  # the flow has these weights
+    assert Validation((valid,)).score(Evidence(flow)) == best[1]  # the flow has these weights
     draws = [
         float(flow.log_prob(valid, 8).mean()) for _ in range(20)
     ]  # eight momenta for each of so few points
@@ -257,7 +258,8 @@ def test_patience_stops_before_few_points_are_learned_by_heart():
     last = result.history["step"][-1]
     assert result.stopped_early and last < 400 and last == result.best_step + 6 * 5
     _, held_out = split(40, 0.2, 0)
-    assert Validation(points(40)[held_out]).bound(flow) == max(bound for _, bound in result.validation)
+    best = Validation((points(40)[held_out],)).score(Evidence(flow))
+    assert best == max(bound for _, bound in result.validation)
     # without patience a dozen points are learned by heart, and fresh ones are worse off
     found = []
     for patience in (5, None):
