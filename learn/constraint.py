@@ -5,7 +5,6 @@ Source: Rezende, Racanière, Higgins, Toth, *Equivariant Hamiltonian Flows*, arX
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
@@ -13,7 +12,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from hamsym.arguments import integer, real, shown
+from hamsym.arguments import integer, shown
 from hamsym.errors import ParameterError, ShapeError, SymmetryError
 from hamsym.symbolic.symmetry.generator import Generator
 from learn.action import Rotations
@@ -21,18 +20,15 @@ from learn.architecture import Encoder
 from learn.encoder import encoder_given
 from learn.joint import JointFlow
 from learn.leapfrog import slopes
+from learn.multipliers import SCHEDULE, Ascent
 from learn.symmetry import Hamiltonians, TensorGenerator, as_generators
 
 SAMPLING = ("base", "data", "trajectory", "orbit")
-#: λ moves per step at most as it does in a training of this many steps: in a shorter one the weights have no time to
-#: follow, and λ would only run away.
-SHORTEST = 600
 States: TypeAlias = Sequence[tuple[Hamiltonians, Tensor, Tensor]]
-MAX_MULTIPLIER = 1e9
 MAX_BATCH = 10**7  # some states more than memory would hold are a slip of the pen
 
 
-class BracketConstraint:
+class BracketConstraint(Ascent):
     """The paper's Lagrangian term Σ_k λ_k E[{g_k, H}² − κ], one multiplier per generator.
 
     The expectation is averaged over the Hamiltonians of the chain, on states that carry no gradient unless asked.  After every
@@ -93,23 +89,14 @@ class BracketConstraint:
             if not isinstance(value, bool):
                 raise ParameterError(f"{name} is True or False, not {shown(value)}")
         self.normalised, self.detach = normalised, detach
-        self.tolerance = real("tolerance", tolerance, above=1e-300)
-        self.initial = real("initial", initial, maximum=MAX_MULTIPLIER, above=0)
-        self.pace = real("pace", pace, maximum=1e4, above=0)
-        self.loose = real("loose", loose, above=-math.inf, maximum=1e30)
-        self.tightening = real("tightening", tightening, above=-math.inf)
-        self.margin = real("margin", margin, above=-math.inf)
-        if not self.loose >= 1 or not 0 <= self.tightening <= 1:
-            raise ParameterError(
-                f"loose is at least 1 and tightening lies in [0, 1], not {loose!r} and {tightening!r}"
-            )
-        if not 0 <= self.margin < 1:
-            raise ParameterError(f"margin lies in [0, 1), not {margin!r}")
         self.generators = _listed(generators)
+        super().__init__(
+            len(self.generators), tolerance=tolerance, initial=initial, pace=pace, loose=loose,
+            tightening=tightening, margin=margin,
+        )  # fmt: skip
         self._tensor_generators: list[TensorGenerator] = []
         self._bound_dim: int | None = None
         self._group: Rotations | None = None
-        self.reset()
 
     @property
     def formulas(self) -> list[str]:
@@ -120,19 +107,6 @@ class BracketConstraint:
             ['p1', 'q1*p2 - q2*p1']
         """
         return [g.text if isinstance(g, Generator) else str(g) for g in self.generators]
-
-    def reset(self) -> None:
-        """Set every multiplier to its first value and forget the running means.
-
-        Example:
-            >>> constraint = BracketConstraint("p1")
-            >>> constraint.update([1e6], 1, 10)
-            >>> constraint.reset()
-            >>> constraint.multipliers == [constraint.initial], constraint.means
-            (True, None)
-        """
-        self.multipliers = [self.initial] * len(self.generators)
-        self.means: list[float] | None = None
 
     def bind(self, dim: int) -> None:
         """Read the generators on ``dim`` coordinates and differentiate them, once for each ``dim`` in a row.
@@ -250,84 +224,6 @@ class BracketConstraint:
         """
         return (residuals.new_tensor(self.multipliers) * (residuals - self.tolerance)).sum()
 
-    def goal(self, progress: float) -> float:
-        """Return κ', what the residuals should be when a share ``progress`` in [0, 1] of the training is done.
-
-        Example:
-            >>> constraint = BracketConstraint("p1", tolerance=1.0, loose=100.0, margin=0.0)
-            >>> constraint.goal(0.0), constraint.goal(1.0)
-            (100.0, 1.0)
-        """
-        left = max(0.0, 1 - progress / self.tightening) if self.tightening else 0.0
-        return (1 - self.margin) * self.tolerance * self.loose**left
-
-    def update(self, residuals: Sequence[float], step: int, steps: int) -> None:
-        """Move the multipliers after a step.
-
-        Arguments:
-            residuals: E{g_k, H}² measured in the step, one value per generator.
-            step: its number, from 1.
-            steps: length of the training.
-
-        Example:
-            >>> constraint = BracketConstraint("p1", tolerance=1e-3, initial=1.0)
-            >>> constraint.update([1e3], 1, 1000)  # far above the goal: λ grows at full pace
-            >>> constraint.multipliers[0] == math.exp(constraint.pace / 1000)
-            True
-        """
-        old = self.means or list(residuals)
-        self.means = [0.9 * m + 0.1 * r for m, r in zip(old, residuals, strict=True)]
-        goal = self.goal(step / steps)
-        pulls = [min(max(math.log(max(m / goal, 1e-30)), -1.0), 1.0) for m in self.means]
-        floor = 0.01 * self.initial  # from deeper down λ would not be back in time when the goal tightens
-        self.multipliers = [
-            min(max(lam * math.exp(self.pace / max(steps, SHORTEST) * c), floor), MAX_MULTIPLIER)
-            for lam, c in zip(self.multipliers, pulls, strict=True)
-        ]
-
-    @property
-    def satisfied(self) -> bool:
-        """Whether the running mean of every residual is within the tolerance; False before the first update.
-
-        Example:
-            >>> BracketConstraint("p1").satisfied
-            False
-        """
-        return self.means is not None and all(m <= self.tolerance for m in self.means)
-
-    def state(self) -> dict[str, list[float]]:
-        """Return what a resumed run needs: multipliers and running means, plain numbers.
-
-        Example:
-            >>> BracketConstraint("p1", initial=0.5).state()
-            {'multipliers': [0.5], 'means': []}
-        """
-        return {"multipliers": list(self.multipliers), "means": list(self.means or [])}
-
-    def restore(self, state: dict[str, list[float]]) -> None:
-        """Take up the state of an interrupted run.
-
-        Arguments:
-            state: what :meth:`state` returned.
-
-        Raises:
-            KeyError: if something is missing.
-            ValueError: if it holds other than one finite positive multiplier, and one mean or none, per generator.
-
-        Example:
-            >>> constraint = BracketConstraint("p1")
-            >>> constraint.restore({"multipliers": [7.0], "means": [0.1]})
-            >>> constraint.multipliers
-            [7.0]
-        """
-        multipliers, means = state["multipliers"], state["means"]
-        n = len(self.generators)
-        if not (_are_numbers(multipliers, n) and all(m > 0 for m in multipliers)):
-            raise ValueError(f"{shown(multipliers)} is not one multiplier for each of {n} generator(s)")
-        if means != [] and not (_are_numbers(means, n) and all(m >= 0 for m in means)):
-            raise ValueError(f"{shown(means)} is not one mean residual for each of {n} generator(s)")
-        self.multipliers, self.means = [float(m) for m in multipliers], [float(m) for m in means] or None
-
     def settings(self) -> dict[str, Any]:
         """Return everything that the constraint was made with, as plain values.
 
@@ -335,18 +231,7 @@ class BracketConstraint:
             >>> BracketConstraint("p1", tolerance=0.5).settings()["tolerance"]
             0.5
         """
-        names = (
-            "tolerance",
-            "sampling",
-            "normalised",
-            "detach",
-            "batch",
-            "initial",
-            "pace",
-            "loose",
-            "tightening",
-            "margin",
-        )
+        names = ("sampling", "normalised", "detach", "batch", *SCHEDULE)
         return {"generators": self.formulas} | {name: getattr(self, name) for name in names}
 
     def __repr__(self) -> str:
@@ -363,10 +248,3 @@ def _listed(generators: Any) -> list[Any]:
     if not listed:
         raise SymmetryError("a constraint needs at least one generator, for example 'q1*p2 - q2*p1'")
     return listed
-
-
-def _are_numbers(values: Any, n: int) -> bool:
-    if not isinstance(values, list) or len(values) != n:
-        return False
-    # a json number may have any number of digits, and no float may be infinite
-    return all(type(v) in (int, float) and abs(v) < 1e300 for v in values)

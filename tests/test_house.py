@@ -201,6 +201,7 @@ ORDER = [
         "learn.lanes",
         "learn.lattice",
         "learn.multipliers",
+        "learn.multipliers",
         "learn.gaussians",
         "learn.updates",
         "learn.features",
