@@ -8,6 +8,9 @@ from .equivariance import density_invariance as density_invariance
 from .evaluation import evaluate as evaluate
 from .flow import HamiltonianFlow as HamiltonianFlow
 from .likelihood import LogProbEstimate as LogProbEstimate
+from .objective import Batch as Batch
+from .objective import Objective as Objective
+from .objective import Progress as Progress
 from .quadrature import quadrature_log_prob as quadrature_log_prob
 from .training import FitResult as FitResult
 from .training import fit as fit

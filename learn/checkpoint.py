@@ -1,13 +1,17 @@
-"""Read a saved flow back."""
+"""Read a saved flow back, or a model of another kind that is known; what a file says is data, never code."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import torch
+from torch import Tensor, nn
 
-from hamsym.errors import CheckpointError, HamsymError
+from hamsym.arguments import shown
+from hamsym.errors import CheckpointError, HamsymError, ParameterError
 from hamsym.symbolic.space import PhaseSpace
 from hamsym.symbolic.symmetry.generator import Generator
 from learn.flow import HamiltonianFlow
@@ -16,12 +20,52 @@ from learn.storage import read
 _SIZES = ("dim", "hamiltonians", "steps", "width")
 
 
-def load(path: str | Path, *, device: str | torch.device = "cpu") -> HamiltonianFlow:
+RESERVED = ("format", "version", "weights", "sha256")
+Builder: TypeAlias = Callable[[dict[str, Any], Mapping[str, Tensor]], nn.Module]
+#: What rebuilds each kind of model: "module:function", imported on use, or the function itself.
+KINDS: dict[str, str | Builder] = {"flow": "learn.checkpoint:flow_from"}
+
+
+def register(kind: str, build: str | Builder) -> None:
+    """Let :func:`load` read another kind of model.
+
+    Arguments:
+        kind: the name of its description on disk, ``Objective.kind``.
+        build: called as ``build(config, tensors)`` with plain values and the tensors that were saved; it returns the
+            model on the CPU, into which the tensors are then put if they fit.  Both come from a file that anybody may
+            have written, so it looks at every value before it allocates anything.  Or "module:function", which is
+            imported on the first use.
+
+    Raises:
+        ParameterError: for a kind that is no name or is taken.
+
+    Example:
+        >>> register("line", lambda config, tensors: torch.nn.Linear(1, 1))
+        >>> import tempfile
+        >>> from learn.objective import Objective
+        >>> class Line(Objective):
+        ...     kind = "line"
+        >>> line = Line(torch.nn.Linear(1, 1))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     line.save(folder)
+        ...     same = load(folder)
+        >>> bool(same.weight == line.model.weight)
+        True
+    """
+    if not kind.isidentifier() or kind in RESERVED or KINDS.get(kind, build) != build:
+        raise ParameterError(f"a kind of model is a name that is not taken, not {shown(kind)}")
+    KINDS[kind] = build
+
+
+def load(path: str | Path, *, device: str | torch.device = "cpu") -> Any:
     """Return the flow that ``flow.save(path)`` (or ``fit(…, out=path)``) wrote; no code in the files is run.
 
     Arguments:
         path: the directory.
         device: where the weights go.
+
+    Returns:
+        A :class:`learn.HamiltonianFlow`, or the model of another kind that is known (:func:`register`).
 
     Raises:
         CheckpointError: if files are missing, truncated, changed, of another version, or do not fit together.
@@ -37,58 +81,72 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Hamiltonian
         True
     """
     tensors, head = read(path, "model")
-    config = head.get("flow")
-    if not isinstance(config, dict):
-        raise CheckpointError(f"{path} holds no description of a flow")
-    flow = _rebuild(config, tensors, path)
-    expected = {name: tuple(t.shape) for name, t in flow.state_dict().items()}
-    found = {name: tuple(t.shape) for name, t in tensors.items()}
+    kinds = [kind for kind in KINDS if isinstance(head.get(kind), dict)]
+    if len(kinds) != 1:
+        known = ", ".join(KINDS)
+        raise CheckpointError(f"{path} holds no description of a flow, or of another known kind of {known}")
+    kind = kinds[0]
+    try:
+        model = _builder(kind)(head[kind], tensors)
+    except (HamsymError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise CheckpointError(f"the description of the {kind} in {path} cannot be used: {error}") from error
+    expected = {name: (tuple(t.shape), t.dtype) for name, t in model.state_dict().items()}
+    found = {name: (tuple(t.shape), t.dtype) for name, t in tensors.items()}
     if expected != found:
-        wrong = sorted(set(expected.items()) ^ set(found.items()))[:4]
-        raise CheckpointError(f"the weights in {path} do not fit the flow it describes, first at {wrong}")
+        wrong = sorted({name for name, _ in set(expected.items()) ^ set(found.items())})[:4]
+        raise CheckpointError(f"the weights in {path} do not fit the {kind} it describes, first at {wrong}")
     for name, t in tensors.items():
         if not torch.isfinite(t).all():
             raise CheckpointError(f"the weights in {path} are not finite, first in {name}")
-    flow.load_state_dict(tensors)
-    return flow.to(device)
+    model.load_state_dict(tensors)
+    return model.to(device)
 
 
-def _rebuild(config: dict[str, Any], tensors: dict[str, torch.Tensor], path: str | Path) -> HamiltonianFlow:
+def _builder(kind: str) -> Builder:
+    build = KINDS[kind]
+    if isinstance(build, str):
+        module, _, function = build.partition(":")
+        build = cast(Builder, getattr(import_module(module), function))
+    return build
+
+
+def flow_from(config: dict[str, Any], tensors: Mapping[str, Tensor]) -> HamiltonianFlow:
+    """Return the flow of a description, with other weights than those saved.
+
+    Raises:
+        ParameterError, KeyError, TypeError, ValueError: if it describes none, or one larger than the tensors.
+    """
     # a description may claim any size; what the file holds bounds it before anything is allocated
     numbers = sum(t.numel() for t in tensors.values())
     for name in _SIZES:
         size = config.get(name)
         if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= max(numbers, 1000):
-            raise CheckpointError(f"{path} claims {name}={size!r}, which its weights do not support")
+            raise ValueError(f"it claims {name}={size!r}, which its weights do not support")
     dim, chain, width = config["dim"], config["hamiltonians"], config["width"]
     context = config.get("context", 0)
     if not isinstance(context, int) or isinstance(context, bool) or not 0 <= context <= numbers:
-        raise CheckpointError(f"{path} claims context={context!r}, which its weights do not support")
+        raise ValueError(f"it claims context={context!r}, which its weights do not support")
     if (
         2 * chain * width * (1 + context) > numbers
-        or width * (width + dim) > numbers
+        or width * (width + (0 if "particles" in config else dim)) > numbers
         or 4 * chain > len(tensors)
     ):
-        raise CheckpointError(f"{path} describes a flow with more weights than the {numbers} that it holds")
+        raise ValueError(f"it describes more weights than the {numbers} that it holds")
     dtype = {"float32": torch.float32, "float64": torch.float64}.get(str(config.get("dtype")))
     if dtype is None:
-        raise CheckpointError(f"{path} claims dtype {config.get('dtype')!r}; float32 and float64 are known")
-    try:
-        generators = [Generator(str(g["formula"]), PhaseSpace(g["q"], g["p"])) for g in config["generators"]]
-        sizes = {name: config[name] for name in _SIZES}
-        flow = HamiltonianFlow(
-            **sizes,
-            symmetry=config["symmetry"],
-            generators=generators,
-            elements=config.get("elements", 16),  # flows saved before there were any
-            dt=float(config["dt"]),
-            context=config.get("context", 0),  # and before they could be conditional
-            seed=0,
-        )
-    except (HamsymError, KeyError, TypeError, ValueError, OverflowError) as error:
-        raise CheckpointError(f"the description of the flow in {path} cannot be used: {error}") from error
+        raise ValueError(f"it claims dtype {config.get('dtype')!r}; float32 and float64 are known")
+    generators = [Generator(str(g["formula"]), PhaseSpace(g["q"], g["p"])) for g in config["generators"]]
+    flow = HamiltonianFlow(
+        **{name: config[name] for name in _SIZES},
+        symmetry=config["symmetry"],
+        generators=generators,
+        elements=config.get("elements", 16),  # flows saved before there were any
+        dt=float(config["dt"]),
+        context=context,  # and before they could be conditional
+        particles=config.get("particles"),
+        species=config.get("species"),
+        seed=0,
+    )
     if "invariants" in config and flow.config()["invariants"] != config["invariants"]:
-        raise CheckpointError(
-            f"the weights in {path} belong to other invariants than are found for its generators"
-        )
+        raise ValueError("its weights belong to other invariants than are found for its generators")
     return flow.to(dtype)

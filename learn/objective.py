@@ -156,7 +156,7 @@ class Objective:
             random: seeded in the same way in every look, so that steps are compared and not draws.
         """
         batch = Batch(self.transform(held_out, random))
-        return -float(self.loss(batch, random, Progress(1, 1))[0])
+        return -float(self.loss(batch, random, Progress(1, 1))[0].detach())
 
     @property
     def eligible(self) -> bool:
