@@ -212,7 +212,7 @@ ORDER = [
     ["learn.kernels"],
     ["learn.adam"],
     ["learn.potentials"],
-    ["learn.leapfrog"],
+    ["learn.leapfrog", "learn.integrators"],
     ["learn.action", "learn.storage", "learn.points", "learn.interruption", "learn.batches", "learn.shards"],
     ["learn.datasets"],
     ["learn.symmetry", "learn.invariants"],

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate
+
 import numpy as np
 
 #: Outer and inner coefficients of a splitting.
@@ -19,6 +22,16 @@ def compose(weights: list[float]) -> Pair:
     for i, w in enumerate(weights):
         outer[i + 1] += w / 2
     return tuple(outer), tuple(weights)
+
+
+def clocks(outer: Sequence[float], inner: Sequence[float]) -> tuple[list[float], list[float]]:
+    """Return the times in a step at which the slopes of outer and of inner flows are taken: each where the other variable is.
+
+    Example:
+        >>> clocks((0.25, 0.5, 0.25), (0.5, 0.5))
+        ([0.0, 0.5, 1.0], [0.25, 0.75])
+    """
+    return [0.0, *list(accumulate(inner))[:-1], 1.0], list(accumulate(outer[:-1]))
 
 
 def triple_jump(order: int) -> list[float]:

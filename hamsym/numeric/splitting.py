@@ -11,9 +11,9 @@ the solution s = u = t (Blanes and Casas, A Concise Introduction to Geometric Nu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
 
 from hamsym.numeric.codegen import Arguments, separable_source
+from hamsym.numeric.coefficients import clocks
 from hamsym.numeric.methods import Splitting
 from hamsym.numeric.step import StepSource, add, call
 from hamsym.symbolic.hamiltonian import Hamiltonian
@@ -37,8 +37,7 @@ def splitting_source(H: Hamiltonian, method: Splitting, *, compensated: bool = F
         outer, outer_flow, inner, inner_flow, signs = names.p, "force", names.q, "velocity", "-+"
     else:
         outer, outer_flow, inner, inner_flow, signs = names.q, "velocity", names.p, "force", "+-"
-    outer_clocks = [0.0, *list(accumulate(method.inner))[:-1], 1.0]
-    inner_clocks = list(accumulate(method.outer[:-1]))
+    outer_clocks, inner_clocks = clocks(method.outer, method.inner)
 
     slopes = [f"g{i}" for i in range(len(inner))]
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
-
 import numpy as np
 
+from hamsym.numeric.coefficients import clocks
 from hamsym.numeric.lanes import indent
 from hamsym.numeric.loops.module import stepping_module
 from hamsym.numeric.loops.room import Room
@@ -16,12 +15,8 @@ from hamsym.symbolic.hamiltonian import Hamiltonian
 
 def splitting_arguments(method: Splitting) -> tuple[np.ndarray, ...]:
     """Return the arrays that the kernels of :func:`splitting_loops` take besides the parameters."""
-    return (
-        np.array(method.outer),
-        np.array(method.inner),
-        np.array([0.0, *list(accumulate(method.inner))[:-1], 1.0]),
-        np.array(list(accumulate(method.outer[:-1]))),
-    )
+    outer_clocks, inner_clocks = clocks(method.outer, method.inner)
+    return np.array(method.outer), np.array(method.inner), np.array(outer_clocks), np.array(inner_clocks)
 
 
 def splitting_loops(H: Hamiltonian, method: Splitting, *, compensated: bool, strict: bool) -> str:
