@@ -7,9 +7,9 @@ round-off.  Every operation is torch's, so gradients reach initial states, weigh
 A *system* is one of two things:
 
 - an object with ``grad_potential(q)`` and ``grad_kinetic(p)``, the gradients of H = K(p) + U(q), which every method
-  here steps: a :class:`learn.leapfrog.SeparableHamiltonian`, or a pair of functions as :class:`Separated`;
+  here steps: a :class:`learn.leapfrog.SeparableHamiltonian`, or two functions as :class:`learn.fields.Separated`;
 - a function ``(q, p) -> (dq/dt, dp/dt)``, which the Runge–Kutta methods step: any vector field, or that of a
-  learned H(q, p) as :class:`CanonicalField`.
+  learned H(q, p) as :class:`learn.fields.CanonicalField`.
 
 With a time ``t0`` each of these functions is called with the time as one argument more.
 """
@@ -17,9 +17,8 @@ With a time ``t0`` each of these functions is called with the time as one argume
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,77 +27,7 @@ from hamsym.arguments import integer, real, shown
 from hamsym.errors import NonFiniteError, NotSeparableError, ParameterError, ShapeError
 from hamsym.numeric.coefficients import clocks
 from hamsym.numeric.methods import Method, RungeKutta, Splitting, method_named, methods
-
-Pair: TypeAlias = tuple[Tensor, Tensor]
-#: (q, p) or (q, p, t) to (dq/dt, dp/dt), each of the shape of q.
-Field: TypeAlias = Callable[..., Pair]
-
-
-@runtime_checkable
-class Separable(Protocol):
-    """H = K(p) + U(q) by its gradients, each of the shape of its argument."""
-
-    @property
-    def grad_potential(self) -> Callable[..., Tensor]:
-        """∇U of q, or of q and t."""
-
-    @property
-    def grad_kinetic(self) -> Callable[..., Tensor]:
-        """∇K of p, or of p and t: the velocity, which is not p unless the mass is one."""
-
-
-System: TypeAlias = Separable | Field
-
-
-@dataclass(frozen=True)
-class Separated:
-    """H = K(p) + U(q) from two functions.
-
-    Arguments:
-        grad_potential: ∇U, of the shape (batch, …) of q.
-        grad_kinetic: ∇K, of the shape (batch, …) of p.
-
-    Example:
-        >>> mass = 2.0
-        >>> spring = Separated(lambda q: q, lambda p: p / mass)
-        >>> integrate(spring, torch.ones(1, 1), torch.zeros(1, 1), 0.1)[0]
-        tensor([[0.9975]])
-    """
-
-    grad_potential: Callable[..., Tensor]
-    grad_kinetic: Callable[..., Tensor]
-
-
-@dataclass(frozen=True)
-class CanonicalField:
-    """The vector field (∂H/∂p, -∂H/∂q) of any scalar function, by automatic differentiation.
-
-    Differentiable itself where gradients are enabled, which takes a double backward pass: where a network knows its
-    gradient in closed form, give that instead.  Not for ``torch.compile`` or data-parallel training.
-
-    Arguments:
-        energy: H, from (q, p) or (q, p, t) of shape (batch, …) to (batch,).
-
-    Example:
-        >>> pendulum = CanonicalField(lambda q, p: (p.square() / 2 - q.cos()).sum(-1))
-        >>> [x.tolist() for x in pendulum(torch.zeros(1, 1), torch.ones(1, 1))]
-        [[[1.0]], [[-0.0]]]
-    """
-
-    energy: Callable[..., Tensor]
-
-    def __call__(self, q: Tensor, p: Tensor, *time: Any) -> Pair:
-        """Return (dq/dt, dp/dt), each of the shape of q."""
-        differentiable = torch.is_grad_enabled()
-        with torch.enable_grad():
-            q = q if q.requires_grad else q.detach().requires_grad_()
-            p = p if p.requires_grad else p.detach().requires_grad_()
-            # every row has its own energy, so the gradient of the sum has that of each row in its place
-            total = self.energy(q, p, *time).sum()
-            of_q, of_p = torch.autograd.grad(
-                total, (q, p), create_graph=differentiable, materialize_grads=True
-            )
-        return of_p, -of_q
+from learn.fields import Field, Pair, Separable, System
 
 
 def integrators() -> list[str]:
@@ -143,6 +72,7 @@ def integrate(
         Hairer, Lubich, Wanner, Geometric Numerical Integration, chapters I.1 and II.
 
     Example:
+        >>> from learn.fields import Separated
         >>> pendulum = Separated(torch.sin, lambda p: p)
         >>> q, p = torch.ones(2, 1, 1, dtype=torch.float64)
         >>> there = integrate(pendulum, q, p, 0.1, 50, method="yoshida4")
@@ -180,7 +110,9 @@ def rollout(
         NotSeparableError, ShapeError, ParameterError, UnknownNameError: as :func:`integrate`.
 
     Example:
-        >>> q, p = rollout(Separated(torch.sin, lambda p: p), torch.ones(3, 1), torch.zeros(3, 1), 0.1, 20, save_every=5)
+        >>> from learn.fields import Separated
+        >>> pendulum = Separated(torch.sin, lambda p: p)
+        >>> q, p = rollout(pendulum, torch.ones(3, 1), torch.zeros(3, 1), 0.1, 20, save_every=5)
         >>> q.shape
         torch.Size([3, 5, 1])
     """

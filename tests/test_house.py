@@ -202,6 +202,7 @@ ORDER = [
         "learn.lattice",
         "learn.multipliers",
         "learn.multipliers",
+        "learn.fields",
         "learn.gaussians",
         "learn.updates",
         "learn.features",

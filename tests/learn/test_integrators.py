@@ -9,7 +9,8 @@ import torch
 import hamsym as hs
 from hamsym.errors import NonFiniteError, NotSeparableError, ParameterError, ShapeError, UnknownNameError
 from hamsym.numeric.methods import Splitting, method_named
-from learn.integrators import CanonicalField, Separated, integrate, integrators, rollout
+from learn.fields import CanonicalField, Separated
+from learn.integrators import integrate, integrators, rollout
 from learn.leapfrog import SeparableHamiltonian, leapfrog
 from learn.potentials import RidgePotential
 
