@@ -30,7 +30,7 @@ import torch
 
 from learn import BracketConstraint, HamiltonianFlow, kernels
 from learn.adam import clipped_step
-from learn.leapfrog import steps_by
+from learn.reversible import steps_by
 
 ROTATION = "q1*p2 - q2*p1"
 
@@ -73,7 +73,8 @@ def torch_step(
             residuals = constraint.residuals(constraint.states(flow, flow.encoder, points[:256], random))
             loss = loss + constraint.penalty(residuals)
         float(loss.detach())  # a training looks at its loss
-        adam.zero_grad(set_to_none=True)
+        for weight in weights:
+            weight.grad = None
         loss.backward()
         if kernels.applies(*weights):
             clipped_step(adam, weights, 1.0)

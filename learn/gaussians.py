@@ -11,9 +11,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-compiled = njit(cache=True, error_model="numpy", fastmath={"contract", "nsz"})
+from learn.compiled import compiled
 
 
 @compiled
@@ -59,47 +58,47 @@ def draw_pulled(raw, noise, unit, limit, to_p, to_log_f, to_raw):
 
 
 @compiled
-def _without(x, removed, y):
-    """y ← x without the directions ``removed``."""
+def _square_without(x, removed, scale, y):
+    """|y|²/2, with y ← x/scale without the directions ``removed``."""
     for i in range(x.size):
-        y[i] = x[i]
+        y[i] = x[i] * scale
     for k in range(removed.shape[0]):
-        away = 0.0
+        away = x[0] - x[0]
         for i in range(x.size):
-            away += removed[k, i] * x[i]
+            away += removed[k, i] * y[i]
         for i in range(x.size):
             y[i] -= away * removed[k, i]
+    total = x[0] - x[0]
+    for i in range(x.size):
+        total += y[i] * y[i]
+    return x.dtype.type(0.5) * total
 
 
 @compiled
 def base(q, p, removed, scale_q, scale_p, constant, result):
     """result ← the log density of q and p under isotropic Gaussians."""
+    number = q.dtype.type
     y = np.empty(q.shape[1], q.dtype)
     for n in range(q.shape[0]):
-        total = constant
-        _without(q[n], removed, y)
-        for i in range(y.size):
-            total -= 0.5 * (y[i] / scale_q) ** 2
-        _without(p[n], removed, y)
-        for i in range(y.size):
-            total -= 0.5 * (y[i] / scale_p) ** 2
-        result[n] = total
+        total = _square_without(q[n], removed, number(1 / scale_q), y)
+        total += _square_without(p[n], removed, number(1 / scale_p), y)
+        result[n] = number(constant) - total
 
 
 @compiled
 def base_pulled(q, p, removed, scale_q, scale_p, g, to_q, to_p):
     """Cotangents of q and p for that of :func:`base`; returns those of the logarithms of the scales but for their part in
     the constant, and the sum of g."""
+    number = q.dtype.type
+    by_q, by_p = number(1 / scale_q), number(1 / scale_p)
     y = np.empty(q.shape[1], q.dtype)
     from_q = from_p = total = 0.0
     for n in range(q.shape[0]):
         total += g[n]
-        _without(q[n], removed, y)
+        from_q += 2 * g[n] * _square_without(q[n], removed, by_q, y)
         for i in range(y.size):
-            to_q[n, i] = -g[n] * y[i] / (scale_q * scale_q)
-            from_q -= to_q[n, i] * y[i]
-        _without(p[n], removed, y)
+            to_q[n, i] = -g[n] * y[i] * by_q
+        from_p += 2 * g[n] * _square_without(p[n], removed, by_p, y)
         for i in range(y.size):
-            to_p[n, i] = -g[n] * y[i] / (scale_p * scale_p)
-            from_p -= to_p[n, i] * y[i]
+            to_p[n, i] = -g[n] * y[i] * by_p
     return from_q, from_p, total

@@ -1,8 +1,8 @@
 """Loops over the units of ridge potentials, written in vector registers, and compiled once for each number of inputs.
 
 A few registers of points at a time, unit by unit, so that nothing but weights is read while the sums over units stay
-where they are.  Sine and cosine come from one range reduction by multiples of π (Cody, Waite, *Software Manual for the
-Elementary Functions*, 1980) with fused operations, and from polynomials on ±π/2 which are exact to rounding there.
+where they are.  Angles come in half turns, whose whole part is taken off without rounding; sine and cosine of the rest
+are polynomials that are exact to rounding there.
 Every point sees the same operations wherever it stands in a batch.  Loaded with the first use, because it loads numba.
 """
 
@@ -26,17 +26,21 @@ GROUP = (
 )
 
 
+@cache
 def _series(double: bool) -> tuple[list[float], list[float]]:
-    """Coefficients of sin(r)/r and cos(r) in powers of r² for |r| ≤ π/2.
+    """Coefficients of sin(πr)/r and π cos(πr) in powers of r² for |r| ≤ 1/2.
 
     Taylor's in float64; in float32 those that interpolate at the Chebyshev points of r², one fewer each.
     """
     if double:
-        sine = [(-1) ** k / math.factorial(2 * k + 1) for k in range(11)]
-        return sine, [(-1) ** k / math.factorial(2 * k) for k in range(12)]
+        sine = [(-1) ** k * math.pi ** (2 * k + 1) / math.factorial(2 * k + 1) for k in range(11)]
+        return sine, [(-1) ** k * math.pi ** (2 * k + 1) / math.factorial(2 * k) for k in range(12)]
     found = []
-    for count, function in ((5, lambda r: np.sin(r) / r), (6, np.cos)):
-        points = (math.pi / 2) ** 2 * (0.5 + 0.5 * np.cos((np.arange(count) + 0.5) * math.pi / count))
+    for count, function in (
+        (5, lambda r: np.sin(math.pi * r) / r),
+        (6, lambda r: math.pi * np.cos(math.pi * r)),
+    ):
+        points = 0.25 * (0.5 + 0.5 * np.cos((np.arange(count) + 0.5) * math.pi / count))
         powers = points[:, None] ** np.arange(count)
         found.append([float(c) for c in np.linalg.solve(powers, function(np.sqrt(points)))])
     return found[0], found[1]
@@ -73,19 +77,13 @@ class _Lanes:
         return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), [a, b, c])
 
     def reduced(self, x: Any) -> tuple[Any, Any]:
-        """(r, sign bit) with x = r + kπ, |r| ≤ π/2; beyond where k is a whole number of the type r is ±π/2 or so."""
+        """(r, sign bit) with x = r + k, |r| ≤ 1/2, and the sign that of cos(πk)."""
         b = self.builder
-        magic = self.constant(6755399441055744.0 if self.double else 12582912.0)
-        high = math.pi if self.double else float(np.float32(math.pi))
-        low = 1.2246467991473532e-16 if self.double else math.pi - high
-        t = self.fma(x, self.constant(1 / math.pi), magic)
-        k = b.fneg(b.fsub(t, magic))
-        r = self.fma(k, self.constant(low), self.fma(k, self.constant(high), x))
-        for bound, sign in ((1.5708, "<"), (-1.5708, ">")):
-            limit = self.constant(bound)
-            r = b.select(b.fcmp_ordered(sign, limit, r), limit, r)
+        name = f"llvm.rint.v{self.lanes}f{64 if self.double else 32}"
+        kind = ir.FunctionType(self.vector, [self.vector])
+        k = b.call(cgutils.get_or_insert_function(b.module, kind, name), [x])
         shift = ir.Constant(self.integers, [63 if self.double else 31] * self.lanes)
-        return r, b.shl(b.bitcast(t, self.integers), shift)
+        return b.fsub(x, k), b.shl(b.fptosi(k, self.integers), shift)
 
     def polynomial(self, coefficients: list[float], y: Any) -> Any:
         value = self.constant(coefficients[-1])
@@ -98,12 +96,14 @@ class _Lanes:
         return b.bitcast(b.xor(b.bitcast(value, self.integers), sign), self.vector)
 
     def sine(self, x: Any) -> Any:
+        """sin(πx)."""
         r, sign = self.reduced(x)
         return self.signed(
             self.builder.fmul(r, self.polynomial(_series(self.double)[0], self.builder.fmul(r, r))), sign
         )
 
     def sine_and_cosine(self, x: Any) -> tuple[Any, Any]:
+        """sin(πx) and π cos(πx)."""
         r, sign = self.reduced(x)
         y = self.builder.fmul(r, r)
         sine, cosine = (self.polynomial(c, y) for c in _series(self.double))
@@ -240,7 +240,7 @@ def _emit_pulled(
 
 @cache
 def slope_loop(inputs: int, double: bool) -> Any:
-    """Address of the compiled loop result ← Σ_j s_j sin(W_j·z + b_j).
+    """Address of the compiled loop result ← Σ_j s_j sin π(W_j·z + b_j).
 
     z and the result are (inputs, points), and each unit has a packed row W_j, b_j, s_j.
     """
@@ -260,7 +260,7 @@ def pulled_loop(inputs: int, double: bool) -> Any:
     """Address of the compiled loop that does what :func:`slope_loop` does, and its reverse pass for a cotangent g.
 
     back ← the cotangent of z; totals, of shape (units, (inputs + 2)·lanes), grows by those of W_j and b_j but for the
-    factor w_j, and of w_j, lane by lane.
+    factor w_j, and 1/π of that of w_j, lane by lane.
     """
     numbers = types.CPointer(types.float64 if double else types.float32)
     dummy = (0,) * inputs

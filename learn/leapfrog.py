@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Self, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from learn import kernels
-from learn.potentials import FusedGradients, RidgePotential, closed_gradient
-
-Slope: TypeAlias = Callable[[Tensor], Tensor]
+from learn.potentials import FusedGradients, RidgePotential
+from learn.reversible import FusedLeapfrog, FusedLogDensity, Plan, steps_by
 
 
 class SeparableHamiltonian(nn.Module):
@@ -219,140 +217,3 @@ def _alike(energies: Sequence[RidgePotential], tensors: Sequence[Sequence[Tensor
         and all(weight.shape == shape and bias.ndim == 1 for weight, bias, *_ in tensors)
         and all(energy.features.key == key for energy in energies)
     )
-
-
-def steps_by(
-    q: Tensor, p: Tensor, dt: Tensor, force: Slope, velocity: Slope, steps: int
-) -> tuple[Tensor, Tensor]:
-    """Move states by kick–drift–kick steps made of torch operations.
-
-    Arguments:
-        q, p: states of shape (batch, dim).
-        dt: the time step, a scalar tensor.
-        force, velocity: ∇U and ∇K.
-        steps: number of steps; the half kicks between them are merged.
-
-    Example:
-        >>> still = torch.zeros(1, 1)
-        >>> steps_by(still, still + 1, torch.tensor(0.5), torch.zeros_like, lambda p: p, 2)[0]
-        tensor([[1.]])
-    """
-    half = 0.5 * dt
-    p = p - half * force(q)
-    for k in range(steps):
-        q = q + dt * velocity(p)
-        p = p - (half if k == steps - 1 else dt) * force(q)
-    return q, p
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What steps through a chain depend on beside tensors: shape of potentials, number of steps, sign of time."""
-
-    shape: kernels.Shape
-    steps: int
-    sign: int
-
-
-class FusedLeapfrog(torch.autograd.Function):
-    """The steps of :func:`leapfrog_chain` on the CPU kernels: one node of the graph.
-
-    Called with the plan, q, p, and for each Hamiltonian log dt and W, b, w, k and u of U and of K.  The reverse pass
-    undoes the steps from the final states, so it stores these and nothing between, whatever the number of steps.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, plan: Plan, q: Tensor, p: Tensor, *tensors: Tensor) -> tuple[Tensor, Tensor]:
-        ctx.plan, ctx.flat = plan, kernels.flattened(tensors)
-        moved = kernels.leapfrog(q, p, ctx.flat, plan.shape, steps=plan.steps, sign=plan.sign)
-        ctx.save_for_backward(q, p, *tensors, *moved)
-        return moved
-
-    @staticmethod
-    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
-        *given, q, p = ctx.saved_tensors
-        if (
-            torch.is_grad_enabled()
-        ):  # this pass is itself to be differentiated, so it is made of torch operations
-            wanted = [t for t in given if t.requires_grad]
-            found = iter(torch.autograd.grad(_plain(ctx.plan, *given), wanted, cotangents, create_graph=True))
-            return (None, *(next(found) if t.requires_grad else None for t in given))
-        plan, tensors = ctx.plan, given[2:]
-        a, b, to_flat = kernels.leapfrog_pulled(
-            q, p, cotangents, ctx.flat, plan.shape, steps=plan.steps, sign=plan.sign
-        )
-        return (None, a, b, *kernels.unflattened(to_flat, tensors))
-
-
-class FusedLogDensity(torch.autograd.Function):
-    """:func:`log_density` on the CPU kernels; the reverse pass stores the base states only.
-
-    Called with the plan, q, p, the logarithms of the scales, the unit of length, the removed directions, and the
-    tensors of :class:`FusedLeapfrog`.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        plan: Plan,
-        q: Tensor,
-        p: Tensor,
-        log_scale: Tensor,
-        unit: Tensor,
-        removed: Tensor,
-        *tensors: Tensor,
-    ) -> Tensor:
-        ctx.plan, ctx.flat = plan, kernels.flattened(tensors)
-        q0, p0 = kernels.leapfrog(q, p, ctx.flat, plan.shape, steps=plan.steps, sign=plan.sign)
-        (a, b), length = log_scale.tolist(), float(unit)
-        ctx.scales, ctx.freedom = (math.exp(a) * length, math.exp(b) / length), q.shape[-1] - len(removed)
-        constant = -ctx.freedom * (
-            a + b + math.log(2 * math.pi)
-        )  # the unit cancels: it enters q and p inversely
-        ctx.save_for_backward(q, p, log_scale, unit, removed, *tensors, q0, p0)
-        return kernels.log_base(q0, p0, removed, ctx.scales, constant)
-
-    @staticmethod
-    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
-        *given, q0, p0 = ctx.saved_tensors
-        if torch.is_grad_enabled():  # as in FusedLeapfrog
-            wanted = [t for t in given if t.requires_grad]
-            value = _plain_log_density(ctx.plan, *given)
-            found = iter(torch.autograd.grad(value, wanted, cotangents, create_graph=True))
-            return (None, *(next(found) if t.requires_grad else None for t in given))
-        removed = given[4]
-        *pulls, (from_q, from_p, total) = kernels.log_base_pulled(q0, p0, removed, ctx.scales, cotangents[0])
-        to_log_scale = q0.new_tensor([from_q - ctx.freedom * total, from_p - ctx.freedom * total])
-        plan = ctx.plan
-        to_q, to_p, to_flat = kernels.leapfrog_pulled(
-            q0, p0, pulls, ctx.flat, plan.shape, steps=plan.steps, sign=plan.sign
-        )
-        return (None, to_q, to_p, to_log_scale, None, None, *kernels.unflattened(to_flat, given[5:]))
-
-
-def _plain_log_density(
-    plan: Plan, q: Tensor, p: Tensor, log_scale: Tensor, unit: Tensor, removed: Tensor, *tensors: Tensor
-) -> Tensor:
-    """The same by torch operations."""
-    states = (x - (x @ removed.T) @ removed for x in _plain(plan, q, p, *tensors))
-    a, b = log_scale.exp()
-    square = sum((x / scale).square().sum(-1) for x, scale in zip(states, (a * unit, b / unit), strict=True))
-    return -0.5 * square - (q.shape[-1] - len(removed)) * (log_scale.sum() + math.log(2 * math.pi))
-
-
-def _by_member(tensors: Sequence[Tensor]) -> list[Sequence[Tensor]]:
-    return [tensors[k : k + 11] for k in range(0, len(tensors), 11)]
-
-
-def _plain(plan: Plan, q: Tensor, p: Tensor, *tensors: Tensor) -> tuple[Tensor, Tensor]:
-    """The same steps by torch operations."""
-    for log_dt, *own in _by_member(tensors):
-
-        def force(x: Tensor, weights: list[Tensor] = own[:5]) -> Tensor:
-            return closed_gradient(x, *weights, features=plan.shape.features)
-
-        def velocity(x: Tensor, weights: list[Tensor] = own[5:]) -> Tensor:
-            return closed_gradient(x, *weights, features=plan.shape.features)
-
-        q, p = steps_by(q, p, plan.sign * log_dt.exp(), force, velocity, plan.steps)
-    return q, p

@@ -9,8 +9,10 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import carray, njit, types
+from numba import carray, types
 from numba.extending import intrinsic
+
+from learn.compiled import compiled, summed
 
 
 @intrinsic
@@ -23,7 +25,7 @@ def _pointer(context: Any, address: Any, like: Any) -> Any:
     return types.CPointer(like.dtype)(address, like), emit
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract", "nsz", "reassoc"})
+@summed
 def _square(x):
     total = x.dtype.type(0)
     for n in range(x.size):
@@ -31,7 +33,7 @@ def _square(x):
     return total
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract", "nsz"})
+@compiled
 def adam(pointers, like, clip, lr, beta1, beta2, eps):
     """Move weights by Adam's rule; each row holds addresses of weight, gradient, both means and step, and a size."""
     total = 0.0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,6 +62,21 @@ def test_perceptron_differentiates_twice(shift):
     torch.testing.assert_close(FusedPerceptron.apply(*given), perceptron(*given), rtol=1e-14, atol=1e-14)
     assert torch.autograd.gradcheck(FusedPerceptron.apply, given)
     assert torch.autograd.gradgradcheck(FusedPerceptron.apply, given)
+
+
+@pytest.mark.parametrize("shift", [None, (5,), (5000, 5)])
+def test_perceptron_block_by_block_is_the_perceptron(shift):
+    given = [
+        torch.randn(s, dtype=torch.float64) for s in ((5000, 2), (5, 2), (5,), (4, 5), (4,), (3, 4), (3,))
+    ]
+    given.insert(1, None if shift is None else torch.randn(shift, dtype=torch.float64))
+    given = [None if t is None else t.requires_grad_() for t in given]
+    wanted = [t for t in given if t is not None]
+    pull = torch.randn(5000, 3, dtype=torch.float64)
+    values = [f(*given) for f in (FusedPerceptron.apply, perceptron)]
+    torch.testing.assert_close(*values, rtol=1e-13, atol=1e-13)
+    for a, b in zip(*(torch.autograd.grad(v, wanted, pull) for v in values), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-11)
 
 
 def test_draws_differentiate_twice_and_stop_at_the_limit():
@@ -179,3 +197,23 @@ def test_slopes_of_a_chain_are_those_of_its_members(case, dtype):
         if a is not None:
             size = max(1.0, float(b.detach().abs().max()))
             torch.testing.assert_close(a / size, b / size, rtol=0, atol=tolerance)
+
+
+def test_machine_code_is_stale_when_any_room_of_the_loops_changes(monkeypatch):
+    from learn import compiled, ridges
+
+    def stamp():
+        return compiled.compiled(ridges.leapfrog.py_func)._cache._cache_file._source_stamp
+
+    before = stamp()
+    assert before == ridges.leapfrog._cache._cache_file._source_stamp
+    monkeypatch.setattr(compiled, "_digest", lambda: "after a change of learn.forces, say")
+    assert stamp() != before
+    for room in compiled.ROOMS:  # none that holds compiled functions is forgotten
+        assert importlib.util.find_spec(f"learn.{room}")
+    holders = {
+        p.stem
+        for p in Path(compiled.__file__).parent.rglob("*.py")
+        if re.search(r"^@(compiled|summed|intrinsic)", p.read_text(), re.M)
+    }
+    assert holders <= set(compiled.ROOMS)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from learn import kernels
 from learn.features import Features
-from learn.leapfrog import FusedLeapfrog, Plan, SeparableHamiltonian, leapfrog_chain
+from learn.leapfrog import SeparableHamiltonian, leapfrog_chain
 from learn.potentials import FusedGradients, RidgePotential, closed_gradient
+from learn.reversible import FusedLeapfrog, Plan
 
 SHAPES = {
     "coordinates": lambda: None,
