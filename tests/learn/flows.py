@@ -45,6 +45,28 @@ CASES |= {
         "generators": [*total_momentum(BODIES, 3), *total_angular_momentum(BODIES, 3)],
     },
 }
+#: The modes in the other dimensions, each with generators that fit: SO(3), a product of two rotations, and the rotation
+#: (with the translations, where the mode takes them) of three bodies in the plane.
+SO3 = [ROTATION, "q2*p3 - q3*p2"]
+PLANES = [ROTATION, "q3*p4 - q4*p3"]
+TURN = total_angular_momentum(BODIES, 2)
+MOTIONS = [*total_momentum(BODIES, 2), *TURN]
+MORE = {
+    "free, two planes": {"dim": 4, "generators": PLANES},
+    "free, three bodies": {"dim": 6, "generators": MOTIONS},
+    "penalty 1d": {"dim": 1, "symmetry": "penalty", "generators": "p1"},
+    "exact, two planes": {"dim": 4, "symmetry": "exact", "generators": PLANES},
+}
+for _mode in ("penalty", "features", "average", "augment"):
+    _bodies = MOTIONS if _mode in ("penalty", "features") else TURN
+    MORE |= {
+        f"{_mode}, {name}": {"dim": dim, "symmetry": _mode, "generators": generators, "elements": 3}
+        for name, dim, generators in (
+            ("so(3)", 3, SO3),
+            ("two planes", 4, PLANES),
+            ("three bodies", 6, _bodies),
+        )
+    }
 EXACT = [name for name, case in CASES.items() if case.get("symmetry") == "exact"]
 
 
@@ -56,7 +78,7 @@ def make(
     context: int = 0,
 ):
     """A flow whose weights look trained: the small first values are scaled up, the unit is not one."""
-    flow = HamiltonianFlow(hamiltonians=3, width=12, seed=seed, context=context, **CASES[case])
+    flow = HamiltonianFlow(hamiltonians=3, width=12, seed=seed, context=context, **(CASES | MORE)[case])
     flow = flow.to(device=device, dtype=dtype)
     flow.set_unit(1.7)
     with torch.no_grad():

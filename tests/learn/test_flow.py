@@ -1,4 +1,4 @@
-"""One battery over every mode: exact inverse, unit Jacobian, densities that are densities, bad input."""
+"""The flow: its map, densities that are densities, what it is told and says; the battery has what every mode promises."""
 
 from __future__ import annotations
 
@@ -18,19 +18,6 @@ from learn.leapfrog import leapfrog
 from learn.quadrature import quadrature_log_prob
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_push_forward_and_pull_back_undo_each_other(case, dtype, device):
-    flow = make(case, dtype, device)
-    q, p = states(flow)
-    tolerance = 1e-12 if dtype == torch.float64 else 3e-5
-    for there, back in [(flow.push_forward, flow.pull_back), (flow.pull_back, flow.push_forward)]:
-        q1, p1 = there(q, p)
-        assert (q1 - q).abs().max() > 0.05, "the flow must move something for this test to mean anything"
-        q2, p2 = back(q1, p1)
-        torch.testing.assert_close(q2, q, rtol=tolerance, atol=tolerance)
-        torch.testing.assert_close(p2, p, rtol=tolerance, atol=tolerance)
-
-
 @settings(max_examples=20, deadline=None)
 @given(case=st.sampled_from(list(CASES)), seed=st.integers(0, 10**6), scale=st.floats(0.1, 3.0))
 def test_inverse_holds_for_any_weights_and_states(case, seed, scale):
@@ -39,23 +26,6 @@ def test_inverse_holds_for_any_weights_and_states(case, seed, scale):
     q1, p1 = flow.push_forward(scale * q, scale * p)
     q2, p2 = flow.pull_back(q1, p1)
     assert max((q2 - scale * q).abs().max(), (p2 - scale * p).abs().max()) < 1e-11
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_jacobian_has_determinant_one_and_is_symplectic(case):
-    flow = make(case)
-    d = flow.dim
-    unit = torch.eye(d, dtype=torch.float64)
-    zero = torch.zeros_like(unit)
-    omega = torch.cat([torch.cat([zero, unit], 1), torch.cat([-unit, zero], 1)])
-
-    def push(state):
-        return torch.cat(flow.push_forward(state[None, :d], state[None, d:]), 1)[0]
-
-    for q, p in zip(*states(flow, 3), strict=True):
-        jacobian = torch.autograd.functional.jacobian(push, torch.cat([q, p]))
-        assert abs(float(torch.linalg.slogdet(jacobian)[1])) <= 1e-10
-        torch.testing.assert_close(jacobian.T @ omega @ jacobian, omega, rtol=1e-10, atol=1e-10)
 
 
 def test_functional_transforms_see_the_same_jacobian():
@@ -80,16 +50,6 @@ def test_leapfrog_is_of_second_order():
     errors = [float((run(n) - exact).norm()) for n in (8, 16, 32)]
     orders = [math.log2(a / b) for a, b in itertools.pairwise(errors)]
     assert all(1.9 < order < 2.1 for order in orders), orders
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_gradients_reach_every_weight(case, dtype, device):
-    flow = make(case, dtype, device)
-    q, _ = states(flow)
-    (-flow.elbo(q).mean()).backward()
-    silent = [name for name, w in flow.named_parameters() if w.grad is None or not (w.grad != 0).any()]
-    assert silent == []
-    assert all(torch.isfinite(w.grad).all() for w in flow.parameters())
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -119,22 +79,6 @@ def test_joint_density_is_a_density_of_the_samples(case):
     weights = (log_f - flow.log_joint(q, p).detach()).exp()
     assert abs(float(weights.mean()) - 1) < 5 * float(weights.std()) / len(weights) ** 0.5
     assert float(weights.std()) < 20
-
-
-@pytest.mark.parametrize("case", ["free", "exact"])
-def test_bounds_are_ordered_and_meet_the_exact_marginal(case):
-    flow = make(case)
-    q = flow.sample(64, seed=3)
-    truth = quadrature_log_prob(flow, q)
-    elbo = torch.stack([flow.elbo(q).detach() for _ in range(400)])
-    few = torch.stack([flow.log_prob(q, 10, seed=k) for k in range(40)])
-    many = flow.estimate_log_prob(q, 4000, seed=0)
-    noise = 4 * float(elbo.mean(1).std()) / 20 + 4 * float(few.mean(1).std()) / 40**0.5
-    assert elbo.mean() < few.mean() + noise
-    assert few.mean() < truth.mean() + noise
-    assert (truth - many.value).abs().mean() < (truth - few.mean(0)).abs().mean() + noise
-    assert ((truth - many.value).abs() < 6 * many.standard_error + 1e-3).all()
-    assert ((many.effective_samples > 1) & (many.effective_samples <= 4000)).all()
 
 
 def test_a_defensive_share_mends_an_encoder_that_is_too_narrow():
