@@ -18,11 +18,13 @@ from learn.encoder import (
     EquivariantEncoder,
     FrameEncoder,
     GaussianEncoder,
+    PairEncoder,
     WideEncoder,
 )
 from learn.features import Features
 from learn.invariants import invariant_potentials
 from learn.leapfrog import SeparableHamiltonian
+from learn.particles import PairPotential, Particles
 from learn.potentials import AveragedPotential, RidgePotential
 
 MODES = (None, "penalty", "features", "exact", "average", "augment")
@@ -92,6 +94,7 @@ def build(
     dt: float,
     elements: int,
     context: int = 0,
+    particles: Particles | None = None,
 ) -> tuple[list[SeparableHamiltonian], Encoder]:
     """Return the Hamiltonians and the encoder of a flow, with random first weights.
 
@@ -102,6 +105,7 @@ def build(
         dt: first value of each time step; it is trained where no constraint on {g, H} gives H a scale.
         elements: group elements for each generator that potentials are averaged over, in mode "average".
         context: numbers that move the phases of all potentials and the first layer of the encoder.
+        particles: bodies whose pairs have energies, in mode "exact".
 
     Raises:
         SymmetryError: if the mode cannot use a generator.
@@ -112,6 +116,9 @@ def build(
         >>> len(chain), type(encoder).__name__
         (3, 'GaussianEncoder')
     """
+    if particles is not None:
+        sizes.require_room(max(particles.kinds) + 1)
+        return _pairwise(sizes, particles, dt)
     features = _features(sizes, symmetry, generators)
     group = Rotations(generators).elements(elements) if symmetry == "average" else None
 
@@ -133,6 +140,16 @@ def build(
     if found.blocks is not None:
         return chain, FrameEncoder(sizes.dim, found.blocks, sizes.width, context)
     return chain, EquivariantEncoder(sizes.dim, found, sizes.width, context)
+
+
+def _pairwise(sizes: Sizes, particles: Particles, dt: float) -> tuple[list[SeparableHamiltonian], Encoder]:
+    chain = [
+        SeparableHamiltonian(
+            PairPotential(particles, sizes.width), PairPotential(particles, sizes.width, curvature=1.0), dt=dt
+        )
+        for _ in range(sizes.hamiltonians)
+    ]
+    return chain, PairEncoder(particles, sizes.width)
 
 
 def _features(sizes: Sizes, symmetry: str | None, generators: tuple[Generator, ...]) -> Features:

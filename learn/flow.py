@@ -5,6 +5,7 @@ Source: Rezende, Racanière, Higgins, Toth, arXiv 1909.13739.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from learn.architecture import MODES, Sizes, build
 from learn.arguments import seed_number
 from learn.invariants import invariant_potentials
 from learn.marginal import MarginalFlow
+from learn.particles import Particles
+from learn.particles.proof import prove_pair_invariance
 from learn.proof import prove_invariance
 from learn.storage import write
 from learn.symmetry import as_generators, measure_brackets
@@ -62,6 +65,11 @@ class HamiltonianFlow(MarginalFlow):
             all potentials and the first layer of the encoder; nothing else, so that every mode of symmetry means at
             each context what it means without.  All densities, bounds and samples then take ``context=…``, of shape
             (k,) for all points or (n, k) with one for each, and :meth:`given` returns the flow at one context.
+        particles: (n, d) for n bodies in d dimensions, dim = n·d, body after body; for mode "exact".  Potentials are sums
+            over pairs of functions of their distance, so the density is also invariant under reflections and exchanges
+            of identical bodies, and the cost grows with the pairs alone.  Without ``generators`` they are those of
+            E(d): total momenta and angular momenta; such a flow takes no context.
+        species: one label for each body, where not all are identical.
         seed: of the first weights; the global state of torch if None, which is left alone otherwise.
 
     Raises:
@@ -75,6 +83,9 @@ class HamiltonianFlow(MarginalFlow):
         (torch.Size([3, 2]), torch.Size([5]))
         >>> [verdict.status for verdict in flow.prove_symmetry()]
         ['proved', 'proved', 'proved']
+        >>> flow = HamiltonianFlow(8, hamiltonians=2, width=8, symmetry="exact", particles=(4, 2), seed=0)
+        >>> sorted({verdict.status for verdict in flow.prove_symmetry()}), flow.freedom
+        (['proved'], 6)
     """
 
     def __init__(
@@ -89,6 +100,8 @@ class HamiltonianFlow(MarginalFlow):
         elements: int = 16,
         dt: float = 0.25,
         context: int = 0,
+        particles: Particles | tuple[int, int] | None = None,
+        species: Sequence[Any] | None = None,
         seed: int | None = None,
     ) -> None:
         sizes = Sizes(dim, hamiltonians, steps, width)
@@ -100,21 +113,28 @@ class HamiltonianFlow(MarginalFlow):
                 f"symmetry={shown(symmetry)} is not available; the modes are {', '.join(map(repr, MODES))}"
             )
         listed = as_generators(generators, sizes.dim)
+        bodies = None if particles is None else _bodies(particles, species, sizes.dim, symmetry, context)
+        if particles is None and species is not None:
+            raise ParameterError("species belongs to particles, which are not given")
+        if bodies is not None:
+            listed = listed or bodies.generators()
+            bodies.require_rigid(listed)
         if symmetry is not None and not listed:
             raise SymmetryError(f"symmetry={symmetry!r} needs generators, for example 'q1*p2 - q2*p1'")
         elements = integer("elements", elements, minimum=1, maximum=MAX_ELEMENTS)
         context = integer("context", context, minimum=0, maximum=MAX_CONTEXT)
-        exact = symmetry == "exact"
         group = Rotations(listed) if symmetry == "augment" else None
         with torch.random.fork_rng(devices=[], enabled=seed is not None):
             if seed is not None:
                 torch.manual_seed(seed)
-            chain, encoder = build(sizes, symmetry, listed, dt, elements, context)
-        removed = invariant_potentials(listed).translations if exact else None
+            chain, encoder = build(sizes, symmetry, listed, dt, elements, context, bodies)
+        removed = None
+        if symmetry == "exact":
+            removed = bodies.translations if bodies else invariant_potentials(listed).translations
         super().__init__(sizes.dim, chain, encoder, sizes.steps, removed, context)
         self.hamiltonians, self.width, self.elements = sizes.hamiltonians, sizes.width, elements
         self.symmetry, self.first_dt = symmetry, dt
-        self.generators = listed
+        self.generators, self.particles = listed, bodies
         self.group = group
 
     # -- contexts --------------------------------------------------------------------------------------------
@@ -170,6 +190,7 @@ class HamiltonianFlow(MarginalFlow):
         and one for the base density; the ``question`` of each names g and the part.  Potentials enter as an
         *undefined* function V of the invariants, so a proof holds for every value of the weights.  Leapfrog
         commutes with a linear point action whenever K and U do, hence the density of the flow has the symmetry too.
+        A flow of particles adds three verdicts for each exchange of identical bodies.
 
         In every other mode nothing is proved, and the measured residuals on base states are returned
         (:class:`learn.symmetry.BracketResidual`, one per generator).
@@ -187,6 +208,8 @@ class HamiltonianFlow(MarginalFlow):
             device = self.unit.device
             q, p = self.sample_base(states, generator=torch.Generator(device).manual_seed(0))
             return measure_brackets(self.chain, self.generators, q, p)
+        if self.particles is not None:
+            return prove_pair_invariance(self.generators, self.particles, budget=budget)
         found = invariant_potentials(self.generators)
         return [v for g in found.generators for v in prove_invariance(g, found, budget=budget)]
 
@@ -217,6 +240,7 @@ class HamiltonianFlow(MarginalFlow):
             >>> HamiltonianFlow(2, hamiltonians=1, width=4).config()["symmetry"] is None
             True
         """
+        bodies = self.particles
         spaces = [{"q": [s.name for s in g.space.coordinates], "p": [s.name for s in g.space.momenta]}
                   for g in self.generators]  # fmt: skip
         return {
@@ -230,8 +254,13 @@ class HamiltonianFlow(MarginalFlow):
             "dt": self.first_dt,
             "context": 0 if self.context is None else self.context.size,
             "invariants": invariant_potentials(self.generators).texts
-            if self.symmetry in ("features", "exact")
+            if self.symmetry in ("features", "exact") and self.particles is None
             else None,
+            **(
+                {}
+                if bodies is None
+                else {"particles": [bodies.number, bodies.dimensions], "species": list(bodies.species)}
+            ),
             "dtype": str(self.unit.dtype).removeprefix("torch."),
         }
 
@@ -240,6 +269,8 @@ class HamiltonianFlow(MarginalFlow):
         weights = sum(p.numel() for p in self.parameters())
         generators = [g.text for g in self.generators]
         conditional = "" if self.context is None else f"context={self.context.size}, "
+        if self.particles is not None:
+            conditional = f"particles={self.particles.number, self.particles.dimensions}, "
         return (
             f"{conditional}dim={self.dim}, hamiltonians={self.hamiltonians}, steps={self.steps}, width={self.width}, "
             f"symmetry={self.symmetry!r}, generators={generators}, base=N(0, {a:.3g}²)×N(0, {b:.3g}²), "
@@ -248,3 +279,15 @@ class HamiltonianFlow(MarginalFlow):
 
     def __repr__(self) -> str:
         return f"HamiltonianFlow({self.extra_repr()})"
+
+
+def _bodies(particles: Any, species: Any, dim: int, symmetry: str | None, context: int) -> Particles:
+    if symmetry != "exact":
+        raise SymmetryError(
+            f"particles are for symmetry='exact', whose potentials are sums over pairs; for symmetry={symmetry!r} leave them away"
+        )
+    if context:
+        raise ParameterError(
+            "a flow of particles takes no context; leave it away, or use generators without particles"
+        )
+    return Particles.read(particles, species, dim)

@@ -10,4 +10,5 @@ from .moments import LOG_SD_LIMIT as LOG_SD_LIMIT
 from .moments import Moments as Moments
 from .moments import distribution as distribution
 from .network import InnerNetwork as InnerNetwork
+from .pairwise import PairEncoder as PairEncoder
 from .wide import WideEncoder as WideEncoder
