@@ -7,6 +7,7 @@ from .equivariance import bracket_residual as bracket_residual
 from .equivariance import density_invariance as density_invariance
 from .evaluation import evaluate as evaluate
 from .flow import HamiltonianFlow as HamiltonianFlow
+from .hnn.model import HNN as HNN
 from .integrators import integrate as integrate
 from .integrators import rollout as rollout
 from .likelihood import LogProbEstimate as LogProbEstimate

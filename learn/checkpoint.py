@@ -23,7 +23,11 @@ _SIZES = ("dim", "hamiltonians", "steps", "width")
 RESERVED = ("format", "version", "weights", "sha256")
 Builder: TypeAlias = Callable[[dict[str, Any], Mapping[str, Tensor]], nn.Module]
 #: What rebuilds each kind of model: "module:function", imported on use, or the function itself.
-KINDS: dict[str, str | Builder] = {"flow": "learn.checkpoint:flow_from"}
+KINDS: dict[str, str | Builder] = {
+    "flow": "learn.checkpoint:flow_from",
+    "hnn": "learn.hnn.loading:hnn_from",
+    "vector_field": "learn.hnn.loading:field_from",
+}
 
 
 def register(kind: str, build: str | Builder) -> None:

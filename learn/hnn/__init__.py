@@ -1,0 +1,9 @@
+"""Hamiltonian Neural Networks: a learned energy whose Hamiltonian vector field is held against measured derivatives.
+
+Source: Greydanus, Dzamba, Yosinski, *Hamiltonian Neural Networks*, arXiv 1906.01563 (2019).
+"""
+
+from learn.hnn.model import HNN as HNN
+from learn.hnn.model import FieldNetwork as FieldNetwork
+from learn.hnn.objectives import DerivativeLoss as DerivativeLoss
+from learn.hnn.objectives import StepLoss as StepLoss
