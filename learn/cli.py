@@ -167,7 +167,7 @@ def evaluate(
     import hamsym
     import learn
     from learn.evaluation import evaluate as measure
-    from learn.report import markdown_table
+    from learn.report import markdown_table, symmetry_rows
 
     if not model.exists():
         raise CheckpointError(f"{model} does not exist; give the folder that `hamsym train --out` wrote")
@@ -195,12 +195,7 @@ def evaluate(
     rows.append(["its noise floor", f"{distance['noise_floor']:.2e}"])
     if truth is not None:
         rows.append(["KL gap to the target, nats", f"{metrics['kl_gap']:.4f} ± {metrics['kl_gap_se']:.4f}"])
-    for g, found in metrics["symmetry"].items():
-        for place, value in found["bracket_relative"].items():
-            rows.append([f"{{g, H}} relative to its gradients, {place} states, g = {g}", f"{value:.2e}"])
-        invariance = found["density_invariance"]
-        rows.append([f"variation of log p along orbits of g = {g}, nats", f"{invariance['value']:.2e}"])
-        rows.append(["its noise floor, nats", f"{invariance['noise_floor']:.2e}"])
+    rows += symmetry_rows(metrics)
     typer.echo(markdown_table(["measure", f"on {len(q)} points"], rows))
 
 

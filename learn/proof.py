@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import sympy as sp
 
@@ -71,6 +72,28 @@ def prove_invariance(g: Generator, invariants: InvariantPotentials, *, budget: f
         verdict.question = f"{{g, {name}}} = 0 for g = {g.text}, {name} = {text} {scope}"
         verdicts.append(verdict)
     return verdicts
+
+
+def records(verdicts: Iterable[Verdict]) -> list[dict[str, Any]]:
+    """Return verdicts as plain values for files, each checked again by independent code; the same ones every time.
+
+    Arguments:
+        verdicts: what :func:`prove_invariance` returned.
+
+    Returns:
+        For each verdict its ``to_dict`` (status, question, certificate, …) without the seconds that it took, and
+        ``checked``: whether ``verdict.check()`` confirms it.
+
+    Example:
+        >>> from hamsym import is_zero
+        >>> record, = records([is_zero("q1 - q1", PhaseSpace.standard(1))])
+        >>> record["status"], record["checked"], "seconds" in record
+        ('proved', True, False)
+    """
+    return [
+        {k: value for k, value in v.to_dict().items() if k != "seconds"} | {"checked": v.check()}
+        for v in verdicts
+    ]
 
 
 def _fresh_names(taken: Sequence[str], wanted: Sequence[str]) -> list[str]:

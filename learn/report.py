@@ -46,6 +46,33 @@ def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str
     return "\n".join(text)
 
 
+def symmetry_rows(metrics: Mapping[str, Any]) -> list[list[str]]:
+    """Return what ``evaluate`` found out about symmetries as rows of a table: what is proved, then what is measured.
+
+    Example:
+        >>> symmetry_rows({"symmetry": {}, "proofs": [{"question": "{g, U} = 0", "status": "proved", "checked": True}]})
+        [['{g, U} = 0', 'proved, checked again']]
+    """
+    rows = [
+        [record["question"], f"{record['status']}, {'' if record['checked'] else 'NOT '}checked again"]
+        for record in metrics.get("proofs", [])
+    ]
+    for g, found in metrics["symmetry"].items():
+        for place, value in found["bracket_relative"].items():
+            rows.append([f"{{g, H}} relative to its gradients, {place} states, g = {g}", f"{value:.2e}"])
+        for test in found["angles"] or []:
+            rows.append(
+                [
+                    f"angles of samples uniform, p-value, speed {test['speed']:.3g} of g = {g}",
+                    f"{test['p_value']:.2g}",
+                ]
+            )
+        if (invariance := found["density_invariance"]) is not None:
+            rows.append([f"variation of log p along orbits of g = {g}, nats", f"{invariance['value']:.2e}"])
+            rows.append(["its noise floor, nats", f"{invariance['noise_floor']:.2e}"])
+    return rows
+
+
 def format_number(value: Any) -> str:
     """Return a table cell: four significant digits, a dash for nothing or for what is not finite.
 

@@ -71,12 +71,8 @@ def reading(runs: Sequence[dict[str, Any]]) -> list[str]:
             f"{_variation(run)} against {_variation(free)}."
         )
     for run in runs:
-        if run["flow_symmetry"]:
-            proved = all(status == "proved" for status in run["flow_symmetry"])
-            said.append(
-                f"{run['title']}: {{g, U}} = {{g, K}} = {{g, log π}} = 0 is {'proved' if proved else 'NOT proved'} "
-                "for every value of the weights."
-            )
+        if "proofs" in run:
+            said += [f"{run['title']}: {line}" for line in tables.flow_proofs(run["proofs"])]
     return [
         *said,
         "One seed; ± is the standard error over held-out points and says nothing about other seeds.",

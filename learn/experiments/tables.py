@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 BRACKET = (
@@ -45,6 +45,22 @@ def proofs(found: Mapping[str, Any]) -> list[str]:
         )
         if proof["status"] == "refuted":
             lines.append(f"  {proof['text'][-1].strip()}.")
+    return lines
+
+
+def flow_proofs(found: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return one line for each verdict about an exact flow, with what the proof reduces by.
+
+    Example:
+        >>> flow_proofs([{"question": "{g, U} = 0", "status": "proved", "checked": True, "certificate": [{"name": "V_1", "meaning": "V(q1)"}]}])
+        ['{g, U} = 0: proved, checked again by independent code; certificate: V_1 = V(q1).']
+    """
+    lines = []
+    for record in found:
+        relations = ", ".join(f"{r['name']} = {r['meaning']}" for r in record.get("certificate", []))
+        checked = "checked again" if record["checked"] else "NOT confirmed"
+        by = f"; certificate: {relations}" if relations else ""
+        lines.append(f"{record['question']}: {record['status']}, {checked} by independent code{by}.")
     return lines
 
 

@@ -12,7 +12,8 @@ import torch
 import hamsym as hs
 import learn
 from hamsym.errors import CheckpointError, ShapeError
-from learn.evaluation import angle_uniformity, evaluate
+from learn.angles import angle_uniformity
+from learn.evaluation import evaluate
 from learn.experiments import ehf
 from learn.report import markdown_table, write_json
 
@@ -59,7 +60,8 @@ def test_every_run_is_measured_and_bounds_are_ordered(finished):
         assert r["log_likelihood_bound"] <= -r["entropy"] + 4 * r["log_likelihood_bound_se"]
         assert r["kl_gap"] > -4 * r["kl_gap_se"]
     exact = metrics["runs"][2]
-    assert exact["flow_symmetry"] == ["proved"] * 3
+    assert [(r["status"], r["checked"]) for r in exact["proofs"]] == [("proved", True)] * 3
+    assert [r["run"] for r in metrics["runs"] if "proofs" in r] == ["A-exact"]
     assert exact["angles"]["p_value"] > 1e-4
     symmetry = exact["symmetry_of_density"]
     assert max(symmetry["bracket_relative"].values()) < 1e-5
@@ -75,6 +77,11 @@ def test_files_say_what_was_returned(finished):
     report = (folder / "report.md").read_text()
     assert all(f" {r['title']} |" in report for r in metrics["runs"])
     assert report.count("E{g,H}² ≤ κ on base") == 2
+    exact = json.loads((folder / "metrics.json").read_text())["runs"][2]
+    for record in exact["proofs"]:  # in both files, each with the relations that the proof reduces by
+        assert f"{record['question']}: proved, checked again by independent code" in report
+        assert all(f"{r['name']} = {r['meaning']}" in report for r in record["certificate"])
+    assert sum(len(record["certificate"]) for record in exact["proofs"]) > 0
     assert np.load(folder / "data-A.npy").shape == (TINY.points, 2)
     flow = learn.load(folder / "A-exact")
     assert flow.symmetry == "exact"
