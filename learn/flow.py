@@ -20,7 +20,7 @@ from learn.invariants import invariant_potentials
 from learn.marginal import MarginalFlow
 from learn.particles import Particles
 from learn.particles.proof import prove_pair_invariance
-from learn.proof import prove_invariance
+from learn.proof import prove_invariance, records
 from learn.storage import write
 from learn.symmetry import as_generators, measure_brackets
 
@@ -218,6 +218,9 @@ class HamiltonianFlow(MarginalFlow):
     def save(self, path: str | Path) -> None:
         """Write the flow into the directory ``path`` (safetensors and json), atomically; ``learn.load`` reads it.
 
+        In exact mode the json holds the verdicts of :meth:`prove_symmetry` with their certificates, too, under
+        ``proofs``.
+
         Arguments:
             path: made if it is not there; a flow saved there before is replaced.
 
@@ -231,7 +234,10 @@ class HamiltonianFlow(MarginalFlow):
             ...     sorted(file.suffix for file in Path(folder).iterdir())
             ['.json', '.safetensors']
         """
-        write(path, "model", self.state_dict(), {"flow": self.config()})
+        head: dict[str, Any] = {"flow": self.config()}
+        if self.symmetry == "exact":  # for readers of the file; who loads it proves again
+            head["proofs"] = records(self.prove_symmetry())
+        write(path, "model", self.state_dict(), head)
 
     def config(self) -> dict[str, Any]:
         """Return the plain values that rebuild the flow without its weights.

@@ -216,7 +216,7 @@ ORDER = [
     ["learn.leapfrog", "learn.integrators"],
     ["learn.action", "learn.storage", "learn.points", "learn.interruption", "learn.batches", "learn.shards"],
     ["learn.datasets"],
-    ["learn.symmetry", "learn.invariants", "learn.particles.bodies"],
+    ["learn.symmetry", "learn.invariants", "learn.angles", "learn.particles.bodies"],
     ["learn.particles.pairs", "learn.particles.proof"],
     ["learn.encoder.moments", "learn.encoder.network"],
     ["learn.encoder.law", "learn.encoder.triangular"],
