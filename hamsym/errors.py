@@ -112,6 +112,10 @@ class NotCanonicalError(HamsymError, ValueError):
         super().__init__(message)
 
 
+class ProcessError(HamsymError, RuntimeError):
+    """Another process of the same work failed, and with it the work of this one; its own message says why."""
+
+
 class MissingExtraError(HamsymError, ImportError):
     """A package that an optional part needs is not installed; the message names the extra that brings it."""
 

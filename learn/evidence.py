@@ -97,9 +97,12 @@ class Evidence(Objective):
         flow, constraint = self.flow, self.constraint
         q, context = _split(batch.rows)
         draws = self.draws if progress.step >= self.draws_after * progress.steps else 1
-        bound, elbo = (b.mean() for b in flow.training_bound(q, draws, random, context))
+        noise = torch.randn(len(batch), draws, flow.dim, dtype=q.dtype, device=q.device, generator=random)
+        bounds = flow.training_bound(q, draws, context=context, noise=batch.share(noise))
+        bound, elbo = (b.mean() for b in bounds)
         if constraint is None:
             return -bound, {"elbo": elbo, "lambda": [], "residual": []}
+        q, context = _split(batch.whole)  # the same states in every process: residuals are squares of means
         few = torch.arange(constraint.batch, device=q.device) % len(q)
         given = None if context is None else context[few]
         residuals = constraint.residuals(constraint.states(flow, flow.encoder, q[few], random, given))
@@ -164,13 +167,14 @@ class Evidence(Objective):
         self.flow.save(path)
 
     @torch.no_grad()
-    def judge(self, data: tuple[Tensor, ...], seed: int, steps: int) -> bool | None:
+    def judge(self, data: tuple[Tensor, ...], seed: int, steps: int, *, loud: bool = True) -> bool | None:
         """Hold the weights that the flow now has against the constraint, on fresh states, and warn if it is missed.
 
         Arguments:
             data: the training data, as :meth:`prepare` returned them.
             seed: of the states.
             steps: of the training, for the warning.
+            loud: whether to warn.
 
         Returns:
             Whether it is satisfied; None if there is none.
@@ -185,7 +189,7 @@ class Evidence(Objective):
         states = constraint.states(self.flow, self.flow.encoder, q[few], random, given)
         found = constraint.residuals(states).tolist()
         satisfied = all(m <= constraint.tolerance for m in found)
-        if not satisfied:
+        if loud and not satisfied:
             worst = max(range(len(found)), key=found.__getitem__)
             warnings.warn(
                 f"the constraint is missed after {steps} steps: {constraint.measure} = {found[worst]:.3g} for "

@@ -27,7 +27,7 @@ class Course:
         save_every: steps between checkpoints.
         progress: show a bar, if the output is a terminal.
         threads: of torch while it trains; None leaves torch as it is.
-        callback: called as ``callback(step, result)`` after every step.
+        callback: called as ``callback(step, result)`` after every step, in the first of several processes.
     """
 
     out: str | Path | None = None
@@ -53,21 +53,25 @@ def train(run: Run, course: Course) -> FitResult:
         CheckpointError: if ``out`` holds a run with other settings, or cannot be written.
         KeyboardInterrupt: on Ctrl-C, saying after which step and how to go on.
     """
-    out = course.out
+    out, processes = course.out, run.processes
+    asked = {**run.settings, "steps": run.steps, "out": str(out), "save_every": course.save_every}
+    processes.same(run.objective.model, asked)
     if out is not None:
-        if course.resume and exists(out, "training"):
-            run.restore(out)
-        else:
-            remove(
-                out, "training"
-            )  # a run killed before its first save must not be taken up as the older one
+        found = course.resume and processes.told(lambda: exists(out, "training"))
+        with processes.together():
+            if found:
+                run.restore(out)
+            elif processes.first:
+                remove(
+                    out, "training"
+                )  # killed before its first save it must not be taken up as the older one
     before = torch.get_num_threads()
     torch.set_num_threads(course.threads or before)
     # disable=None: no bar where nobody looks, in a pipe or a file
     bar = tqdm(
         total=run.steps,
         initial=run.step,
-        disable=None if course.progress else True,
+        disable=None if course.progress and processes.first else True,
         desc="fit",
         unit="step",
         dynamic_ncols=True,
@@ -80,15 +84,16 @@ def train(run: Run, course: Course) -> FitResult:
                 try:
                     run.advance(started)
                 except NonFiniteError:
-                    if out is not None:
+                    if out is not None and processes.first:
                         _keep_batch(run, out)
                     raise
                 run.validate()
-                if course.callback is not None:
-                    course.callback(run.step, run.result)
-                if interrupt.requested:
-                    interrupt.requested = False
-                    raise KeyboardInterrupt
+                with processes.together():
+                    if course.callback is not None and processes.first:
+                        course.callback(run.step, run.result)
+                    if interrupt.requested:
+                        interrupt.requested = False
+                        raise KeyboardInterrupt
                 if out is not None and run.step % course.save_every == 0 and not run.over:
                     run.save(out)
                 bar.update()
@@ -97,8 +102,9 @@ def train(run: Run, course: Course) -> FitResult:
             if out is not None:
                 run.save(out)
             run.finish()
-            if out is not None:
-                run.objective.save(out)
+            with processes.together():
+                if out is not None and processes.first:
+                    run.objective.save(out)
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt(run.stop(out)) from error
     finally:

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 
 from hamsym.arguments import flag, integer
-from learn.arguments import MAX_NUMBERS, seed_number
+from learn.arguments import MAX_NUMBERS, random_generator, seed_number
 from learn.context import repeated
 from learn.encoder import Encoder, encoder_given
 from learn.joint import JointFlow
 from learn.leapfrog import SeparableHamiltonian
 from learn.likelihood import ENCODER, LogProbEstimate, Proposal, importance_weighted
-from learn.points import OVERFLOW, require_finite
+from learn.points import OVERFLOW, blames_weights, require_finite
 
 
 class MarginalFlow(JointFlow):
@@ -56,6 +56,7 @@ class MarginalFlow(JointFlow):
 
     set_unit.__doc__ = JointFlow.set_unit.__doc__
 
+    @blames_weights
     def elbo(self, q: Tensor, *, generator: torch.Generator | None = None, context: Any = None) -> Tensor:
         """Return a one-sample estimate of the evidence lower bound, shape (batch,), differentiable.
 
@@ -81,7 +82,8 @@ class MarginalFlow(JointFlow):
         """
         q = require_finite(self._points(q), "q")
         given = self.read_context(context, len(q))
-        return require_finite(self.training_elbo(q, generator, given), "the bound on log p(q)", OVERFLOW)
+        bound = self.training_elbo(q, random_generator(generator), given)
+        return require_finite(bound, "the bound on log p(q)", OVERFLOW)
 
     def training_elbo(
         self, q: Tensor, generator: torch.Generator | None = None, context: Tensor | None = None
@@ -99,11 +101,15 @@ class MarginalFlow(JointFlow):
             >>> flow.training_elbo(torch.zeros(3, 2)).shape
             torch.Size([3])
         """
-        p, log_f = ENCODER.draw(encoder_given(self.encoder, context).moments(q), 1, generator)
-        return self.raw_log_joint(q, p[:, 0], context) - log_f[:, 0]
+        return self.training_bound(q, 1, generator, context)[0]
 
     def training_bound(
-        self, q: Tensor, samples: int, generator: torch.Generator | None = None, context: Tensor | None = None
+        self,
+        q: Tensor,
+        samples: int,
+        generator: torch.Generator | None = None,
+        context: Tensor | None = None,
+        noise: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return the importance-weighted bound of ``samples`` draws and the ELBO of the same draws, as :meth:`training_elbo`.
 
@@ -114,6 +120,7 @@ class MarginalFlow(JointFlow):
             samples: K, draws from the encoder for each point.
             generator: of the encoder's noise.
             context: as ``read_context`` returns it.
+            noise: standard normal numbers of shape (batch, samples, dim), in place of what the generator would draw.
 
         Example:
             >>> from learn import HamiltonianFlow
@@ -122,10 +129,11 @@ class MarginalFlow(JointFlow):
             >>> bool((bound >= elbo).all())
             True
         """
+        moments = encoder_given(self.encoder, context).moments(q)
+        p, log_f = ENCODER.draw(moments, samples, generator) if noise is None else moments.draw(noise)
         if samples == 1:
-            elbo = self.training_elbo(q, generator, context)
+            elbo = self.raw_log_joint(q, p[:, 0], context) - log_f[:, 0]
             return elbo, elbo
-        p, log_f = ENCODER.draw(encoder_given(self.encoder, context).moments(q), samples, generator)
         log_p = self.raw_log_joint(
             q.repeat_interleave(samples, 0), p.flatten(0, 1), repeated(context, samples)
         )
@@ -162,6 +170,7 @@ class MarginalFlow(JointFlow):
         return self.estimate_log_prob(q, samples, seed=seed, context=context).value
 
     @torch.no_grad()
+    @blames_weights
     def estimate_log_prob(
         self,
         q: Tensor,

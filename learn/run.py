@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hamsym.errors import NonFiniteError
+from hamsym.errors import NonFiniteError, ParameterError
 from learn.adam import clipped_step
 from learn.objective import Batch, Objective, Progress
+from learn.processes import Processes
 from learn.result import FitResult
 from learn.schedule import share_of_rate
 from learn.snapshot import Moment, restore, save
@@ -30,6 +31,7 @@ class Run:
         validation: what the held-out data have said.
         steps: number of updates.
         settings: plain values that a resumed run must share; "batch", "lr" and "seed" are used here.
+        processes: that train together, each on its share of every batch; None for this one alone.
 
     Example:
         >>> class Square(Objective):
@@ -51,7 +53,14 @@ class Run:
         validation: Validation,
         steps: int,
         settings: dict[str, Any],
+        processes: Processes | None = None,
     ) -> None:
+        self.processes = processes or Processes(data[0].device)
+        if settings["batch"] < self.processes.size:
+            raise ParameterError(
+                f"batch={settings['batch']} is less than a row for each of {self.processes.size} processes; take a "
+                "larger batch or fewer processes"
+            )
         self.objective, self.data, self.validation = objective, data, validation
         self.steps, self.settings = steps, settings
         self.parameters = {k: p for k, p in objective.model.named_parameters() if p.requires_grad}
@@ -77,44 +86,58 @@ class Run:
         """
         before = self.random.get_state()
         try:
-            loss, numbers = self._loss()
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            numbers = self._descend()
         except BaseException:
             self.random.set_state(before)
             raise
         self.consistent = False  # from here on half a step may be done, which must not be saved
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings["lr"] * share_of_rate(self.step, self.steps)
-        for weight in self.weights:
-            if weight.grad is None:  # a weight that this loss does not know has moments too
-                weight.grad = torch.zeros_like(weight)
         clipped_step(self.optimizer, self.weights, CLIP)
         self.step += 1
         self.seconds = time.perf_counter() - started
-        numbers = {"loss": float(loss.detach()), **{k: _plain(v) for k, v in numbers.items()}}
         row = {"step": self.step, **numbers, "seconds": self.seconds}
         for name, column in self.result.history.items():
             column.append(row[name])
         self.objective.after_step(numbers, Progress(self.step, self.steps))
         self.consistent = True
 
-    def _loss(self) -> tuple[Tensor, dict[str, Any]]:
-        """Return the loss on a fresh batch, and the numbers of the history."""
-        n, objective = len(self.data[0]), self.objective
-        index = torch.randint(n, (self.settings["batch"],), generator=self.random, device=self.data[0].device)
-        self.batch = Batch(objective.transform(tuple(t[index] for t in self.data), self.random))
-        loss, numbers = objective.loss(self.batch, self.random, Progress(self.step, self.steps))
-        if not math.isfinite(value := float(loss.detach())):
+    def _descend(self) -> dict[str, Any]:
+        """Leave the gradient for a fresh batch at the weights, and return the loss and the numbers of the history."""
+        processes, n = self.processes, len(self.data[0])
+        with processes.together():
+            index = torch.randint(
+                n, (self.settings["batch"],), generator=self.random, device=self.data[0].device
+            )
+            whole = self.objective.transform(tuple(t[index] for t in self.data), self.random)
+            self.batch = Batch(whole, processes.part(len(index)))
+            weight = 1.0 if self.batch.part is None else len(self.batch.rows[0]) / len(self.batch)
+            loss, told = self.objective.loss(self.batch, self.random, Progress(self.step, self.steps))
+            numbers = {"loss": _plain(loss), **{k: _plain(v) for k, v in told.items()}}
+            if processes.alone:
+                self._require_finite(numbers["loss"])
+            self.optimizer.zero_grad(set_to_none=True)
+            (loss if processes.alone else weight * loss).backward()
+            for each in self.weights:
+                if each.grad is None:  # a weight that this loss does not know has moments too
+                    each.grad = torch.zeros_like(each)
+        numbers = processes.mean(numbers, weight)
+        self._require_finite(numbers["loss"])
+        processes.add([each.grad for each in self.weights if each.grad is not None])
+        return numbers
+
+    def _require_finite(self, loss: float) -> None:
+        if not math.isfinite(loss):
             raise NonFiniteError(
-                f"the loss became {value} at step {self.step + 1}; lower lr (now {self.settings['lr']}) or look at "
+                f"the loss became {loss} at step {self.step + 1}; lower lr (now {self.settings['lr']}) or look at "
                 "the batch that did it, which is kept in out as failure.json"
             )
-        return loss, dict(numbers)
 
     def validate(self) -> None:
         """Let the held-out data look at the weights, if a look is due."""
-        self.validation.look(self.objective, self.step, last=self.step >= self.steps)
+        self.validation.look(
+            self.objective, self.step, last=self.step >= self.steps, processes=self.processes
+        )
 
     @property
     def over(self) -> bool:
@@ -162,8 +185,10 @@ class Run:
         )
 
     def save(self, out: str | Path) -> None:
-        """Write everything that a resumed run needs."""
-        save(out, self.moment())
+        """Write everything that a resumed run needs; of several processes the first one does."""
+        with self.processes.together():
+            if self.processes.first:
+                save(out, self.moment())
 
     def restore(self, out: str | Path) -> None:
         """Take up a saved run.

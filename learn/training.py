@@ -19,6 +19,7 @@ from learn.flow import HamiltonianFlow
 from learn.loop import Course, train
 from learn.objective import Objective
 from learn.points import as_points, look_at, require_finite
+from learn.processes import Processes
 from learn.result import FitResult as FitResult
 from learn.rows import as_rows, fingerprint
 from learn.run import Run
@@ -58,6 +59,11 @@ def fit(
     for the end of the step at hand, saves the run and stops; a run taken up with ``resume`` ends bit for bit like one
     that never stopped, however it was interrupted.
 
+    Started by ``torchrun``, or with ``torch.distributed`` initialised, every process makes the same call on the same
+    data: each takes its share of the rows of every batch, and the gradients are added up, so that the outcome is that
+    of one process up to round-off.  The first process writes checkpoints, calls back and shows the bar; ``out`` is a
+    directory that all can read.  A run may be resumed by another number of processes.
+
     Source: the objective is that of Rezende, Racanière, Higgins, Toth, arXiv 1909.13739; Adam is Kingma, Ba,
     arXiv 1412.6980.
 
@@ -95,7 +101,8 @@ def fit(
         save_every: steps between checkpoints.
         threads: of torch while it trains; the tensors of one step are too small for more than one to help, and
             two runs side by side each want a core.  None leaves torch as it is.
-        callback: called as ``callback(step, result)`` after every step; what it raises stops the training.
+        callback: called as ``callback(step, result)`` after every step, in the first of several processes; what it
+            raises stops the training.
 
     Returns:
         The history of the run; ``flow`` itself has the weights of ``best_step``.
@@ -104,6 +111,7 @@ def fit(
         ShapeError: if the points have the wrong shape or are too few.
         NonFiniteError: if data or loss are not finite; the offending batch is kept in ``out``.
         ParameterError: for settings out of range, and if all points are the same.
+        ProcessError: if another process of the same training failed.
         CheckpointError: if ``resume`` finds a run with other settings, or ``out`` cannot be written.
         KeyboardInterrupt: on Ctrl-C, saying after which step and how to go on.
 
@@ -193,10 +201,10 @@ def fit(
         data = evidence.prepare(*data)
         watching = None if watching is None else evidence.rows(*watching)
     watch = Validation(watching, validate_every, patience, seed)
-    run = Run(objective, data, watch, steps, settings)
+    run = Run(objective, data, watch, steps, settings, Processes.found(data[0].device))
     result = train(run, Course(out, resume, save_every, progress, threads, callback))
     if evidence is not None:
-        result.constraint_satisfied = evidence.judge(data, seed + 1, run.step)
+        result.constraint_satisfied = evidence.judge(data, seed + 1, run.step, loud=run.processes.first)
     return result
 
 

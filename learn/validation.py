@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hamsym.errors import NonFiniteError
 from learn.objective import Objective
+from learn.processes import Processes
 
 
 def split(n: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
@@ -66,7 +67,9 @@ class Validation:
         self.best: dict[str, Tensor] = {}
         self.best_step, self.best_score = 0, -math.inf
 
-    def look(self, objective: Objective, step: int, *, last: bool = False) -> None:
+    def look(
+        self, objective: Objective, step: int, *, last: bool = False, processes: Processes | None = None
+    ) -> None:
         """If a look is due, take it, and keep the weights if the data like them best so far.
 
         Done twice for one step it changes nothing, so that an interruption in between does no harm.
@@ -75,6 +78,7 @@ class Validation:
             objective: as it is after the step.
             step: its number, from 1.
             last: whether the training ends with it; a look is due then.
+            processes: that train together; the first one looks.
 
         Raises:
             NonFiniteError: if the data say something that is not finite.
@@ -82,7 +86,8 @@ class Validation:
         seen = self.looks[-1][0] if self.looks else 0
         if self.held_out is None or step == seen or (step % self.every and not last):
             return
-        score = self.score(objective)
+        processes = processes or Processes(self.held_out[0].device)
+        score = processes.told(lambda: self.score(objective))
         if not math.isfinite(score):
             raise NonFiniteError(
                 f"held-out data have the score {score} after step {step}; lower lr or look at them"
