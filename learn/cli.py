@@ -23,6 +23,12 @@ EXPERIMENTS = {
     "symmetry-modes": (
         "learn.experiments.symmetry_modes", "fit against invariance: all modes, and the variants of the constraint",
     ),
+    "particles": (
+        "learn.experiments.particles", "what the symmetry of bodies in space is worth: DW4 and LJ13, E(d) and permutations",
+    ),
+    "peers": (
+        "learn.experiments.peers", "fit, symmetry and speed beside zuko and normflows at equal CPU time",
+    ),
 }  # fmt: skip
 
 TargetName = Annotated[
