@@ -15,7 +15,7 @@ from hamsym.arguments import real
 from hamsym.errors import ParameterError, ShapeError
 from learn.context import Context
 from learn.leapfrog import SeparableHamiltonian, leapfrog, leapfrog_chain
-from learn.points import OVERFLOW, as_points, require_finite
+from learn.points import OVERFLOW, as_points, blames_weights, require_finite
 
 MAX_UNIT = 1e30
 
@@ -79,6 +79,7 @@ class CanonicalMap(nn.Module):
 
     # -- the map ---------------------------------------------------------------------------------------------
 
+    @blames_weights
     def push_forward(self, q0: Tensor, p0: Tensor, *, context: Any = None) -> tuple[Tensor, Tensor]:
         """Carry base states to data states, by leapfrog through the chain.
 
@@ -105,6 +106,7 @@ class CanonicalMap(nn.Module):
         q, p = leapfrog_chain(self.chain_given(self.read_context(context, len(q))), q, p, steps=self.steps)
         return require_finite(q, "q", OVERFLOW), require_finite(p, "p", OVERFLOW)
 
+    @blames_weights
     def pull_back(self, q: Tensor, p: Tensor, *, context: Any = None) -> tuple[Tensor, Tensor]:
         """Carry data states to base states, the exact inverse of :meth:`push_forward`.
 

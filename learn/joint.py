@@ -14,12 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from hamsym.arguments import integer
-from learn.arguments import MAX_NUMBERS, seed_number
+from hamsym.errors import ParameterError
+from learn.arguments import MAX_NUMBERS, random_generator, seed_number
 from learn.canonical_map import CanonicalMap
 from learn.context import rows_of
 from learn.features import Constant
 from learn.leapfrog import SeparableHamiltonian, leapfrog_chain, log_density
-from learn.points import OVERFLOW, require_finite
+from learn.points import OVERFLOW, blames_weights, require_finite
 
 CHUNK = 1 << 15  # states moved at once: about 50 MB where a likelihood is estimated
 
@@ -87,6 +88,9 @@ class JointFlow(CanonicalMap):
         Arguments:
             q0, p0: base states of shape (batch, dim).
 
+        Raises:
+            ShapeError: if the states have another shape.
+
         Example:
             >>> from learn import HamiltonianFlow
             >>> flow = HamiltonianFlow(1, hamiltonians=1, width=4)
@@ -95,11 +99,12 @@ class JointFlow(CanonicalMap):
             True
         """
         a, b = self.base_scales
-        q0, p0 = self.centre(q0), self.centre(p0)
+        q0, p0 = (self.centre(self._points(x)) for x in (q0, p0))
         square = (q0 / a).square().sum(-1) + (p0 / b).square().sum(-1)
         # the unit of length cancels: it enters q and p inversely
         return -0.5 * square - self.freedom * (self.log_scale.sum() + math.log(2 * math.pi))
 
+    @blames_weights
     def log_joint(self, q: Tensor, p: Tensor, *, context: Any = None) -> Tensor:
         """Return log p(q, p) = log π(pull_back(q, p)) in nats, shape (batch,).
 
@@ -138,6 +143,7 @@ class JointFlow(CanonicalMap):
     # -- samples ---------------------------------------------------------------------------------------------
 
     @torch.no_grad()
+    @blames_weights
     def sample_base(self, n: int, *, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Draw n states (q₀, p₀) from π, each of shape (n, dim), without gradient.
 
@@ -147,6 +153,7 @@ class JointFlow(CanonicalMap):
 
         Raises:
             ParameterError: if n is not a non-negative integer, or too large.
+            NonFiniteError: if a state is not finite.
 
         Example:
             >>> from learn import HamiltonianFlow
@@ -156,12 +163,19 @@ class JointFlow(CanonicalMap):
         """
         n = integer("the number of states", n, minimum=0, maximum=MAX_NUMBERS // self.dim)
         noise = torch.randn(
-            2, n, self.dim, dtype=self.unit.dtype, device=self.unit.device, generator=generator
+            2,
+            n,
+            self.dim,
+            dtype=self.unit.dtype,
+            device=self.unit.device,
+            generator=random_generator(generator),
         )
         a, b = self.base_scales
-        return a * self.centre(noise[0]), b * self.centre(noise[1])
+        q0, p0 = a * self.centre(noise[0]), b * self.centre(noise[1])
+        return require_finite(q0, "q₀", OVERFLOW), require_finite(p0, "p₀", OVERFLOW)
 
     @torch.no_grad()
+    @blames_weights
     def sample(
         self,
         n: int,
@@ -178,7 +192,7 @@ class JointFlow(CanonicalMap):
             context: of a conditional flow, of shape (k,), or (n, k) with one for each point.
 
         Raises:
-            ParameterError: if n is not a non-negative integer, or too large.
+            ParameterError: if n is not a non-negative integer, or too large, or both seed and generator are given.
             NonFiniteError: if a sample is not finite.
 
         Example:
@@ -189,6 +203,8 @@ class JointFlow(CanonicalMap):
         """
         n = integer("the number of points", n, minimum=0, maximum=MAX_NUMBERS // self.dim)
         if seed is not None:
+            if generator is not None:
+                raise ParameterError("give seed or generator, not both")
             generator = torch.Generator(self.unit.device).manual_seed(seed_number(seed))
         given = self.read_context(context, n)
         parts = []

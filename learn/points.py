@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import numbers
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hamsym.arguments import shown
 from hamsym.errors import NonFiniteError, ParameterError, ShapeError
@@ -128,6 +130,45 @@ def require_finite(
             f"{what}: row {row} is {shown(q[row].tolist())} in {precision}; {remedy}", index=row
         )
     return q
+
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def blames_weights(
+    method: Callable[Concatenate[Module, Arguments], Result],
+) -> Callable[Concatenate[Module, Arguments], Result]:
+    """Make a method of a module say so where its numbers are not finite because a weight of the module is not.
+
+    Arguments:
+        method: one that raises a NonFiniteError about points or what becomes of them.
+
+    Example:
+        >>> from learn import HamiltonianFlow
+        >>> flow = HamiltonianFlow(1, hamiltonians=1, width=4)
+        >>> _ = flow.log_scale.data.fill_(float("nan"))
+        >>> flow.sample(3)
+        Traceback (most recent call last):
+        hamsym.errors.NonFiniteError: the weights log_scale are not finite, so nothing that comes of them is; go back to a checkpoint (learn.load) or begin with a new flow
+    """
+
+    @functools.wraps(method)
+    def asked(self: Module, *args: Arguments.args, **options: Arguments.kwargs) -> Result:
+        try:
+            return method(self, *args, **options)
+        except NonFiniteError as error:
+            broken = [name for name, w in self.named_parameters() if not bool(torch.isfinite(w).all())]
+            if not broken:
+                raise
+            raise NonFiniteError(
+                f"the weights {broken[0]} are not finite, so nothing that comes of them is; go back to a checkpoint "
+                "(learn.load) or begin with a new flow",
+                index=error.index,
+            ) from error
+
+    return asked
 
 
 def look_at(q: Tensor, what: str, *, stacklevel: int = 2) -> None:

@@ -12,7 +12,7 @@ from torch.distributions import MultivariateNormal
 
 from learn.encoder.moments import Moments, distribution
 from learn.encoder.network import InnerNetwork
-from learn.points import as_points, require_finite
+from learn.points import as_points, blames_weights, require_finite
 
 
 class Encoder(nn.Module, ABC):
@@ -43,6 +43,7 @@ class Encoder(nn.Module, ABC):
     def moments(self, q: Tensor) -> Moments:
         """Return mean and factor of p given finite q of shape (batch, dim)."""
 
+    @blames_weights
     def forward(self, q: Tensor) -> MultivariateNormal:
         """Return the distribution of p given q of shape (batch, dim), with batch shape (batch,).
 
