@@ -8,6 +8,9 @@ from .equivariance import density_invariance as density_invariance
 from .evaluation import evaluate as evaluate
 from .flow import HamiltonianFlow as HamiltonianFlow
 from .hnn.model import HNN as HNN
+from .hogn.controls import OGN as OGN
+from .hogn.controls import DeltaGN as DeltaGN
+from .hogn.energy import HOGN as HOGN
 from .integrators import integrate as integrate
 from .integrators import rollout as rollout
 from .likelihood import LogProbEstimate as LogProbEstimate

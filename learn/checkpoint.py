@@ -27,6 +27,7 @@ KINDS: dict[str, str | Builder] = {
     "flow": "learn.checkpoint:flow_from",
     "hnn": "learn.hnn.loading:hnn_from",
     "vector_field": "learn.hnn.loading:field_from",
+    "hogn": "learn.hogn.checkpoint:build",
 }
 
 
