@@ -14,7 +14,17 @@ from typing import Any
 from numba import njit
 
 #: Files whose functions are built into one another: a change in one makes what was compiled from the others stale.
-ROOMS = ("compiled", "lanes", "forces", "ridges", "gaussians", "updates")
+ROOMS = (
+    "compiled",
+    "registers",
+    "lanes",
+    "products",
+    "forces",
+    "ridges",
+    "dense",
+    "gaussians",
+    "updates",
+)
 
 
 def compiled(function: Callable[..., Any]) -> Any:

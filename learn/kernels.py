@@ -124,8 +124,8 @@ def gradients(x: Tensor, records: Tensor, shape: Shape) -> Tensor:
         True
     """
     result = torch.empty_like(x, memory_format=torch.contiguous_format)
-    given = (_array(records).reshape(-1, shape.size), shape.units, *shape.arguments(x.dtype))
-    _compiled().gradients(_array(x), *given, result.numpy())
+    given = (array(records).reshape(-1, shape.size), shape.units, *shape.arguments(x.dtype))
+    _compiled().gradients(array(x), *given, result.numpy())
     return result
 
 
@@ -145,9 +145,9 @@ def gradients_pulled(x: Tensor, cotangent: Tensor, records: Tensor, shape: Shape
     """
     to_x = torch.empty_like(x, memory_format=torch.contiguous_format)
     to_records = torch.zeros_like(records)
-    given = (_array(records).reshape(-1, shape.size), shape.units, *shape.arguments(x.dtype))
+    given = (array(records).reshape(-1, shape.size), shape.units, *shape.arguments(x.dtype))
     back = (to_x.numpy(), to_records.numpy().reshape(-1, shape.size))
-    _compiled().gradients_pulled(_array(x), _array(cotangent), *given, *back)
+    _compiled().gradients_pulled(array(x), array(cotangent), *given, *back)
     return to_x, to_records
 
 
@@ -172,13 +172,13 @@ def leapfrog(
     """
     moved = [torch.empty_like(x, memory_format=torch.contiguous_format) for x in (q, p)]
     given = (
-        _array(flat).reshape(-1, 1 + 2 * shape.size),
+        array(flat).reshape(-1, 1 + 2 * shape.size),
         shape.units,
         sign,
         *shape.arguments(q.dtype),
         steps,
     )
-    _compiled().leapfrog(_array(q), _array(p), *given, *[x.numpy() for x in moved])
+    _compiled().leapfrog(array(q), array(p), *given, *[x.numpy() for x in moved])
     return moved[0], moved[1]
 
 
@@ -203,8 +203,8 @@ def leapfrog_pulled(
     """
     back = [torch.empty_like(x, memory_format=torch.contiguous_format) for x in (q, p)]
     columns, to_flat = 1 + 2 * shape.size, torch.zeros_like(flat)
-    given = (_array(flat).reshape(-1, columns), shape.units, sign, *shape.arguments(q.dtype), steps)
-    states = [_array(x) for x in (q, p, *cotangents)]
+    given = (array(flat).reshape(-1, columns), shape.units, sign, *shape.arguments(q.dtype), steps)
+    states = [array(x) for x in (q, p, *cotangents)]
     results = (to_flat.numpy().reshape(-1, columns), *[x.numpy() for x in back])
     _compiled().leapfrog_pulled(*states, *given, *results)
     return back[0], back[1], to_flat
@@ -225,7 +225,7 @@ def draw(raw: Tensor, noise: Tensor, unit: float, limit: float) -> tuple[Tensor,
     """
     p = torch.empty_like(noise, memory_format=torch.contiguous_format)
     log_f = noise.new_empty(noise.shape[:2])
-    _gaussians().draw(_array(raw), _array(noise), unit, limit, p.numpy(), log_f.numpy())
+    _gaussians().draw(array(raw), array(noise), unit, limit, p.numpy(), log_f.numpy())
     return p, log_f
 
 
@@ -234,8 +234,8 @@ def draw_pulled(
 ) -> Tensor:
     """Return the cotangent of ``raw`` for those of the values of :func:`draw`."""
     to_raw = torch.zeros_like(raw, memory_format=torch.contiguous_format)
-    given = [_array(t) for t in (to_p, to_log_f)]
-    _gaussians().draw_pulled(_array(raw), _array(noise), unit, limit, *given, to_raw.numpy())
+    given = [array(t) for t in (to_p, to_log_f)]
+    _gaussians().draw_pulled(array(raw), array(noise), unit, limit, *given, to_raw.numpy())
     return to_raw
 
 
@@ -247,7 +247,7 @@ def log_base(q: Tensor, p: Tensor, removed: Tensor, scales: tuple[float, float],
         tensor([-0.5000])
     """
     result = q.new_empty(len(q))
-    _gaussians().base(_array(q), _array(p), _array(removed), *scales, constant, result.numpy())
+    _gaussians().base(array(q), array(p), array(removed), *scales, constant, result.numpy())
     return result
 
 
@@ -256,8 +256,8 @@ def log_base_pulled(
 ) -> tuple[Tensor, Tensor, tuple[float, float, float]]:
     """Return the cotangents of q and p for that of :func:`log_base`, Σ g |q/a|², Σ g |p/b|² and Σ g."""
     back = [torch.empty_like(x, memory_format=torch.contiguous_format) for x in (q, p)]
-    states = [_array(x) for x in (q, p, removed)]
-    sums = _gaussians().base_pulled(*states, *scales, _array(g), *[x.numpy() for x in back])
+    states = [array(x) for x in (q, p, removed)]
+    sums = _gaussians().base_pulled(*states, *scales, array(g), *[x.numpy() for x in back])
     return back[0], back[1], sums
 
 
@@ -268,7 +268,8 @@ def adam(pointers: np.ndarray, like: np.ndarray, *numbers: float) -> None:
     updates.adam(pointers, like, *numbers)
 
 
-def _array(t: Tensor) -> np.ndarray:
+def array(t: Tensor) -> np.ndarray:
+    """Return the numbers of a tensor on the CPU as an array, without a copy where they lie in order."""
     return t.detach().contiguous().numpy()
 
 

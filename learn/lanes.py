@@ -1,8 +1,7 @@
 """Loops over the units of ridge potentials, written in vector registers, and compiled once for each number of inputs.
 
 A few registers of points at a time, unit by unit, so that nothing but weights is read while the sums over units stay
-where they are.  Angles come in half turns, whose whole part is taken off without rounding; sine and cosine of the rest
-are polynomials that are exact to rounding there.
+where they are.
 Every point sees the same operations wherever it stands in a batch.  Loaded with the first use, because it loads numba.
 """
 
@@ -11,115 +10,19 @@ Every point sees the same operations wherever it stands in a batch.  Loaded with
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba import cfunc, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from learn.registers import Registers, Rows
+
 GROUP = (
     64  # rows are filled up with zeros to a multiple of this: the points of the largest group of registers
 )
-
-
-@cache
-def _series(double: bool) -> tuple[list[float], list[float]]:
-    """Coefficients of sin(πr)/r and π cos(πr) in powers of r² for |r| ≤ 1/2.
-
-    Taylor's in float64; in float32 those that interpolate at the Chebyshev points of r², one fewer each.
-    """
-    if double:
-        sine = [(-1) ** k * math.pi ** (2 * k + 1) / math.factorial(2 * k + 1) for k in range(11)]
-        return sine, [(-1) ** k * math.pi ** (2 * k + 1) / math.factorial(2 * k) for k in range(12)]
-    found = []
-    for count, function in (
-        (5, lambda r: np.sin(math.pi * r) / r),
-        (6, lambda r: math.pi * np.cos(math.pi * r)),
-    ):
-        points = 0.25 * (0.5 + 0.5 * np.cos((np.arange(count) + 0.5) * math.pi / count))
-        powers = points[:, None] ** np.arange(count)
-        found.append([float(c) for c in np.linalg.solve(powers, function(np.sqrt(points)))])
-    return found[0], found[1]
-
-
-class _Lanes:
-    """Writes arithmetic on vector registers of one scalar type."""
-
-    def __init__(self, builder: Any, scalar: Any) -> None:
-        self.builder, self.double = builder, scalar == types.float64
-        self.lanes = 8 if self.double else 16
-        self.scalar = ir.DoubleType() if self.double else ir.FloatType()
-        self.vector = ir.VectorType(self.scalar, self.lanes)
-        self.integers = ir.VectorType(ir.IntType(64 if self.double else 32), self.lanes)
-
-    def constant(self, value: float) -> Any:
-        value = value if self.double else float(np.float32(value))
-        return ir.Constant(self.vector, [value] * self.lanes)
-
-    def splat(self, value: Any) -> Any:
-        first = self.builder.insert_element(ir.Constant(self.vector, ir.Undefined), value, ir.IntType(32)(0))
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
-        return self.builder.shuffle_vector(first, ir.Constant(self.vector, ir.Undefined), mask)
-
-    def load(self, pointer: Any) -> Any:
-        return self.builder.load(self.builder.bitcast(pointer, self.vector.as_pointer()), align=4)
-
-    def store(self, value: Any, pointer: Any) -> None:
-        self.builder.store(value, self.builder.bitcast(pointer, self.vector.as_pointer()), align=4)
-
-    def fma(self, a: Any, b: Any, c: Any) -> Any:
-        name = f"llvm.fma.v{self.lanes}f{64 if self.double else 32}"
-        kind = ir.FunctionType(self.vector, [self.vector] * 3)
-        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), [a, b, c])
-
-    def reduced(self, x: Any) -> tuple[Any, Any]:
-        """(r, sign bit) with x = r + k, |r| ≤ 1/2, and the sign that of cos(πk)."""
-        b = self.builder
-        name = f"llvm.rint.v{self.lanes}f{64 if self.double else 32}"
-        kind = ir.FunctionType(self.vector, [self.vector])
-        k = b.call(cgutils.get_or_insert_function(b.module, kind, name), [x])
-        shift = ir.Constant(self.integers, [63 if self.double else 31] * self.lanes)
-        return b.fsub(x, k), b.shl(b.fptosi(k, self.integers), shift)
-
-    def polynomial(self, coefficients: list[float], y: Any) -> Any:
-        value = self.constant(coefficients[-1])
-        for c in reversed(coefficients[:-1]):
-            value = self.fma(value, y, self.constant(c))
-        return value
-
-    def signed(self, value: Any, sign: Any) -> Any:
-        b = self.builder
-        return b.bitcast(b.xor(b.bitcast(value, self.integers), sign), self.vector)
-
-    def sine(self, x: Any) -> Any:
-        """sin(πx)."""
-        r, sign = self.reduced(x)
-        return self.signed(
-            self.builder.fmul(r, self.polynomial(_series(self.double)[0], self.builder.fmul(r, r))), sign
-        )
-
-    def sine_and_cosine(self, x: Any) -> tuple[Any, Any]:
-        """sin(πx) and π cos(πx)."""
-        r, sign = self.reduced(x)
-        y = self.builder.fmul(r, r)
-        sine, cosine = (self.polynomial(c, y) for c in _series(self.double))
-        return self.signed(self.builder.fmul(r, sine), sign), self.signed(cosine, sign)
-
-
-class _Rows:
-    """Addresses in a two-dimensional array, rows one after the other."""
-
-    def __init__(self, builder: Any, data: Any, columns: Any) -> None:
-        self.builder, self.data, self.columns = builder, data, columns
-
-    def at(self, row: Any, column: Any) -> Any:
-        row = ir.IntType(64)(row) if isinstance(row, int) else row
-        place = self.builder.add(self.builder.mul(row, self.columns), column)
-        return self.builder.gep(self.data, [place])
 
 
 def _registers(inputs: int, double: bool, wanted: int) -> int:
@@ -133,10 +36,10 @@ def _emit_slope(context: Any, points: Any, z: Any, units: Any, packed: Any, resu
     count = inputs.count
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        lanes = _Lanes(builder, z.dtype)
+        lanes = Registers(builder, z.dtype)
         columns, unit_count = arguments[0], arguments[2]
-        source, target = (_Rows(builder, arguments[i], columns) for i in (1, 4))
-        weights = _Rows(builder, arguments[3], ir.IntType(64)(2 * count + 1))
+        source, target = (Rows(builder, arguments[i], columns) for i in (1, 4))
+        weights = Rows(builder, arguments[3], ir.IntType(64)(2 * count + 1))
         across = _registers(count, lanes.double, 4)
         sums = [[cgutils.alloca_once(builder, lanes.vector) for _ in range(across)] for _ in range(count)]
         step = ir.IntType(64)(across * lanes.lanes)
@@ -185,11 +88,11 @@ def _emit_pulled(
     count = inputs.count
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        lanes = _Lanes(builder, z.dtype)
+        lanes = Registers(builder, z.dtype)
         columns, unit_count = arguments[0], arguments[3]
-        source, pulling, target, pulled = (_Rows(builder, arguments[i], columns) for i in (1, 2, 5, 6))
-        weights = _Rows(builder, arguments[4], ir.IntType(64)(2 * count + 1))
-        sums_over_points = _Rows(builder, arguments[7], ir.IntType(64)((count + 2) * lanes.lanes))
+        source, pulling, target, pulled = (Rows(builder, arguments[i], columns) for i in (1, 2, 5, 6))
+        weights = Rows(builder, arguments[4], ir.IntType(64)(2 * count + 1))
+        sums_over_points = Rows(builder, arguments[7], ir.IntType(64)((count + 2) * lanes.lanes))
         across = _registers(count, lanes.double, 2)
         slots = [
             [[cgutils.alloca_once(builder, lanes.vector) for _ in range(across)] for _ in range(count)]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hamsym.errors import ParameterError
-from learn.perceptron import FusedPerceptron
+from learn.perceptron import perceptron
 
 
 class InnerNetwork(nn.Sequential):
@@ -51,4 +51,4 @@ class InnerNetwork(nn.Sequential):
         if self.steering is not None and self.shift is None:
             raise ParameterError("this flow is conditional; use flow.given(context)")
         layers = [self._modules[name]._parameters for name in ("0", "2", "4")]  # type: ignore[union-attr]
-        return FusedPerceptron.apply(x, self.shift, *(t for layer in layers for t in layer.values()))
+        return perceptron(x, self.shift, *(t for layer in layers for t in layer.values()))  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from learn.adam import clipped_step
 from learn.encoder import GaussianEncoder
 from learn.lattice import lattice, lattice_noise
 from learn.leapfrog import slopes
-from learn.perceptron import FusedPerceptron, perceptron
+from learn.perceptron import FusedPerceptron, perceptron, plain_perceptron
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -59,7 +59,9 @@ def test_perceptron_differentiates_twice(shift):
         None if shift is None else torch.randn(shift, dtype=torch.float64),
     ]
     given = [None if t is None else t.requires_grad_() for t in (*given, *layers)]
-    torch.testing.assert_close(FusedPerceptron.apply(*given), perceptron(*given), rtol=1e-14, atol=1e-14)
+    torch.testing.assert_close(
+        FusedPerceptron.apply(*given), plain_perceptron(*given), rtol=1e-14, atol=1e-14
+    )
     assert torch.autograd.gradcheck(FusedPerceptron.apply, given)
     assert torch.autograd.gradgradcheck(FusedPerceptron.apply, given)
 
@@ -73,10 +75,24 @@ def test_perceptron_block_by_block_is_the_perceptron(shift):
     given = [None if t is None else t.requires_grad_() for t in given]
     wanted = [t for t in given if t is not None]
     pull = torch.randn(5000, 3, dtype=torch.float64)
-    values = [f(*given) for f in (FusedPerceptron.apply, perceptron)]
+    values = [f(*given) for f in (perceptron, plain_perceptron)]
     torch.testing.assert_close(*values, rtol=1e-13, atol=1e-13)
     for a, b in zip(*(torch.autograd.grad(v, wanted, pull) for v in values), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-11)
+
+
+def test_perceptron_leaves_shapes_that_do_not_fit_to_torch():
+    layers = [torch.randn(s) for s in ((5, 2), (5,), (4, 5), (4,), (3, 4), (3,))]
+    with pytest.raises(RuntimeError):
+        perceptron(torch.randn(7, 3), None, *layers)
+    with pytest.raises(RuntimeError):
+        perceptron(torch.randn(7, 2), torch.randn(6, 5), *layers)
+    assert perceptron(torch.randn(0, 2), None, *layers).shape == (0, 3)
+    assert perceptron(torch.full((1, 2), torch.nan), None, *layers).isnan().all()
+    large = perceptron(torch.full((1, 2), 1e30), None, *layers)  # SiLU neither overflows nor loses its sign
+    torch.testing.assert_close(
+        large, plain_perceptron(torch.full((1, 2), 1e30), None, *layers), rtol=1e-5, atol=0
+    )
 
 
 def test_draws_differentiate_twice_and_stop_at_the_limit():
