@@ -161,7 +161,7 @@ def symmetry_measures(
         "bracket_rms": {where: math.sqrt(value) for where, value in square.items()},
         "bracket_relative": relative,
         "density_invariance": _invariance(flow, g, q[:turned], invariance),
-        "angles": _angles(g, flow.sample(drawn, seed=seed).double().cpu().numpy()),
+        "angles": _angles(flow, g, drawn, seed),
     }
 
 
@@ -172,10 +172,10 @@ def _invariance(flow: HamiltonianFlow, g: Generator, q: Tensor, method: str) -> 
         return None
 
 
-def _angles(g: Generator, points: np.ndarray) -> list[dict[str, float]] | None:
+def _angles(flow: HamiltonianFlow, g: Generator, drawn: int, seed: int) -> list[dict[str, float]] | None:
     try:
-        return angle_calibration(g, points) or None
-    except SymmetryError:
+        return angle_calibration(g, flow.sample(drawn, seed=seed).double().cpu().numpy()) or None
+    except SymmetryError:  # g turns no planes
         return None
 
 

@@ -19,15 +19,8 @@ import torch
 
 import hamsym as hs
 from hamsym.files import whole
-from learn.experiments import tables
-from learn.experiments.runs import (
-    Folder,
-    Method,
-    difference,
-    mean_and_error,
-    seeds,
-    without_warnings_of_constraints,
-)
+from learn.experiments import runs, tables
+from learn.experiments.runs import Method
 from learn.report import markdown_table
 from learn.training import fit
 
@@ -77,18 +70,11 @@ def run(
 ) -> dict[str, Any]:
     """Do the whole experiment and write figure, metrics and report into a folder.
 
-    Arguments:
-        out: folder, made if it is not there.
-        quick: the small setting, minutes on one core.
-        seed: the first of the seeds of data, weights and evaluation.
-        resume: go on with an interrupted run in the same folder; what it measured is not measured again.
-        quiet: print nothing.
-
-    Returns:
-        The content of ``metrics.json``.
+    Arguments and result are those of every experiment: :func:`learn.experiments.ehf.run` tells them; what an
+    interrupted run measured is not measured again.
     """
     setting = QUICK if quick else FULL
-    folder = Folder("data-efficiency", out, setting, quick=quick, seed=seed, resume=resume, quiet=quiet)
+    folder = runs.Folder("data-efficiency", out, setting, quick=quick, seed=seed, resume=resume, quiet=quiet)
     target = hs.targets[TARGET]
     proofs = {TARGET: folder.prove(TARGET, target)}
     rows = []
@@ -100,7 +86,7 @@ def run(
                         f"{n}-{method.key}-{'stopped' if stop else 'all'}-{s}",
                         partial(measure, target, method, n, setting, stop=stop, seed=s),
                     )
-                    for s in seeds(seed, setting.seeds)
+                    for s in runs.seeds(seed, setting.seeds)
                 ]
                 rows += found
                 gap = _mean_gap(found)
@@ -135,13 +121,13 @@ def measure(
     """
     flow = method.flow(hamiltonians=setting.hamiltonians, width=setting.width, seed=seed)
     started = time.process_time()
-    with without_warnings_of_constraints():
+    with runs.without_warnings_of_constraints():
         result = fit(
             flow, target.sample(n, seed=seed), steps=setting.steps, batch=setting.batch, seed=seed, progress=False,
             constraint=method.lagrangian(), patience=setting.patience if stop else None, validate_every=setting.look_every,
         )  # fmt: skip
     spent = time.process_time() - started
-    fresh = target.sample(setting.held_out, seed=seeds(seed, 1001)[-1])
+    fresh = target.sample(setting.held_out, seed=runs.seeds(seed, 1001)[-1])
     learned = flow.log_prob(torch.as_tensor(fresh).to(flow.unit), setting.samples, seed=seed)
     gap = target.log_prob(fresh) - learned.double().cpu().numpy()
     return {
@@ -165,7 +151,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             free = select(rows, "none", n, stop=stop)
             for method in METHODS:
                 found = select(rows, method.key, n, stop=stop)
-                gap, gain = _mean_gap(found), difference(free, found)
+                gap, gain = _mean_gap(found), runs.difference(free, found)
                 cells.append({
                     "points": n, "stopped": stop, "method": method.key, "kl_gap": gap[0], "kl_gap_se": gap[1],
                     "gain": gain[0], "gain_se": gain[1], "seeds": len(found),
@@ -278,4 +264,4 @@ def _points(rows: Sequence[dict[str, Any]]) -> list[int]:
 
 
 def _mean_gap(rows: Sequence[dict[str, Any]]) -> tuple[float, float]:
-    return mean_and_error([r["kl_gap"] for r in rows], [r["kl_gap_se"] for r in rows])
+    return runs.mean_and_error([r["kl_gap"] for r in rows], [r["kl_gap_se"] for r in rows])

@@ -36,11 +36,13 @@ class Method:
         key: its name in tables and of its folder.
         symmetry: the mode of the flow.
         constraint: options of the BracketConstraint that trains it; None for no constraint.
+        words: what it is, for a legend.
     """
 
     key: str
     symmetry: str | None
     constraint: Mapping[str, Any] | None = None
+    words: str = ""
 
     def flow(self, *, hamiltonians: int, width: int, seed: int) -> HamiltonianFlow:
         """Return a new flow of this mode."""

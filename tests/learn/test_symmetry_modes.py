@@ -8,7 +8,9 @@ import pytest
 import hamsym as hs
 import learn
 from learn.evaluation import WIDER, symmetry_measures
+from learn.experiments import runs
 from learn.experiments import symmetry_modes as experiment
+from learn.experiments import symmetry_modes_report as modes_report
 from learn.experiments.runs import ROTATION
 
 TINY = experiment.Setting(400, 200, 1, 20, 32, 2, 8, 16, 2)
@@ -30,12 +32,16 @@ def test_every_mode_and_variant_is_measured_on_every_target(finished):
         (t, m.key) for t in experiment.TARGETS for m in experiment.METHODS
     }
     assert {m.symmetry for m in experiment.METHODS} == set(learn.architecture.MODES)
-    assert {m.key for m in experiment.METHODS} == set(experiment.WORDS)
+    assert all(m.words for m in experiment.METHODS)
     for r in rows:
         assert set(r["bracket_relative"]) == {"base", "data", "trajectory", "off_data"}
         assert r["kl_gap"] > -4 * r["kl_gap_se"]
     report = (folder / "report.md").read_text()
-    assert all(report.count(f"| {m.key} |") == 3 for m in experiment.METHODS)
+    assert all(report.count(f"| {m.key} |") == len(experiment.TARGETS) for m in experiment.METHODS)
+    (exact,) = modes_report.select(rows, "two_rings", "exact")
+    for record in exact["proofs"]:  # once for all targets and seeds, with what the proof reduces by
+        assert report.count(f"- {record['question']}: proved, checked again") == 1
+        assert all(f"{r['name']} = {r['meaning']}" in report for r in record["certificate"])
     assert (folder / "symmetry-modes.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((folder / "metrics.json").read_text())["runs"] == rows
 
@@ -45,7 +51,10 @@ def test_exact_flows_are_symmetric_everywhere_and_free_ones_are_not(finished):
     for r in metrics["runs"]:
         if r["method"] == "exact":
             assert max(r["bracket_relative"].values()) < 1e-5
-            assert r["density_invariance"]["value"] < r["density_invariance"]["noise_floor"]
+            assert r["density_invariance"]["value"] < 1e-9  # in float64
+            assert [(v["status"], v["checked"]) for v in r["proofs"]] == [("proved", True)] * 3
+        else:
+            assert "proofs" not in r
         if r["method"] == "none":
             assert min(r["bracket_relative"].values()) > 1e-3
 
@@ -54,10 +63,10 @@ def test_the_unsymmetric_target_is_refuted_and_no_invariant_flow_beats_the_floor
     """KL(p‖f) ≥ KL(p‖p averaged over rotations) for every invariant f, whatever its weights."""
     folder, metrics = finished
     status = {name: proof["status"] for name, proof in metrics["proofs"].items()}
-    assert status == {"two_rings": "proved", "ring": "proved", "gaussians4": "refuted"}
+    assert status == {"two_rings": "proved", "gaussians4": "refuted"}
     floor, error = metrics["least_gap"]["gaussians4"]
     assert floor > 0.5
-    (exact,) = experiment.select(metrics["runs"], "gaussians4", "exact")
+    (exact,) = modes_report.select(metrics["runs"], "gaussians4", "exact")
     assert exact["kl_gap"] > floor - 4 * (error + exact["kl_gap_se"])
     report = (folder / "report.md").read_text()
     point = metrics["proofs"]["gaussians4"]["point"]
@@ -87,8 +96,8 @@ def test_the_words_follow_the_numbers():
             {
                 "target": name, "method": m.key, "seed": 0, "kl_gap": {"penalty": penalty}.get(m.key, 0.3), "kl_gap_se": 0.01,
                 "density_invariance": {"value": 0.01 if m.key == "exact" else 0.2, "noise_floor": 0.02},
-                "bracket_mean_square": dict.fromkeys(experiment.PLACES, 0.1),
-                "bracket_relative": dict.fromkeys(experiment.PLACES, 0.1),
+                "bracket_mean_square": dict.fromkeys(modes_report.PLACES, 0.1),
+                "bracket_relative": dict.fromkeys(modes_report.PLACES, 0.1),
                 "constraint_satisfied": None, "training_seconds": 1.0,
             }
             for name in experiment.TARGETS for m in experiment.METHODS
@@ -108,7 +117,7 @@ def test_finished_trainings_are_not_done_again(finished, monkeypatch):
     monkeypatch.setattr(experiment, "fit", None)
     again = experiment.run(folder, quick=True, quiet=True, resume=True)
     assert again["runs"] == metrics["runs"]
-    flow = learn.load(folder / "flows" / "ring-exact-0")
+    flow = learn.load(folder / "flows" / "two_rings-exact-0")
     assert flow.symmetry == "exact"
 
 
@@ -124,10 +133,8 @@ def test_an_interrupted_training_goes_on_where_it_stopped(finished, tmp_path, mo
         return fit(*args, **options, callback=stop)
 
     def measured(resume):
-        folder = experiment.Folder(
-            "symmetry-modes", tmp_path, TINY, quick=True, seed=0, resume=resume, quiet=True
-        )
-        return experiment.measure("ring", method, TINY, folder, seed=0)
+        folder = runs.Folder("symmetry-modes", tmp_path, TINY, quick=True, seed=0, resume=resume, quiet=True)
+        return experiment.measure("two_rings", method, TINY, folder, seed=0)
 
     monkeypatch.setattr(experiment, "fit", stopped)
     with pytest.raises(KeyboardInterrupt, match="step 11"):
@@ -138,7 +145,7 @@ def test_an_interrupted_training_goes_on_where_it_stopped(finished, tmp_path, mo
     )
     resumed = measured(True)
     assert taken == list(range(12, TINY.steps + 1))
-    (whole,) = experiment.select(metrics["runs"], "ring", "features")
+    (whole,) = modes_report.select(metrics["runs"], "two_rings", "features")
     assert resumed["kl_gap"] == whole["kl_gap"]
     assert resumed["bracket_mean_square"] == pytest.approx(whole["bracket_mean_square"])
 
@@ -169,6 +176,10 @@ def test_off_the_data_brackets_of_potential_and_kinetic_energy_cannot_cancel():
         @staticmethod
         def sample_base(n):
             return torch.zeros(n, 2), torch.zeros(n, 2)
+
+        @staticmethod
+        def sample(n, seed):
+            return torch.randn(n, 2, generator=torch.Generator().manual_seed(seed))
 
         @staticmethod
         def trajectory(q, p):
