@@ -13,13 +13,15 @@ import torch
 
 from hamsym.arguments import integer, real, shown
 from hamsym.errors import ParameterError, SymmetryError
+from learn import description
 from learn.action import MAX_ELEMENTS, Rotations
 from learn.architecture import MODES, Sizes, build
-from learn.arguments import seed_number
+from learn.arguments import MAX_NUMBERS, seed_number
 from learn.invariants import invariant_potentials
 from learn.marginal import MarginalFlow
 from learn.particles import Particles
 from learn.particles.proof import prove_pair_invariance
+from learn.points import blames_weights
 from learn.proof import prove_invariance, records
 from learn.storage import write
 from learn.symmetry import as_generators, measure_brackets
@@ -183,6 +185,7 @@ class HamiltonianFlow(MarginalFlow):
 
     # -- symmetry --------------------------------------------------------------------------------------------
 
+    @blames_weights
     def prove_symmetry(self, *, budget: float = 10.0, states: int = 2000) -> list[Any]:
         """Return what is known about {H, g} = 0 for the generators of the flow.
 
@@ -199,14 +202,19 @@ class HamiltonianFlow(MarginalFlow):
             budget: seconds for each verdict.
             states: number of base states for the residuals.
 
+        Raises:
+            ParameterError: if one of them is not positive.
+            NonFiniteError: if a residual is not finite.
+
         Example:
             >>> flow = HamiltonianFlow(2, hamiltonians=1, width=4, symmetry="exact", generators="q1*p2 - q2*p1")
             >>> print(flow.prove_symmetry()[0].question)
             {g, U} = 0 for g = -p1*q2 + p2*q1, U = V(q1**2 + q2**2) for every V
         """
+        budget = real("budget", budget, above=0)
+        states = integer("states", states, minimum=1, maximum=MAX_NUMBERS // self.dim)
         if self.symmetry != "exact":
-            device = self.unit.device
-            q, p = self.sample_base(states, generator=torch.Generator(device).manual_seed(0))
+            q, p = self.sample_base(states, generator=torch.Generator(self.unit.device).manual_seed(0))
             return measure_brackets(self.chain, self.generators, q, p)
         if self.particles is not None:
             return prove_pair_invariance(self.generators, self.particles, budget=budget)
@@ -226,6 +234,7 @@ class HamiltonianFlow(MarginalFlow):
 
         Raises:
             CheckpointError: if the directory cannot be written.
+            ParameterError: if ``path`` is no path.
 
         Example:
             >>> import tempfile
@@ -234,6 +243,8 @@ class HamiltonianFlow(MarginalFlow):
             ...     sorted(file.suffix for file in Path(folder).iterdir())
             ['.json', '.safetensors']
         """
+        if not isinstance(path, (str, Path)):
+            raise ParameterError(f"path is the name of a directory, not {shown(path)}")
         head: dict[str, Any] = {"flow": self.config()}
         if self.symmetry == "exact":  # for readers of the file; who loads it proves again
             head["proofs"] = records(self.prove_symmetry())
@@ -270,21 +281,11 @@ class HamiltonianFlow(MarginalFlow):
             "dtype": str(self.unit.dtype).removeprefix("torch."),
         }
 
-    def extra_repr(self) -> str:
-        a, b = (float(s.detach()) for s in self.base_scales)
-        weights = sum(p.numel() for p in self.parameters())
-        generators = [g.text for g in self.generators]
-        conditional = "" if self.context is None else f"context={self.context.size}, "
-        if self.particles is not None:
-            conditional = f"particles={self.particles.number, self.particles.dimensions}, "
-        return (
-            f"{conditional}dim={self.dim}, hamiltonians={self.hamiltonians}, steps={self.steps}, width={self.width}, "
-            f"symmetry={self.symmetry!r}, generators={generators}, base=N(0, {a:.3g}²)×N(0, {b:.3g}²), "
-            f"parameters={weights}, dtype={self.unit.dtype}"
-        )
-
     def __repr__(self) -> str:
-        return f"HamiltonianFlow({self.extra_repr()})"
+        return f"HamiltonianFlow({description.line(self)})"
+
+    def _repr_html_(self) -> str:
+        return description.table(self)
 
 
 def _bodies(particles: Any, species: Any, dim: int, symmetry: str | None, context: int) -> Particles:

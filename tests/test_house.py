@@ -232,7 +232,7 @@ ORDER = [
     ["learn.joint"],
     ["learn.architecture"],
     ["learn.likelihood"],
-    ["learn.marginal"],
+    ["learn.marginal", "learn.description"],
     ["learn.flow"],
     ["learn.quadrature", "learn.distance"],
     ["learn.equivariance", "learn.constraint"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import itertools
 import math
 
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hamsym.errors import NonFiniteError, ParameterError, ShapeError, SymmetryError
+from learn.description import PROMISES
 from learn.flow import HamiltonianFlow
 from learn.leapfrog import leapfrog
 from learn.quadrature import quadrature_log_prob
@@ -223,9 +225,68 @@ def test_symmetries_that_cannot_be_built_are_refused(settings, message):
 
 
 def test_repr_says_what_the_flow_is():
-    text = repr(make("exact"))
-    for part in ("dim=2", "hamiltonians=3", "'exact'", "p2*q1", "float64"):
+    text = repr(make("exact", context=2))
+    for part in ("context=2", "dim=2", "hamiltonians=3", "'exact'", "p2*q1", "float64", "unit=1.7"):
         assert part in text
+    assert "untrained" in repr(HamiltonianFlow(1, width=4)) and "untrained" not in text
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_notebook_shows_what_the_mode_promises(case):
+    flow = make(case, torch.float32)
+    shown = flow._repr_html_()
+    for part in (PROMISES[flow.symmetry], "3 Hamiltonians", "float32 on cpu", "length is 1.7"):
+        assert html.escape(part) in shown
+    assert ("proves" in shown) == (flow.symmetry == "exact")
+    assert all(html.escape(g.text) in shown for g in flow.generators)
+    assert str(sum(w.numel() for w in flow.parameters())) in shown
+    assert shown.count("<tr>") == shown.count("</tr>") and "<script" not in shown
+    with torch.no_grad():
+        flow.log_scale[0] = math.nan
+    assert "broken: the weights log_scale" in flow._repr_html_()
+
+
+WITHOUT_NUMBERS = {
+    "elbo": lambda f, q: f.elbo(q),
+    "log_prob": lambda f, q: f.log_prob(q, 3),
+    "log_joint": lambda f, q: f.log_joint(q, q),
+    "push_forward": lambda f, q: f.push_forward(q, q),
+    "pull_back": lambda f, q: f.pull_back(q, q),
+    "sample": lambda f, q: f.sample(3),
+    "prove_symmetry": lambda f, q: f.prove_symmetry(),
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_NUMBERS)
+def test_a_weight_that_is_no_number_is_named(name):
+    flow = make("penalty")
+    with torch.no_grad():
+        flow.chain[1].kinetic_energy.out[0] = math.inf
+    with pytest.raises(NonFiniteError, match=r"weights chain.1.kinetic_energy.out are not finite"):
+        WITHOUT_NUMBERS[name](flow, torch.zeros(3, 2))
+    flow = make("penalty")
+    with torch.no_grad():
+        flow.encoder.network[0].bias[0] = math.nan
+    with pytest.raises(NonFiniteError, match=r"weights network.0.bias"):
+        flow.encoder(torch.zeros(3, 2))
+    with pytest.raises(NonFiniteError, match=r"weights encoder.network.0.bias"):
+        flow.elbo(torch.zeros(3, 2))
+
+
+def test_what_cannot_be_meant_is_refused():
+    flow, exact = make("penalty"), make("exact")
+    q = torch.zeros(3, 2)
+    for call in (
+        lambda: flow.elbo(q, generator=3), lambda: flow.sample(3, generator="x"), lambda: flow.save(3),
+        lambda: flow.sample(3, seed=1, generator=torch.Generator()), lambda: flow.sample_base(3, generator=1.5),
+        lambda: flow.prove_symmetry(states=0), lambda: flow.prove_symmetry(states="a"),
+        lambda: flow.prove_symmetry(budget="a"), lambda: exact.prove_symmetry(budget=-1), lambda: flow.save(None),
+    ):  # fmt: skip
+        with pytest.raises(ParameterError, match=r"generator|states|budget|path"):
+            call()
+    for wrong in (torch.zeros(3, 3), "a", torch.zeros(2)):
+        with pytest.raises(ShapeError):
+            flow.log_base(wrong, wrong)
 
 
 @pytest.mark.parametrize("case", EXACT)
