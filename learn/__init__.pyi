@@ -18,5 +18,6 @@ from .objective import Batch as Batch
 from .objective import Objective as Objective
 from .objective import Progress as Progress
 from .quadrature import quadrature_log_prob as quadrature_log_prob
+from .tensorboard import TensorBoard as TensorBoard
 from .training import FitResult as FitResult
 from .training import fit as fit

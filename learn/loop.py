@@ -14,7 +14,7 @@ from hamsym.errors import NonFiniteError
 from learn.interruption import DeferredInterrupt
 from learn.result import FitResult
 from learn.run import Run
-from learn.storage import exists, remove, write
+from learn.storage import exists, remove, require_writable, write
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,8 @@ def train(run: Run, course: Course) -> FitResult:
     if out is not None:
         found = course.resume and processes.told(lambda: exists(out, "training"))
         with processes.together():
+            if processes.first:
+                require_writable(out)
             if found:
                 run.restore(out)
             elif processes.first:

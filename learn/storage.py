@@ -66,6 +66,31 @@ def write(path: str | Path, name: str, tensors: Mapping[str, Tensor], values: Ma
         raise CheckpointError(f"cannot write the checkpoint {folder / name}: {error}") from error
 
 
+def require_writable(path: str | Path) -> None:
+    """Make the directory ``path`` if it is not there, and write and remove a small file in it.
+
+    So work that will be saved only hours later is not done for nothing.
+
+    Raises:
+        CheckpointError: if that is not possible.
+
+    Example:
+        >>> require_writable("/dev/null/runs")
+        Traceback (most recent call last):
+        hamsym.errors.CheckpointError: cannot write into /dev/null/runs: ...
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with whole(folder / "writable") as partial:
+            partial.write_bytes(b"yes")
+        (folder / "writable").unlink()
+    except (OSError, ValueError) as error:  # a path with a NUL in it is a ValueError
+        raise CheckpointError(
+            f"cannot write into {folder}: {error}; give another folder, or make room there"
+        ) from error
+
+
 def exists(path: str | Path, name: str) -> bool:
     """Tell whether the pair ``name`` was written into ``path``.
 

@@ -245,7 +245,7 @@ ORDER = [
     ["learn.hogn.energy", "learn.hogn.controls", "learn.hogn.objective"],
     ["learn.hogn.checkpoint"],
     ["learn.hogn"],
-    ["learn.evidence", "learn.validation"],
+    ["learn.evidence", "learn.tensorboard", "learn.validation"],
     ["learn.snapshot"],
     ["learn.run"],
     ["learn.loop"],
@@ -253,6 +253,8 @@ ORDER = [
     ["learn.evaluation"],
     ["learn.report"],
     ["learn.experiments"],
+    ["learn.cli.data", "learn.cli.options", "learn.cli.reproduce"],
+    ["learn.cli.evaluate", "learn.cli.sample", "learn.cli.train"],
     ["learn.cli"],
 ]
 SOURCES = sorted(p for package in ("hamsym", "learn") for p in (ROOT / package).rglob("*.py"))

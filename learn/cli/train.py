@@ -1,0 +1,144 @@
+"""``hamsym train``: train a flow on points, alone or under torchrun."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hamsym.errors import ParameterError
+from learn.cli.data import points_of, with_context
+from learn.cli.options import AsJson, Generators, Seed, SplitName, TargetName, first_process
+
+ROTATION = "q1*p2 - q2*p1"
+
+
+def train(
+    target: TargetName,
+    out: Annotated[Path, typer.Option(help="Folder for the flow, its checkpoints and the history.")],
+    symmetry: Annotated[
+        str, typer.Option(help="none, penalty, features, exact, average or augment.")
+    ] = "none",
+    generator: Generators = None,
+    tolerance: Annotated[float, typer.Option(help="κ of the penalty, in units of {g,H}².")] = 0.01,
+    points: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            max=10**8,
+            help="Training points: drawn from a named target (default 10000), or at most so many of a data set.",
+        ),
+    ] = None,
+    split: SplitName = None,
+    context: Annotated[
+        int, typer.Option(min=0, max=10**4, help="Last columns of FILE.npy that are the context: p(q|c).")
+    ] = 0,
+    steps: Annotated[int, typer.Option(min=1, max=10**8, help="Optimiser steps.")] = 3000,
+    batch: Annotated[int, typer.Option(min=1, max=10**7, help="Points per step.")] = 512,
+    lr: Annotated[float, typer.Option(help="Largest learning rate.")] = 1e-2,
+    draws: Annotated[
+        int, typer.Option(min=1, max=10**4, help="Momenta for each point in the last part of the training.")
+    ] = 4,
+    draws_after: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the training before that part.")
+    ] = 0.5,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=10**6, help="Stop after so many looks at held-out points without a better one."
+        ),
+    ] = None,
+    held_out: Annotated[
+        float, typer.Option(help="Share of the points that is held out for --patience.")
+    ] = 0.2,
+    validate_every: Annotated[int, typer.Option(min=1, max=10**8, help="Steps between looks.")] = 100,
+    save_every: Annotated[int, typer.Option(min=1, max=10**8, help="Steps between checkpoints.")] = 500,
+    hamiltonians: Annotated[int, typer.Option(min=1, max=1000, help="Length of the chain.")] = 8,
+    width: Annotated[int, typer.Option(min=1, max=10_000, help="Units of each potential.")] = 64,
+    threads: Annotated[int, typer.Option(min=1, max=1024, help="Threads of torch.")] = 1,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help="Folder for the history as TensorBoard reads it.")
+    ] = None,
+    seed: Seed = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a Hamiltonian flow on a named density, on points from a file or on the states of a data set.
+
+    By several processes: torchrun --standalone --nproc-per-node 2 --no-python hamsym train …
+    """
+    import learn
+
+    data, contexts = points_of(target, points, seed, split, drawn=10_000), None
+    if context:
+        data, contexts = with_context(data, context, target)
+    if (out / "model.json").exists() and not resume:
+        raise ParameterError(
+            f"{out} holds a trained flow already; go on with --resume, or give another folder"
+        )
+    mode = None if symmetry == "none" else symmetry
+    generators = () if mode is None else _generators(generator, target, data.shape[-1])
+    quiet = as_json or not first_process()
+    if generators and not quiet and not generator:
+        typer.echo(
+            f"symmetry: {mode}, under {ROTATION}, the rotation of the plane; --generator names another"
+        )
+    flow = learn.HamiltonianFlow(
+        dim=data.shape[-1], hamiltonians=hamiltonians, width=width, symmetry=mode, generators=generators,
+        context=context, seed=seed,
+    )  # fmt: skip
+    constrained = mode in ("penalty", "features")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        result = learn.fit(
+            flow, data, steps=steps, batch=batch, lr=lr, seed=seed, progress=not quiet, out=out, resume=resume,
+            constraint=learn.BracketConstraint(generators, tolerance=tolerance) if constrained else None,
+            patience=patience, held_out=held_out, validate_every=validate_every, save_every=save_every,
+            draws=draws, draws_after=draws_after, context=contexts, threads=threads,
+            callback=None if tensorboard is None else learn.TensorBoard(tensorboard),
+        )  # fmt: skip
+    said = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
+    if not first_process():
+        return
+    for message in said:
+        typer.echo(f"warning: {message}", err=True)
+    summary = _summary(result, out, generators, said)
+    if as_json:
+        typer.echo(json.dumps(summary))
+        return
+    stopped = (
+        f"stopped after step {summary['steps']}, no better for {patience} looks; " * summary["stopped_early"]
+    )
+    typer.echo(
+        f"{stopped}training ELBO {summary['training_elbo']:.3f} nats, mean of the last batches, weights of step "
+        f"{summary['best_step']}; wrote {out}"
+    )
+    typer.echo(f"measure it on fresh points with: hamsym evaluate {out} {target}")
+
+
+def _generators(given: list[str] | None, target: str, dim: int) -> tuple[str, ...]:
+    if given:
+        return tuple(given)
+    if dim != 2 or Path(target).is_dir():
+        raise ParameterError(
+            f"name the symmetry with --generator, for example --generator {ROTATION!r}; nothing says which symmetry "
+            f"{target} has"
+        )
+    return (ROTATION,)
+
+
+def _summary(result: Any, out: Path, generators: tuple[str, ...], warned: list[str]) -> dict[str, Any]:
+    last = result.history["elbo"][-100:]
+    return {
+        "flow": str(out),
+        "steps": result.history["step"][-1],
+        "best_step": result.best_step,
+        "stopped_early": result.stopped_early,
+        "training_elbo": sum(last) / len(last),
+        "generators": list(generators),
+        "constraint_satisfied": result.constraint_satisfied,
+        "warnings": warned,
+    }
