@@ -38,12 +38,20 @@ LR = 1e-3  # where no rate is chosen: times do not depend on it
 
 
 @dataclass(frozen=True)
+class Budget:
+    """Seconds of CPU for a training, how many trainings with different seeds, and the targets that are learned so."""
+
+    seconds: float
+    seeds: int
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Setting:
     """Sizes of a run.
 
     Attributes:
-        budgets: pairs of seconds of CPU for a training, and the targets that are learned so long.
-        seeds: trainings of each.
+        budgets: what is trained.
         points, held_out, batch: numbers of points.
         samples: K of the importance-weighted bound.
         few: K with which log p is timed.
@@ -55,8 +63,7 @@ class Setting:
         drawn: samples that are timed.
     """
 
-    budgets: tuple[tuple[float, tuple[str, ...]], ...]
-    seeds: int
+    budgets: tuple[Budget, ...]
     points: int
     held_out: int
     batch: int
@@ -70,9 +77,9 @@ class Setting:
     drawn: int
 
 
-QUICK = Setting(((2.0, TUNED),), 1, 20_000, 1_000, 512, 200, 64, 8, (3e-3,), 1.0, 40, 3, 10_000)
+QUICK = Setting((Budget(2.0, 1, TUNED),), 20_000, 1_000, 512, 200, 64, 8, (3e-3,), 1.0, 40, 3, 10_000)
 FULL = Setting(
-    ((15.0, TUNED), (10.0, OTHERS)), 2, 100_000, 4_000, 512, 1_000, 64, 32, (1e-3, 3e-3, 1e-2, 3e-2), 5.0, 100, 5, 10_000
+    (Budget(15.0, 2, TUNED), Budget(10.0, 1, OTHERS)), 100_000, 4_000, 512, 1_000, 64, 32, (1e-3, 3e-3, 1e-2, 3e-2), 5.0, 100, 5, 10_000
 )  # fmt: skip
 
 
@@ -98,26 +105,27 @@ def run(
         package(name)
     setting = QUICK if quick else FULL
     folder = Folder("peers", out, setting, quick=quick, seed=seed, resume=resume, quiet=quiet)
-    targets = {name for _, names in setting.budgets for name in names}
+    targets = {name for budget in setting.budgets for name in budget.targets}
     with one_thread():
         proofs = {name: folder.prove(name, hs.targets[name]) for name in ROUND if name in targets}
         pace = folder.row("pace", partial(paces, setting, seed))["seconds"]
         rates = {c.key: _chosen_rate(folder, c, pace, setting, seed) for c in CONTENDERS if not c.ours}
         rows = []
-        for budget, names in setting.budgets:
-            for name in names:
-                for s in seeds(seed, setting.seeds):
+        for budget in setting.budgets:
+            for name in budget.targets:
+                for s in seeds(seed, budget.seeds):
                     for c in CONTENDERS:
                         if c.symmetric and name not in ROUND:
                             continue
-                        key = f"{name}-{budget:g}-{c.key}-{s}"
+                        key = f"{name}-{budget.seconds:g}-{c.key}-{s}"
                         rate = rates.get(c.key)
                         row = folder.row(
-                            key, partial(measure, c, name, budget, pace[c.key], setting, lr=rate, seed=s)
+                            key,
+                            partial(measure, c, name, budget.seconds, pace[c.key], setting, lr=rate, seed=s),
                         )
                         rows.append(row)
                         folder.console.print(
-                            f"{name}, {budget:g} s, {c.key}, seed {s}: KL gap "
+                            f"{name}, {budget.seconds:g} s, {c.key}, seed {s}: KL gap "
                             f"{tables.plus_minus(row['kl_gap'], row['kl_gap_se'])} nats", highlight=False,
                         )  # fmt: skip
         speed = folder.row("speed", partial(speeds, setting, seed))

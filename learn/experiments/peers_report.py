@@ -73,11 +73,9 @@ def reading(metrics: Mapping[str, Any]) -> list[str]:
             said.append(
                 f"{c.key} diverged in {again} trainings, which were done again with a third of the learning rate until it did not."
             )
-    count = len({r["seed"] for r in rows})
-    if count < 3:
-        said.append(
-            f"{count} seed(s): ± is rough" + (", and says nothing about other seeds." if count == 1 else ".")
-        )
+    counts = {len(select(rows, *place, OURS)) for place in cells(rows)}
+    if min(counts) < 3:
+        said.append("Fewer than three seeds: ± is rough, and with one says nothing about other seeds.")
     return said
 
 
@@ -108,7 +106,8 @@ def report(metrics: Mapping[str, Any]) -> str:
             found = select(rows, name, budget, c.key)
             line.append(tables.plus_minus(*mean_gap(found)) if found else "–")
         against = difference(select(rows, name, budget, OURS), select(rows, name, budget, SPLINES))
-        gaps.append([name, f"{budget:g}", *line, tables.plus_minus(*against, sign=True)])
+        trained = len(select(rows, name, budget, OURS))
+        gaps.append([name, f"{budget:g}", str(trained), *line, tables.plus_minus(*against, sign=True)])
         body.append([name, f"{budget:g}", *_spent(rows, name, budget)])
     keys = [c.key for c in CONTENDERS]
     libraries = ", ".join(f"{name} {version}" for name, version in metrics["libraries"].items())
@@ -118,7 +117,7 @@ def report(metrics: Mapping[str, Any]) -> str:
         f"{tables.made_by(metrics)} Other libraries: {libraries}.", "",
         "![KL gap of every model on every target](peers.png)", "",
         "## KL gap (nats)", "",
-        markdown_table(["target", "seconds", *keys, f"{OURS} − {SPLINES}"], gaps), "",
+        markdown_table(["target", "seconds", "seeds", *keys, f"{OURS} − {SPLINES}"], gaps), "",
         "## Symmetry", "", *tables.proofs(metrics["proofs"]), "",
         markdown_table(["target", "seconds", *keys], _variations(rows)), "",
         "Standard deviation of log p over rotations of a point in nats, root mean square over points and seeds; in brackets the noise "
@@ -139,13 +138,13 @@ def report(metrics: Mapping[str, Any]) -> str:
             body,
         ), "",
         "## How to read the tables", "",
-        "- **KL gap**: mean of log p − log p̂ over held-out points, paired, with its standard error over seeds; an upper bound of the divergence "
+        "- **KL gap**: mean of log p − log p̂ over held-out points, paired, with its standard error over seeds, or over points where there is one seed; an upper bound of the divergence "
         f"for Hamiltonian flows, whose log p̂ is the bound of K = {setting['samples']} draws, and the divergence itself for the others.",
         "- **floor**: by how much the bound of K draws lies below the log p̂ of the flow on average, from the scatter of the weights (delta method); "
         "that much of the gap is the estimate's and not the flow's.",
         *(f"- **{c.key}**: {c.words}." for c in CONTENDERS), "",
         "## Setting", "",
-        f"{setting['seeds']} seed(s); {setting['points']} training points, {setting['held_out']} held-out ones; batches of {setting['batch']}. "
+        f"{setting['points']} training points, {setting['held_out']} held-out ones; batches of {setting['batch']}. "
         "As many steps as fit into the seconds of one core, by the times of a step measured in turns (first line of the table of times). "
         f"Adam with the schedule of `learn.fit` for all; the largest learning rate of the others is the best of {', '.join(f'{r:g}' for r in setting['rates'])} "
         f"in trainings of {setting['trial']:g} s on two_rings and pinwheel, not counted: {rates}. "

@@ -19,7 +19,7 @@ from learn.experiments import contenders, peers, peers_report
 from learn.experiments.contenders import Contender, Exact, Hamiltonian
 
 TINY = peers.Setting(
-    budgets=((0.5, ("two_rings", "pinwheel")),), seeds=2, points=500, held_out=200, batch=32, samples=16, few=4,
+    budgets=(peers.Budget(0.5, 2, ("two_rings", "pinwheel")),), points=500, held_out=200, batch=32, samples=16, few=4,
     turned=2, rates=(1e-2, 1e-3), trial=0.1, paced=4, rounds=1, drawn=50,
 )  # fmt: skip
 PACE = {"hamiltonian": 0.05, "exact": 0.1, "nsf": 0.02, "maf": 0.01, "realnvp": 0.005}
@@ -151,7 +151,7 @@ def test_the_report_shows_every_mean(finished):
 def test_resumed_it_measures_only_what_is_missing(finished, tmp_path, monkeypatch):
     _, metrics = finished
     stand_in(monkeypatch)
-    small = dataclasses.replace(TINY, budgets=((0.5, ("pinwheel",)),), seeds=1, rates=(1e-3,))
+    small = dataclasses.replace(TINY, budgets=(peers.Budget(0.5, 1, ("pinwheel",)),), rates=(1e-3,))
     monkeypatch.setattr(peers, "QUICK", small)
     measure, done = peers.measure, []
 
