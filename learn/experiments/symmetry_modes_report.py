@@ -129,7 +129,7 @@ def report(metrics: dict[str, Any]) -> str:
 
 
 def _kappa(method: Method) -> str:
-    return "" if method.constraint is None else f", κ = {method.constraint['tolerance']:g}"
+    return "" if method.constraint is None else f", κ = {method.constraint['tolerance']:.2g}"
 
 
 def figure(rows: Sequence[dict[str, Any]], least: dict[str, tuple[float, float]], path: Path) -> None:
@@ -158,7 +158,7 @@ def figure(rows: Sequence[dict[str, Any]], least: dict[str, tuple[float, float]]
                 (lower, max(cell["relative"]["off_data"], LEAST_DRAWN)),
             ):
                 panel.errorbar(
-                    gap, value, xerr=error, marker="osD^vP*Xhp<>d"[number], color=colours(number), capsize=2,
+                    gap, value, xerr=error, marker="osD^vP*Xhp<>d8"[number], color=colours(number), capsize=2,
                     linestyle="none", label=method.key,
                 )  # fmt: skip
         upper.axhspan(min(floors), max(floors), color="grey", alpha=0.25, linewidth=0)
