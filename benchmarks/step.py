@@ -4,6 +4,8 @@
     python benchmarks/step.py --steps 1 4 16 64 --hamiltonians 1
     python benchmarks/step.py --batch 512 4096 16384
     python benchmarks/step.py --symmetry features exact average penalty
+    python benchmarks/step.py --context 1           # one context for each point
+    python benchmarks/step.py --json                # the same numbers for programs
 
 Everything in one process on one core, CPU time, in turns, medians; every row is a whole step with encoder, clipping and
 Adam.  ``naive`` differentiates each potential by autograd and then the result again; ``closed`` has the gradients as
@@ -16,6 +18,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import itertools
+import json
 import os
 import time
 import warnings
@@ -39,9 +42,9 @@ class Naive(HamiltonianFlow):
     """The same flow with every gradient of a potential left to autograd."""
 
     def _pull_back(
-        self, q: torch.Tensor, p: torch.Tensor, context: object = None
+        self, q: torch.Tensor, p: torch.Tensor, context: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        for h in reversed(self.chain):
+        for h in reversed(self.chain_given(context)):
             q, p = steps_by(q, p, -h.dt, _by_autograd(h.potential), _by_autograd(h.kinetic), self.steps)
         return q, p
 
@@ -60,15 +63,17 @@ def torch_step(
     """A training step of a new flow, as ``learn.fit`` does it."""
     flow = kind(**sizes, seed=0).to(dtype)
     q = torch.randn(20_000, flow.dim, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    context = torch.randn(len(q), sizes["context"], dtype=dtype) if sizes.get("context") else None
     constraint = BracketConstraint(flow.generators) if flow.symmetry == "penalty" else None
     weights, random = list(flow.parameters()), torch.Generator().manual_seed(0)
     adam = torch.optim.Adam(weights, lr=1e-2, fused=True)
 
     def step() -> None:
-        points = q[torch.randint(len(q), (batch,), generator=random)]
+        index = torch.randint(len(q), (batch,), generator=random)
+        points, given = q[index], None if context is None else context[index]
         if flow.group is not None:
             (points,) = flow.group.move(random, points)
-        loss = -flow.training_elbo(points, random).mean()
+        loss = -flow.training_elbo(points, random, given).mean()
         if constraint is not None:
             residuals = constraint.residuals(constraint.states(flow, flow.encoder, points[:256], random))
             loss = loss + constraint.penalty(residuals)
@@ -187,31 +192,75 @@ def main() -> None:
     parser.add_argument("--dtype", nargs="+", default=["float32"])
     parser.add_argument("--peers", nargs="*", default=["naive", "closed", "jax"])
     parser.add_argument("--seconds", type=float, default=8.0, help="of CPU for each row")
+    parser.add_argument(
+        "--context", type=int, nargs="+", default=[0], help="numbers in a context, one per point"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON array in place of the table")
     given = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    for mode, dtype_name, dim, width, m, steps, batch in itertools.product(
-        given.symmetry, given.dtype, given.dim, given.width, given.hamiltonians, given.steps, given.batch
-    ):
-        dtype = getattr(torch, dtype_name)
+    rows = []
+    if not given.json:
+        print(f"{'':52}{'fused':>9}" + "".join(f"{name:>30}" for name in given.peers))
+    every = (
+        given.symmetry,
+        given.dtype,
+        given.dim,
+        given.width,
+        given.hamiltonians,
+        given.steps,
+        given.context,
+    )
+    for mode, dtype, dim, width, m, steps, context, batch in itertools.product(*every, given.batch):
         sizes: dict[str, Any] = {"dim": dim, "hamiltonians": m, "steps": steps, "width": width}
+        sizes |= {"context": context} if context else {}
         if mode != "None":
             sizes |= {"symmetry": mode, "generators": given.generators}
-        made = {"fused": torch_step(HamiltonianFlow, sizes, batch, dtype)}
-        if "naive" in given.peers:
-            made["naive"] = plainly(torch_step(Naive, sizes, batch, dtype))
-        if "closed" in given.peers:
-            made["closed"] = plainly(torch_step(HamiltonianFlow, sizes, batch, dtype))
-        if "jax" in given.peers and importlib.util.find_spec("jax") and mode == "None":
-            made["jax"] = jax_step(sizes, batch, dtype)
-        times = cpu_times(made, given.seconds)
-        own = times["fused"]
-        row = f"{mode:8} {dtype_name} d={dim} h={width} M={m} T={steps} B={batch}: fused {np.median(own):.2f} ms"
-        for name, t in times.items():
-            if name != "fused":
-                ratios = np.percentile(t / own, (10, 90))
-                row += f"; {name} {np.median(t):.2f} = {np.median(t) / np.median(own):.1f}× ({ratios[0]:.1f}–{ratios[1]:.1f})"
-        print(row, flush=True)
+        times = cpu_times(contenders(sizes, batch, getattr(torch, dtype), given.peers), given.seconds)
+        row = {**sizes, "dtype": dtype, "batch": batch, "symmetry": mode, **compared(times)}
+        rows.append(row)
+        if not given.json:
+            about = f" c={context}" if context else ""
+            head = f"{mode:8} {dtype} d={dim} h={width} M={m} T={steps} B={batch}{about}"
+            cells = [
+                f"{c['ms']:.2f} ms = {c['ratio']:.1f}× ({c['low']:.1f}–{c['high']:.1f})" if c else "–"
+                for c in (row.get(name) for name in given.peers)
+            ]
+            print(f"{head:52}{row['fused']:6.2f} ms" + "".join(f"{cell:>30}" for cell in cells), flush=True)
+    if given.json:
+        print(json.dumps(rows, indent=1))
+
+
+def contenders(
+    sizes: dict[str, Any], batch: int, dtype: torch.dtype, peers: list[str]
+) -> dict[str, Callable[[], None]]:
+    """The steps that are compared: the fused one and those of the peers that apply."""
+    made = {"fused": torch_step(HamiltonianFlow, sizes, batch, dtype)}
+    if "naive" in peers:
+        made["naive"] = plainly(torch_step(Naive, sizes, batch, dtype))
+    if "closed" in peers:
+        made["closed"] = plainly(torch_step(HamiltonianFlow, sizes, batch, dtype))
+    free = "symmetry" not in sizes and "context" not in sizes
+    if "jax" in peers and importlib.util.find_spec("jax") and free:
+        made["jax"] = jax_step(sizes, batch, dtype)
+    return made
+
+
+def compared(times: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Milliseconds of the fused step, and for each peer its own, the ratio of medians and the spread of single turns."""
+    own = times["fused"]
+    found: dict[str, Any] = {"fused": float(np.median(own))}
+    for name, t in times.items():
+        if name != "fused":
+            low, high = np.percentile(t / own, (10, 90))
+            ratio = np.median(t) / np.median(own)
+            found[name] = {
+                "ms": float(np.median(t)),
+                "ratio": float(ratio),
+                "low": float(low),
+                "high": float(high),
+            }
+    return found
 
 
 if __name__ == "__main__":

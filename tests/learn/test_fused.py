@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 import torch
 from flows import CASES, make, states
 
-from learn import kernels
+from learn import HamiltonianFlow, kernels
 from learn.adam import clipped_step
 from learn.encoder import GaussianEncoder
 from learn.lattice import lattice, lattice_noise
@@ -233,3 +234,51 @@ def test_machine_code_is_stale_when_any_room_of_the_loops_changes(monkeypatch):
         if re.search(r"^@(compiled|summed|intrinsic)", p.read_text(), re.M)
     }
     assert holders <= set(compiled.ROOMS)
+
+
+def _kept_for_backward(steps):
+    flow = make("free")
+    flow.steps = steps
+    weights = {w.untyped_storage().data_ptr() for w in (*flow.parameters(), *flow.buffers())}
+    kept = {}
+
+    def keep(t):
+        storage = t.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return t
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        flow.elbo(torch.zeros(100, 2)).sum()
+    return sum(kept.values())
+
+
+def test_what_is_kept_for_the_reverse_pass_does_not_grow_with_the_steps():
+    few, many = _kept_for_backward(1), _kept_for_backward(50)
+    assert 0 < few == many
+    with kernels.left_to_torch():
+        assert _kept_for_backward(50) > 20 * _kept_for_backward(1) > 20 * few
+
+
+@pytest.mark.slow
+def test_torch_compile_of_the_plain_path_gives_the_same_numbers(dtype):
+    if shutil.which("g++") is None:
+        pytest.skip("torch.compile needs a C++ compiler on the CPU")
+    flow = HamiltonianFlow(2, hamiltonians=1, width=8, seed=0).to(dtype)
+    q, p = torch.randn(2, 50, 2, dtype=dtype)
+
+    def loss(q, p):
+        moments = flow.encoder.moments(q)
+        drawn, log_f = moments.draw(p[:, None])
+        return -(flow.raw_log_joint(q, drawn[:, 0]) - log_f[:, 0]).mean()
+
+    with kernels.left_to_torch():
+        compiled = torch.compile(loss, fullgraph=True)  # one graph, without breaks
+        found = []
+        for run in (loss, compiled):
+            value = run(q, p)
+            found.append([value.detach(), *torch.autograd.grad(value, list(flow.parameters()))])
+    tolerance = 1e-11 if dtype == torch.float64 else 1e-4
+    for a, b in zip(*found, strict=True):
+        size = max(1.0, float(a.abs().max()))
+        torch.testing.assert_close(a / size, b / size, rtol=0, atol=tolerance)
