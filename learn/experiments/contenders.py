@@ -204,7 +204,9 @@ def _real_nvp(seed: int, lr: float) -> Model:
     def make() -> nn.Module:
         layers: list[nn.Module] = []
         for _ in range(COUPLINGS):
-            layers.append(nf.flows.AffineCouplingBlock(nf.nets.MLP([1, 64, 64, 2], init_zeros=True)))
+            # its scales are bounded: with the library's default, exp, the loss soon became infinite
+            inner = nf.nets.MLP([1, 64, 64, 2], init_zeros=True)
+            layers.append(nf.flows.AffineCouplingBlock(inner, scale_map="sigmoid"))
             layers.append(nf.flows.Permute(2, mode="swap"))
         return nf.NormalizingFlow(nf.distributions.base.DiagGaussian(2), layers)
 
@@ -229,7 +231,7 @@ CONTENDERS = (
     Contender("nsf", "neural spline flow of zuko: 3 transforms, 8 bins, hidden layers 64, 64", _zuko("NSF", 3)),
     Contender("maf", "masked autoregressive flow of zuko: 6 transforms, hidden layers 64, 64", _zuko("MAF", 6)),
     Contender(
-        "realnvp", f"RealNVP of normflows: {COUPLINGS} affine couplings, hidden layers 64, 64, last ones zero at first",
+        "realnvp", f"RealNVP of normflows: {COUPLINGS} affine couplings with its bounded scales (`sigmoid`), hidden layers 64, 64",
         _real_nvp,
     ),
 )  # fmt: skip
