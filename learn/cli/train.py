@@ -91,15 +91,18 @@ def train(
         context=context, seed=seed,
     )  # fmt: skip
     constrained = mode in ("penalty", "features")
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        result = learn.fit(
-            flow, data, steps=steps, batch=batch, lr=lr, seed=seed, progress=not quiet, out=out, resume=resume,
-            constraint=learn.BracketConstraint(generators, tolerance=tolerance) if constrained else None,
-            patience=patience, held_out=held_out, validate_every=validate_every, save_every=save_every,
-            draws=draws, draws_after=draws_after, context=contexts, threads=threads,
-            callback=None if tensorboard is None else learn.TensorBoard(tensorboard),
-        )  # fmt: skip
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            result = learn.fit(
+                flow, data, steps=steps, batch=batch, lr=lr, seed=seed, progress=not quiet, out=out, resume=resume,
+                constraint=learn.BracketConstraint(generators, tolerance=tolerance) if constrained else None,
+                patience=patience, held_out=held_out, validate_every=validate_every, save_every=save_every,
+                draws=draws, draws_after=draws_after, context=contexts, threads=threads,
+                callback=None if tensorboard is None else learn.TensorBoard(tensorboard),
+            )  # fmt: skip
+    except KeyboardInterrupt as stop:  # typer would forget what it says
+        raise typer.Abort(f"{str(stop).partition(';')[0]}; the same command with --resume goes on") from stop
     said = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
     if not first_process():
         return

@@ -298,3 +298,20 @@ def test_a_folder_that_cannot_be_written_is_said_before_the_first_step(tmp_path)
                 callback=lambda step, result: steps.append(step),
             )  # fmt: skip
     assert steps == []
+
+
+def test_ctrl_c_says_after_which_step_and_how_to_go_on(hamsym, monkeypatch):
+    fit = learn.fit
+
+    def pressed(*data, **settings):
+        def press(step, result):
+            if step == 5:
+                signal.raise_signal(signal.SIGINT)
+
+        return fit(*data, **settings | {"callback": press})
+
+    monkeypatch.setattr(learn, "fit", pressed)
+    code, out, err = hamsym("train", "ring", "--out", "flow", *SMALL)
+    assert (code, out) == (130, "")
+    assert err == "error: training stopped after step 5 of 12; the same command with --resume goes on\n"
+    assert read("flow", "training")[1]["step"] == 5
