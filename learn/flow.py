@@ -17,6 +17,7 @@ from learn import description
 from learn.action import MAX_ELEMENTS, Rotations
 from learn.architecture import MODES, Sizes, build
 from learn.arguments import MAX_NUMBERS, seed_number
+from learn.encoder import WideEncoder
 from learn.invariants import invariant_potentials
 from learn.marginal import MarginalFlow
 from learn.particles import Particles
@@ -130,14 +131,14 @@ class HamiltonianFlow(MarginalFlow):
             if seed is not None:
                 torch.manual_seed(seed)
             chain, encoder = build(sizes, symmetry, listed, dt, elements, context, bodies)
-        removed = None
-        if symmetry == "exact":
-            removed = bodies.translations if bodies else invariant_potentials(listed).translations
+        found = bodies or invariant_potentials(listed) if symmetry == "exact" else None
+        removed = found.translations if found else None
         super().__init__(sizes.dim, chain, encoder, sizes.steps, removed, context)
         self.hamiltonians, self.width, self.elements = sizes.hamiltonians, sizes.width, elements
-        self.symmetry, self.first_dt = symmetry, dt
+        self.symmetry, self.first_dt, self.group = symmetry, dt, group
         self.generators, self.particles = listed, bodies
-        self.group = group
+        if isinstance(encoder, WideEncoder):
+            self.log_scale.data.fill_(encoder.start_free(sizes.hamiltonians * sizes.steps * dt))
 
     # -- contexts --------------------------------------------------------------------------------------------
 
@@ -220,8 +221,6 @@ class HamiltonianFlow(MarginalFlow):
             return prove_pair_invariance(self.generators, self.particles, budget=budget)
         found = invariant_potentials(self.generators)
         return [v for g in found.generators for v in prove_invariance(g, found, budget=budget)]
-
-    # -- the rest --------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
         """Write the flow into the directory ``path`` (safetensors and json), atomically; ``learn.load`` reads it.

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from learn.encoder.law import Encoder
 from learn.encoder.moments import LOG_SD_LIMIT, Moments
 from learn.encoder.network import InnerNetwork
+
+#: Longer flights would want scales near e^±6, where they are cut off.
+LONGEST = 20.0
 
 
 class SharedMoments(Moments):
@@ -71,6 +76,29 @@ class WideEncoder(Encoder):
         self.network = InnerNetwork(dim, width, 2 * dim, context)
         self.slope = nn.Parameter(torch.zeros(dim, dim))
         self.below = nn.Parameter(torch.zeros(dim, dim))  # what lies below the diagonal of L
+
+    @torch.no_grad()
+    def start_free(self, time: float) -> float:
+        """Begin at p(p|q) of free bodies, q = q₀ + t p₀, whose q has the spread one: a Gaussian fitted before any step.
+
+        Every dimension adds to what a start elsewhere costs, and to the steps until that is forgotten.
+
+        Arguments:
+            time: t.
+
+        Returns:
+            The logarithm of the standard deviation of q₀ and p₀ that gives q this spread.
+
+        Example:
+            >>> encoder = WideEncoder(20)
+            >>> round(encoder.start_free(1.0), 4), encoder.slope[0, 0].item()
+            (-0.3466, 0.5)
+        """
+        time = min(time, LONGEST)
+        log_scale = -0.5 * math.log1p(time**2)
+        self.slope.copy_(torch.eye(self.dim) * time / (1 + time**2))
+        self.network[-1].bias[self.dim :] = 2 * log_scale  # type: ignore[index,operator]
+        return log_scale
 
     def moments(self, q: Tensor) -> Moments:
         """Return mean and factor of p given q of shape (batch, dim)."""

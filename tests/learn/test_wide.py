@@ -67,6 +67,28 @@ def test_a_round_trip_in_a_hundred_dimensions():
     torch.testing.assert_close(torch.cat(back), torch.cat([q, p]), rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("symmetry", [None, "penalty"])
+def test_many_coordinates_start_at_the_gaussian_of_the_data(symmetry, dtype):
+    # without waves the flow is free flight: its encoder is then p(p|q), so that every draw gives log N(0, 1) itself
+    flow = HamiltonianFlow(
+        30, hamiltonians=4, steps=2, width=8, symmetry=symmetry, generators="p1", seed=0
+    ).to(dtype)
+    flow.set_unit(3.0)
+    with torch.no_grad():
+        for h in flow.chain:
+            h.potential_energy.out.zero_(), h.kinetic_energy.out.zero_()
+        flow.encoder.network[-1].weight.zero_()
+    q = 3 * torch.randn(20, 30, dtype=dtype)
+    exact = torch.distributions.Normal(0.0, 3.0).log_prob(q).sum(-1)
+    close = {"rtol": 1e-4, "atol": 1e-3} if dtype == torch.float32 else {"rtol": 1e-6, "atol": 1e-5}
+    torch.testing.assert_close(flow.elbo(q), exact, **close)
+    for long in (
+        1e3,
+        1e200,
+    ):  # and a flight that no Gaussian within the limits can follow is no error by itself
+        assert bool(HamiltonianFlow(30, hamiltonians=1, width=4, dt=long).log_scale.isfinite().all())
+
+
 def test_correlations_of_sixteen_coordinates_are_learned():
     law, q = correlated(16, 20_000, 1)
     _, fresh = correlated(16, 500, 2)
