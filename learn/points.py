@@ -171,12 +171,13 @@ def blames_weights(
     return asked
 
 
-def look_at(q: Tensor, what: str, *, stacklevel: int = 2) -> None:
+def look_at(q: Tensor, what: str, *, removed: Tensor | None = None, stacklevel: int = 2) -> None:
     """Warn where one isotropic unit of length cannot serve the points, refuse points that are all the same.
 
     Arguments:
         q: finite points of shape (batch, dim), two or more.
         what: their name in the message.
+        removed: orthonormal directions, of shape (t, dim), in which nobody looks at the points.
         stacklevel: of the warning, counted from the caller.
 
     Raises:
@@ -192,6 +193,9 @@ def look_at(q: Tensor, what: str, *, stacklevel: int = 2) -> None:
             f"{what}: all {len(q)} points are the same, {q[0].tolist()}; a density needs points that differ"
         )
     x = q.detach().double()
+    unseen = 0 if removed is None else len(removed)
+    if removed is not None and unseen:
+        x = x - (x @ removed.double().T) @ removed.double()
     mean = x.mean(0)
     spread = float((x - mean).square().mean().sqrt())
     distance = float(mean.norm())
@@ -202,7 +206,7 @@ def look_at(q: Tensor, what: str, *, stacklevel: int = 2) -> None:
             stacklevel=stacklevel + 1,
         )
     variances = torch.linalg.eigvalsh((x - mean).T @ (x - mean) / len(x)).clamp(min=0)
-    smallest, largest = float(variances[0].sqrt()), float(variances[-1].sqrt())
+    smallest, largest = float(variances[min(unseen, len(variances) - 1)].sqrt()), float(variances[-1].sqrt())
     if largest > ANISOTROPIC * smallest:
         ratio = "in no way" if smallest == 0 else f"{largest / smallest:.3g} times less"
         warnings.warn(

@@ -157,7 +157,7 @@ def fit(
     data: tuple[Tensor, ...]
     if isinstance(flow, HamiltonianFlow):
         q_train = _training_points(flow, q_train, "q_train")
-        look_at(q_train, "q_train")
+        look_at(q_train, "q_train", removed=flow.removed.value)
         context = _contexts(flow, context, len(q_train), "context")
         if q_valid is not None:
             q_valid = _training_points(flow, q_valid, "q_valid")

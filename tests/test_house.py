@@ -217,7 +217,7 @@ ORDER = [
     ["learn.action", "learn.storage", "learn.points", "learn.interruption", "learn.batches", "learn.shards"],
     ["learn.datasets"],
     ["learn.symmetry", "learn.invariants", "learn.angles", "learn.particles.bodies"],
-    ["learn.particles.pairs", "learn.particles.proof"],
+    ["learn.particles.data", "learn.particles.pairs", "learn.particles.proof"],
     ["learn.encoder.moments", "learn.encoder.network"],
     ["learn.encoder.law", "learn.encoder.triangular"],
     [
@@ -234,7 +234,7 @@ ORDER = [
     ["learn.likelihood"],
     ["learn.marginal", "learn.description"],
     ["learn.flow"],
-    ["learn.quadrature", "learn.distance"],
+    ["learn.quadrature", "learn.distance", "learn.partition"],
     ["learn.equivariance", "learn.constraint"],
     ["learn.objective", "learn.processes", "learn.rows", "learn.result"],
     ["learn.hnn.functions", "learn.hnn.symmetry"],
