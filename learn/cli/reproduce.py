@@ -26,6 +26,7 @@ EXPERIMENTS = {
     "peers": (
         "learn.experiments.peers", "fit, symmetry and speed beside zuko and normflows at equal CPU time",
     ),
+    "hnn": ("learn.experiments.hnn", "Hamiltonian Neural Networks: the published tasks, and the planets, with and without symmetry"),
 }  # fmt: skip
 
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import cast
 
 import numpy as np
+import sympy as sp
 
 import hamsym as hs
 from hamsym.numeric.codegen import array_function
 
 #: Of the data are cut this many times finer in time than they are stored.
 _FINE = 100
-GM = 4 * np.pi**2  # of the Sun in au³/year²
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,9 @@ class Rollouts:
         span: of time.
         points: looks at the energy, the first at time 0.
         stretch: factor on the models' time axis, as published for noisy data.
+        fine: steps of the integrator from one look to the next.
+        truth: states (q, p) of the true trajectories, shape (n, points, dim) each, where they are no solution of the
+            task's Hamiltonian; None where its energy is constant.
     """
 
     q: np.ndarray
@@ -54,6 +59,8 @@ class Rollouts:
     span: float
     points: int
     stretch: float = 1.0
+    fine: int = 4
+    truth: tuple[np.ndarray, np.ndarray] | None = None
 
 
 @dataclass(frozen=True)
@@ -62,12 +69,9 @@ class Task:
 
     Attributes:
         name: of the task.
-        system: its Hamiltonian, with values of its parameters.
+        hamiltonian, parameters: of the system.
         generators: of the symmetries that a symmetric network is given.
         draw: a seed ↦ (training states, test states, rollouts).
-        steps, batch, rate: of the training; batch 0 for all states at once.
-        published_steps: for the report.
-        separable: whether the symmetric network is one of q plus one of p.
     """
 
     name: str
@@ -83,7 +87,11 @@ class Task:
 
     def energy(self, q: np.ndarray, p: np.ndarray) -> np.ndarray:
         """Return the true energy of states of shape (…, dim)."""
-        return array_function(self.hamiltonian.expr, self.hamiltonian.space)(q, p, self.parameters)
+        return self.value(self.hamiltonian.expr, q, p)
+
+    def value(self, expression: sp.Expr, q: np.ndarray, p: np.ndarray) -> np.ndarray:
+        """Return any function of the state, in the names of the system, at states of shape (…, dim)."""
+        return array_function(expression, self.hamiltonian.space)(q, p, self.parameters)
 
 
 def derivatives(
@@ -206,7 +214,7 @@ def _bodies(
     """Two or three bodies of mass 1 in the plane, G = 1; a fifth of the states is for testing."""
     H = hs.systems["nbody"](n=n, d=2).hamiltonian
     parameters = {"G": 1.0} | {f"m{i}": 1.0 for i in range(1, n + 1)}
-    space = hs.PhaseSpace.standard(2 * n)
+    space = cast(hs.PhaseSpace, H.space)
     generators = (*hs.total_momentum(space, 2), *hs.total_angular_momentum(space, 2))
 
     def draw(seed: int) -> tuple[States, States, Rollouts]:
@@ -239,3 +247,56 @@ def three_body(orbits: int = 5000) -> Task:
         return x, v * (1 + 0.2 * rng.uniform(-1, 1, v.shape))
 
     return _bodies("three-body", 3, orbits, 20, 5.0, start, (5.0, 100))
+
+
+#: Length of the unit of the planets' task in au; that of time makes the Sun's G M equal to 1.
+AU = 10.0
+PLANETS = ("jupiter", "saturn", "uranus", "neptune")
+
+
+def planets() -> Task:
+    """The four outer planets about the Sun as they were and will be, by the ephemeris DE421: measured, not simulated.
+
+    One energy of one body: q is a planet's place relative to the Sun (which stands for the inner planets too) in
+    10 au, p its velocity, time in units that make G M = 1.  Velocities are the ephemeris's, their derivatives central
+    differences of fourth order.  States of 1900 to 2000 are for training, of 2000 to 2200 for testing: Neptune goes where
+    it was not seen.  Planets pull each other, and the Sun, by up to a thousandth of what the Sun pulls: no H(q, p) of one
+    body fits better than that.
+    """
+    system = hs.systems["kepler_3d"]
+    space = cast(hs.PhaseSpace, system.hamiltonian.space)
+
+    def draw(seed: int) -> tuple[States, States, Rollouts]:
+        every, day = 10.0, np.sqrt(_gravity() / AU**3)  # of a day in our unit of time
+        train, test = (
+            _seen(start, years, every, day) for start, years in (("1900-01-01", 100), ("2000-01-01", 200))
+        )
+        flat = [States(*(x.reshape(-1, 3) for x in (s.q, s.p, s.dq, s.dp))) for s in (train, test)]
+        truth = test.q[:, ::4], test.p[:, ::4]  # Jupiter's year has a hundred of these steps
+        points = truth[0].shape[1]
+        span = 4 * every * day * (points - 1)
+        rollouts = Rollouts(test.q[:, 0], test.p[:, 0], span, points, fine=1, truth=truth)
+        return flat[0], flat[1], rollouts
+
+    generators = hs.total_angular_momentum(space, 3)
+    return Task("outer planets", system.hamiltonian, {"m": 1.0, "k": 1.0}, generators, draw)
+
+
+def _gravity() -> float:
+    """G times the mass of the Sun and the inner planets in au³/day²."""
+    values = hs.solar_system("2000-01-01").parameters
+    return values["G"] * values["m1"]
+
+
+def _seen(start: str, years: int, every: float, day: float) -> States:
+    """The planets' states relative to the Sun, arrays of shape (planet, time, 3)."""
+    # two states more on both sides, for the differences
+    first = date.fromisoformat(start) - timedelta(days=2 * every)
+    seen = hs.solar_system(first, days=365.25 * years + 4 * every, every=every, bodies=("sun", *PLANETS))
+    masses = np.array([seen.parameters[f"m{i}"] for i in range(1, 6)])
+    q = seen.q[0].reshape(-1, 5, 3)
+    v = seen.p[0].reshape(-1, 5, 3) / masses[:, None]
+    q, v = ((x[:, 1:] - x[:, :1]).swapaxes(0, 1) / AU for x in (q, v))
+    v, step = v / day, every * day
+    a = (8 * (v[:, 3:-1] - v[:, 1:-3]) - (v[:, 4:] - v[:, :-4])) / (12 * step)
+    return States(q[:, 2:-2], v[:, 2:-2], v[:, 2:-2], a)

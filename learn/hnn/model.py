@@ -224,8 +224,8 @@ class HNN(VectorField):
         Example:
             >>> model = HNN(1, width=4, symmetry="exact", generators="q1**2 + p1**2")
             >>> model.set_unit([[0.0], [2.0]], [[0.0], [0.0]])
-            >>> model.hamiltonian.function.mean
-            tensor([2.])
+            >>> model.hamiltonian.function.mean[0].item()
+            2.0
         """
         if hasattr(self.hamiltonian, "set_unit"):
             self.hamiltonian.set_unit(*self.states(q, p))

@@ -1,0 +1,147 @@
+"""An energy learned from pictures: an autoencoder whose latent state moves by Hamilton's equations.
+
+Source: Greydanus, Dzamba, Yosinski, arXiv 1906.01563, section 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from hamsym.arguments import integer
+from hamsym.errors import ShapeError
+from learn.arguments import MAX_NUMBERS, seed_number
+from learn.hnn.functions import orthogonal
+from learn.hnn.model import HNN, FieldNetwork
+from learn.objective import Batch, Objective, Progress
+
+#: Share of the residual of the latent motion in the loss, as published.
+MOTION = 0.1
+
+
+class Perceptron(nn.Module):
+    """Four layers of ReLU, the inner two added to what they are given.
+
+    Arguments:
+        inputs, width, outputs: sizes.
+
+    Example:
+        >>> Perceptron(5, 4, 3)(torch.zeros(2, 5)).shape
+        torch.Size([2, 3])
+    """
+
+    def __init__(self, inputs: int, width: int, outputs: int) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(inputs, width), nn.Linear(width, outputs)
+        self.inner = nn.ModuleList(nn.Linear(width, width) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return outputs of shape (batch, outputs)."""
+        x = relu(self.first(x))
+        for layer in self.inner:
+            x = x + relu(layer(x))
+        return self.last(x)
+
+
+class PixelHNN(nn.Module):
+    """Two frames in a row ↦ a latent state (z_q, z_p) ↦ the frames; the state moves by a learned energy, or field.
+
+    Arguments:
+        pixels: of one frame.
+        dim: number of latent coordinates.
+        width: of all inner layers; 200 as published.
+        energy: whether the state moves by Hamilton's equations; otherwise by a bare vector field, the baseline.
+        seed: of the first weights.
+
+    Example:
+        >>> model = PixelHNN(9, width=8, seed=0)
+        >>> z_q, z_p = model.encode(torch.zeros(4, 2, 9))
+        >>> z_q.shape, model.decode(z_q, z_p).shape
+        (torch.Size([4, 1]), torch.Size([4, 2, 9]))
+    """
+
+    def __init__(
+        self, pixels: int, dim: int = 1, *, width: int = 200, energy: bool = True, seed: int | None = None
+    ) -> None:
+        super().__init__()
+        self.pixels = integer("pixels", pixels, minimum=1, maximum=MAX_NUMBERS)
+        with torch.random.fork_rng(devices=[], enabled=seed is not None):
+            if seed is not None:
+                torch.manual_seed(seed_number(seed))
+            self.latent = HNN(dim, width) if energy else FieldNetwork(dim, width)
+            self.encoder = orthogonal(Perceptron(2 * self.pixels, width, 2 * dim))
+            self.decoder = orthogonal(Perceptron(2 * dim, width, 2 * self.pixels))
+
+    def encode(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (z_q, z_p), each of shape (batch, dim), of pairs of frames of shape (batch, 2, pixels) in [0, 1]."""
+        z_q, z_p = self.encoder(frames.flatten(1)).chunk(2, -1)
+        return z_q, z_p
+
+    def decode(self, z_q: Tensor, z_p: Tensor) -> Tensor:
+        """Return pairs of frames of shape (batch, 2, pixels) of latent states."""
+        return self.decoder(torch.cat([z_q, z_p], -1)).unflatten(-1, (2, self.pixels))
+
+    def loss(self) -> PixelLoss:
+        """Return the published objective, for ``learn.fit`` on rows of three frames."""
+        return PixelLoss(self)
+
+
+class PixelLoss(Objective):
+    """|x − decode(encode(x))|² + |z_p − (z_q' − z_q)|² + 0.1 |z' − z − J∇H(z)|², means over batch and components.
+
+    x are two frames in a row, z their latent state, z' that of the two frames one frame later: the second term makes
+    z_p a velocity in units of a frame, the third is Euler's step of one frame, as published.
+
+    Rows are three frames in a row, shape (batch, 3, pixels): numbers in [0, 1], or bytes.
+
+    Arguments:
+        model: of frames.
+
+    Example:
+        >>> rows = (torch.rand(4, 3, 9),)
+        >>> loss, numbers = PixelLoss(PixelHNN(9, width=8)).loss(
+        ...     Batch(rows), torch.Generator(), Progress(0, 1)
+        ... )
+        >>> sorted(numbers), bool(loss > 0)
+        (['autoencoder', 'canonical', 'motion'], True)
+    """
+
+    kind = "pixel_hnn"
+    names = ("frames",)
+    columns = {"autoencoder": None, "canonical": None, "motion": None}  # noqa: RUF012
+
+    def __init__(self, model: PixelHNN) -> None:
+        super().__init__(model)
+        self.model: PixelHNN = model
+
+    def transform(self, batch: tuple[Tensor, ...], random: torch.Generator) -> tuple[Tensor, ...]:
+        """Return the frames as numbers in [0, 1] in the precision of the weights."""
+        (frames,) = batch
+        if frames.ndim != 3 or tuple(frames.shape[1:]) != (3, self.model.pixels):
+            raise ShapeError(
+                f"the data are three frames in a row, shape (n, 3, {self.model.pixels}), not {tuple(frames.shape)}"
+            )
+        like = next(iter(self.model.parameters()))
+        return ((frames.to(like.dtype) / 255 if frames.dtype == torch.uint8 else frames.to(like.dtype)),)
+
+    def loss(
+        self, batch: Batch, random: torch.Generator, progress: Progress
+    ) -> tuple[Tensor, Mapping[str, Any]]:
+        """Return the loss and its three parts."""
+        (frames,) = batch.rows
+        model = self.model
+        now, after = frames[:, :2], frames[:, 1:]
+        # one call for both pairs: the layers of one are too small to fill the machine
+        z_q, z_p = model.encode(torch.cat([now, after]))
+        (q, q_next), (p, p_next) = z_q.chunk(2), z_p.chunk(2)
+        dq, dp = model.latent.rates(q, p)
+        parts = {
+            "autoencoder": (model.decode(q, p) - now).square().mean(),
+            "canonical": (p - (q_next - q)).square().mean(),
+            "motion": 0.5 * ((q + dq - q_next).square().mean() + (p + dp - p_next).square().mean()),
+        }
+        return parts["autoencoder"] + parts["canonical"] + MOTION * parts["motion"], parts
