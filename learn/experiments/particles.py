@@ -122,7 +122,8 @@ def run(
                 rows += found
                 mean = float(np.mean([r["bound"] for r in found]))
                 folder.console.print(
-                    f"{system.name}, N = {n}, {method}: IW-{setting.samples} bound {mean:.3f} nats", highlight=False
+                    f"{system.name}, N = {n}, {method}: IW-{setting.samples} bound {mean:.3f} nats",
+                    highlight=False,
                 )
     yardsticks = {s.name: yardstick([r for r in rows if r["system"] == s.name]) for s in setting.systems}
     for r in rows:
@@ -134,7 +135,9 @@ def run(
     metrics = folder.close(content | {"summary": summary(rows)}, report)
     for line in reading(metrics):
         folder.console.print(f"• {line}", highlight=False)
-    folder.console.print(f"{metrics['seconds']:.0f} s; wrote particles.png, metrics.json and report.md to {out}/")
+    folder.console.print(
+        f"{metrics['seconds']:.0f} s; wrote particles.png, metrics.json and report.md to {out}/"
+    )
     return metrics
 
 
@@ -181,7 +184,10 @@ def certify(system: System, setting: Setting, seed: int) -> dict[str, Any]:
     _, trained = draws(system, count, seed)
     _, held_out = draws(system, setting.held_out, seeds(seed, 1001)[-1])
     function = log_weight(system)
-    energies = [-function(q) / system.beta for q in (training_points(system, seed), fresh_points(system, setting, seed))]
+    energies = [
+        -function(q) / system.beta
+        for q in (training_points(system, seed), fresh_points(system, setting, seed))
+    ]
     means = [float(e.mean()) for e in energies]
     errors = [float(e.std(ddof=1) / math.sqrt(max(2.0, min(len(e), known["effective"]))))
               for e, known in zip(energies, (trained, held_out), strict=True)]  # fmt: skip
@@ -286,7 +292,9 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         found, free = select(rows, system, n, method), select(rows, system, n, "none")
         bound, bound_se = mean_and_error([r["bound"] for r in found], [r["bound_se"] for r in found])
         # what bounds differ by is what gaps differ by: log Z cancels
-        as_gaps = [[r | {"kl_gap": r["excess"], "kl_gap_se": r["excess_se"]} for r in some] for some in (free, found)]
+        as_gaps = [
+            [r | {"kl_gap": r["excess"], "kl_gap_se": r["excess_se"]} for r in some] for some in (free, found)
+        ]
         gain, gain_se = difference(*as_gaps)
         cell = {"system": system, "points": n, "method": method, "bound": bound, "bound_se": bound_se,
                 "gain": gain, "gain_se": gain_se, "seeds": len(found), "kl_gap": None, "kl_gap_se": None,
@@ -304,14 +312,22 @@ def reading(metrics: Mapping[str, Any]) -> list[str]:
     cells = {(c["system"], c["points"], c["method"]): c for c in metrics["summary"]}
     said = []
     for name, log_z in metrics["yardsticks"].items():
-        word = "is used" if log_z["usable"] else f"is not used, and no KL gap given (at least {USABLE:g} are asked for)"
+        word = (
+            "is used"
+            if log_z["usable"]
+            else f"is not used, and no KL gap given (at least {USABLE:g} are asked for)"
+        )
         said.append(
             f"{name}: log Z = {log_z['value']:.3f} ± {log_z['error']:.3f} by the weights of the flows' own samples, of which "
             f"{log_z['effective_samples']:.0f} are effective; this {word}."
         )
     for system, n in dict.fromkeys((s, n) for s, n, _ in cells):
         exact, augment = cells[system, n, "exact"], cells[system, n, "augment"]
-        gap = "" if exact["kl_gap"] is None else f" (KL gap {tables.plus_minus(exact['kl_gap'], exact['kl_gap_se'])})"
+        gap = (
+            ""
+            if exact["kl_gap"] is None
+            else f" (KL gap {tables.plus_minus(exact['kl_gap'], exact['kl_gap_se'])})"
+        )
         said.append(
             f"{system}, N = {n}: against no symmetry the exact flow{gap} {_gains(exact)} and augmentation {_gains(augment)}."
         )
@@ -337,8 +353,24 @@ def report(metrics: dict[str, Any]) -> str:
                 c = cells[n, method]
                 gap = "–" if c["kl_gap"] is None else tables.plus_minus(c["kl_gap"], c["kl_gap_se"])
                 gain = "–" if method == "none" else tables.plus_minus(c["gain"], c["gain_se"], sign=True)
-                body.append([str(n), method, tables.plus_minus(c["bound"], c["bound_se"]), gap, gain, f"{c['cpu_seconds']:.0f}"])
-        head = ["N", "method", f"IW-{setting['samples']} bound", "KL gap", "gain over none", "training (s of CPU)"]
+                body.append(
+                    [
+                        str(n),
+                        method,
+                        tables.plus_minus(c["bound"], c["bound_se"]),
+                        gap,
+                        gain,
+                        f"{c['cpu_seconds']:.0f}",
+                    ]
+                )
+        head = [
+            "N",
+            "method",
+            f"IW-{setting['samples']} bound",
+            "KL gap",
+            "gain over none",
+            "training (s of CPU)",
+        ]
         parts += [f"## {system['name']}", "", markdown_table(head, body), ""]
     chains = [
         f"- **{c['system']}**, seed {c['seed']}: R-hat at most {c['r_hat']:.4f}, at least {c['effective']:.0f} effective draws; mean energy "
@@ -383,7 +415,9 @@ def figure(rows: Sequence[dict[str, Any]], path: Path) -> None:
 
     cells = summary(rows)
     names = list(dict.fromkeys(r["system"] for r in rows))
-    drawn, panels = pyplot.subplots(1, len(names), figsize=(4.2 * len(names) + 1, 4), squeeze=False, layout="constrained")
+    drawn, panels = pyplot.subplots(
+        1, len(names), figsize=(4.2 * len(names) + 1, 4), squeeze=False, layout="constrained"
+    )
     for panel, name in zip(panels[0], names, strict=True):
         own = [c for c in cells if c["system"] == name]
         gaps = all(c["kl_gap"] is not None for c in own)

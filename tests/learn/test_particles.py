@@ -155,6 +155,8 @@ def test_a_force_is_the_slope_of_its_energy(case):
     x = torch.randn(4, n * d, dtype=DOUBLE, generator=torch.Generator().manual_seed(0)).requires_grad_()
     (slope,) = torch.autograd.grad(energy.value(x).sum(), x)
     assert torch.allclose(energy.gradient(x), slope, atol=1e-12)
+    with kernels.left_to_torch():
+        assert torch.allclose(energy.gradient(x), slope, atol=1e-12)
 
 
 def test_energies_of_two_bodies_of_other_kinds_differ():
