@@ -86,7 +86,7 @@ def test_of_a_data_set_the_symmetry_is_asked_for(hamsym, tmp_path):
 
 
 def test_a_conditional_flow_is_trained_measured_and_sampled(hamsym, conditional):
-    few = ["--steps", 300, "--batch", 64, "--hamiltonians", 2, "--width", 16]
+    few = ["--steps", 200, "--batch", 32, "--hamiltonians", 2, "--width", 16]
     assert hamsym("train", "rows.npy", "--context", 1, "--out", "flow", *few)[0] == 0
     assert learn.load("flow").context.size == 1
     code, out, _ = hamsym("evaluate", "flow", "rows.npy", "--json")
@@ -218,6 +218,7 @@ def test_what_is_written_is_read_by_tensorboard(tmp_path):
 # -- what survives ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_killed_amid_a_training_the_same_command_goes_on(hamsym, tmp_path):
     options = [
         "ring",
