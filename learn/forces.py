@@ -42,6 +42,15 @@ def add_scaled(x, factor, y):
 
 
 @compiled
+def _add_straight(curvature, x, told, y):
+    """y ← y + curvature · x but for the context."""
+    for f in range(x.shape[0] - told):
+        to, row = y[f], x[f]
+        for n in range(to.size):
+            to[n] += curvature * row[n]
+
+
+@compiled
 def _add_product(matrix, x, result, to, turned):
     """result[to + i] ← result[to + i] + Σ_k matrix[i, k] x[k], with the transposed matrix where ``turned``."""
     rows, columns = matrix.shape
@@ -98,11 +107,12 @@ def _centred(x, removed):
 
 
 @compiled
-def _inputs_of(x, y, features):
+def _inputs_of(x, y, features, told):
     """The features of x, whose rows are y, and the lengths among them."""
     linear, _, member, _, smoothing = features
     n, count = linear.shape[0], member.shape[0]
-    z, lengths = np.zeros((n + count, x.shape[1]), x.dtype), np.empty((count, x.shape[1]), x.dtype)
+    z = np.zeros((n + count + told, x.shape[1]), x.dtype)
+    lengths = np.empty((count, x.shape[1]), x.dtype)
     lengths[:] = smoothing[0] * smoothing[0]
     square = np.empty_like(y)
     _combine(y, 0, y, 0, square, 0)
@@ -111,19 +121,21 @@ def _inputs_of(x, y, features):
     _add_product(linear, x, z, 0, False)
     for f in range(count):
         z[n + f] = lengths[f]
+    for f in range(told):
+        z[n + count + f] = x[x.shape[0] - told + f]
     return z, lengths
 
 
 @compiled
-def gradient(x, packed, curvature, features, loops, result):
-    """result ← ∇U of the points x, in units of U."""
+def gradient(x, packed, curvature, features, loops, told, result):
+    """result ← ∇U of the points x, in units of U; the last ``told`` rows of x are a context, which stays as it is."""
     if features[0].shape[0] + features[2].shape[0] == 0:
         _slope(x, packed, result, loops)
-        add_scaled(result, curvature, x)
+        _add_straight(curvature, x, told, result)
     else:
         linear, rows, member, removed, _ = features
         y = _looked_at(rows, x)
-        z, lengths = _inputs_of(x, y, features)
+        z, lengths = _inputs_of(x, y, features, told)
         slope, through = np.empty_like(z), np.zeros_like(y)
         _slope(z, packed, slope, loops)
         _combine(slope, linear.shape[0], lengths, 0, lengths, 1)
@@ -132,22 +144,22 @@ def gradient(x, packed, curvature, features, loops, result):
         result[:] = 0
         _add_product(linear, slope, result, 0, True)
         _add_back(rows, through, result)
-        add_scaled(result, curvature, _centred(x, removed))
+        _add_straight(curvature, _centred(x, removed), told, result)
 
 
 @compiled
-def gradient_pulled(x, g, packed, curvature, features, loops, totals, result, back):
+def gradient_pulled(x, g, packed, curvature, features, loops, told, totals, result, back):
     """result ← ∇U, back ← ∇∇U·g, and totals grow by what g·∇U pulls to the weights; returns g·x for the curvature."""
     if features[0].shape[0] + features[2].shape[0] == 0:
         _pulled(x, g, packed, result, back, totals, loops)
-        add_scaled(result, curvature, x)
-        add_scaled(back, curvature, g)
+        _add_straight(curvature, x, told, result)
+        _add_straight(curvature, g, told, back)
         return dot(g, x)
     else:
         linear, rows, member, removed, _ = features
         n, count = linear.shape[0], member.shape[0]
         y, across = _looked_at(rows, x), _looked_at(rows, g)
-        z, lengths = _inputs_of(x, y, features)
+        z, lengths = _inputs_of(x, y, features, told)
         slope, to_z, inner = np.empty_like(z), np.empty_like(z), np.zeros_like(z)
         _add_product(linear, g, inner, 0, False)
         forces, bent, product = np.zeros_like(y), np.zeros_like(y), np.empty_like(y)
@@ -177,9 +189,9 @@ def gradient_pulled(x, g, packed, curvature, features, loops, totals, result, ba
         _combine(forces, 0, y, 0, forces, 0)
         _add_back(rows, forces, result)
         _add_back(rows, bent, back)
-        add_scaled(result, curvature, _centred(x, removed))
+        _add_straight(curvature, _centred(x, removed), told, result)
         away = _centred(g, removed)
-        add_scaled(back, curvature, away)
+        _add_straight(curvature, away, told, back)
         return dot(away, x)
 
 

@@ -65,6 +65,7 @@ class Shape:
     Attributes:
         features: what they look at.
         units: how many each has.
+        told: numbers in a context of every point, which units look at too.
 
     Example:
         >>> shape = Shape(Features.of(2, [0, 1]), 8)
@@ -74,11 +75,12 @@ class Shape:
 
     features: Features
     units: int
+    told: int = 0
 
     @property
     def size(self) -> int:
         """Numbers in a record of one potential: W, b, w, k and u."""
-        return (self.features.size + 2) * self.units + 2
+        return (self.features.size + self.told + 2) * self.units + 2
 
     def arguments(self, dtype: torch.dtype) -> tuple[Any, tuple[int, int]]:
         """The features as arrays, and the addresses of the loops over as many inputs."""
@@ -87,8 +89,8 @@ class Shape:
             from learn import lanes
 
             loops = (
-                lanes.slope_loop(self.features.size, double),
-                lanes.pulled_loop(self.features.size, double),
+                lanes.slope_loop(self.features.size + self.told, double),
+                lanes.pulled_loop(self.features.size + self.told, double),
             )
         return self.features.arrays(np.dtype(np.float64 if double else np.float32)), loops
 
@@ -152,7 +154,14 @@ def gradients_pulled(x: Tensor, cotangent: Tensor, records: Tensor, shape: Shape
 
 
 def leapfrog(
-    q: Tensor, p: Tensor, flat: Tensor, shape: Shape, *, steps: int, sign: int = 1
+    q: Tensor,
+    p: Tensor,
+    flat: Tensor,
+    shape: Shape,
+    *,
+    steps: int,
+    sign: int = 1,
+    context: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return (q, p) after kick–drift–kick steps of one Hamiltonian after the other, without autograd.
 
@@ -162,6 +171,7 @@ def leapfrog(
         shape: of all the potentials.
         steps: number of steps of each; the half kicks between them are merged.
         sign: of time.
+        context: of every point, of shape (batch, told).
 
     Example:
         >>> still, free = torch.tensor([0.0, 0.0, 0.0, 0.0, 1.0]), torch.tensor([0.0, 0.0, 0.0, 1.0, 1.0])
@@ -178,7 +188,7 @@ def leapfrog(
         *shape.arguments(q.dtype),
         steps,
     )
-    _compiled().leapfrog(array(q), array(p), *given, *[x.numpy() for x in moved])
+    _compiled().leapfrog(array(q), array(p), _contexts(context, q), *given, *[x.numpy() for x in moved])
     return moved[0], moved[1]
 
 
@@ -191,6 +201,7 @@ def leapfrog_pulled(
     *,
     steps: int,
     sign: int = 1,
+    context: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the cotangents of q, p and ``flat``, 0 for units, going back from the final states.
 
@@ -199,12 +210,12 @@ def leapfrog_pulled(
     Arguments:
         q, p: final states of shape (batch, dim).
         cotangents: of these.
-        flat, shape, steps, sign: as for :func:`leapfrog`.
+        flat, shape, steps, sign, context: as for :func:`leapfrog`.
     """
     back = [torch.empty_like(x, memory_format=torch.contiguous_format) for x in (q, p)]
     columns, to_flat = 1 + 2 * shape.size, torch.zeros_like(flat)
     given = (array(flat).reshape(-1, columns), shape.units, sign, *shape.arguments(q.dtype), steps)
-    states = [array(x) for x in (q, p, *cotangents)]
+    states = [array(q), array(p), _contexts(context, q), *[array(x) for x in cotangents]]
     results = (to_flat.numpy().reshape(-1, columns), *[x.numpy() for x in back])
     _compiled().leapfrog_pulled(*states, *given, *results)
     return back[0], back[1], to_flat
@@ -271,6 +282,10 @@ def adam(pointers: np.ndarray, like: np.ndarray, *numbers: float) -> None:
 def array(t: Tensor) -> np.ndarray:
     """Return the numbers of a tensor on the CPU as an array, without a copy where they lie in order."""
     return t.detach().contiguous().numpy()
+
+
+def _contexts(context: Tensor | None, like: Tensor) -> np.ndarray:
+    return array(like.new_empty(len(like), 0) if context is None else context)
 
 
 def _compiled() -> Any:

@@ -197,14 +197,23 @@ def _plan(
 ) -> tuple[bool, Plan | None, list[Tensor]]:
     """Whether the potentials of a chain differ in nothing but weights, how the kernels are called, and with what."""
     energies = [energy for h in chain for energy in (h.potential_energy, h.kinetic_energy)]
-    own = [energy.tensors() for energy in energies]
+    own = [energy.steered_tensors() for energy in energies]
     if not own or not _alike(energies, own):
         return False, None, []
     tensors = [t for h, u, k in zip(chain, own[::2], own[1::2], strict=True) for t in (h.log_dt, *u, *k)]
     if not kernels.applies(*states, *tensors):
         return True, None, []
-    shape = kernels.Shape(energies[0].features, own[0][0].shape[1])
-    return True, Plan(shape, steps, -1 if inverse else 1), tensors
+    told = [energy.told for energy in energies]
+    context = told[0] if told[0] is not None and told[0].ndim == 2 else None
+    if context is not None and not (
+        all(t is context for t in told)
+        and len(context) == len(states[0])
+        and kernels.applies(states[0], context)
+    ):
+        return False, None, []
+    size = 0 if context is None else context.shape[1]
+    shape = kernels.Shape(energies[0].features, own[0][0].shape[1], size)
+    return True, Plan(shape, steps, -1 if inverse else 1, context), tensors
 
 
 def _alike(energies: Sequence[RidgePotential], tensors: Sequence[Sequence[Tensor]]) -> bool:

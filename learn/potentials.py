@@ -129,7 +129,7 @@ class RidgePotential(nn.Module):
         self.register_buffer("unit", torch.tensor(1.0))
         self.unit: Tensor
         self.steering = nn.Parameter(torch.randn(context, width)) if context else None
-        self.shift: Tensor | None = None
+        self.told: Tensor | None = None  # a context, once it is given
 
     def given(self, context: Tensor) -> Self:
         """Return the potential at a context, with the same weights: each unit's phase is moved by V_j·c.
@@ -145,7 +145,7 @@ class RidgePotential(nn.Module):
         if self.steering is None:
             raise ParameterError("this potential takes no context")
         given = copy.copy(self)  # the copy has parameters and buffers in common
-        given.shift = context @ self.steering
+        given.told = context
         return given
 
     def ridges(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -154,8 +154,8 @@ class RidgePotential(nn.Module):
         Raises:
             ParameterError: for a potential that needs a context and has none.
         """
-        if self.shift is not None:
-            return self.weight, self.bias + self.shift, self.out
+        if self.steering is not None and self.told is not None:
+            return self.weight, self.bias + self.told @ self.steering, self.out
         if self.steering is not None:
             raise ParameterError("this flow is conditional; use flow.given(context)")
         return self.weight, self.bias, self.out
@@ -189,11 +189,21 @@ class RidgePotential(nn.Module):
         """Return W, b, w, k and u, all that the gradient depends on beside the features."""
         return *self.ridges(), self._parameters["curvature"], self._buffers["unit"]  # type: ignore[return-value]
 
+    def steered_tensors(self) -> tuple[Tensor, ...]:
+        """Return :meth:`tensors` where a context of each point is a further input: W has rows for its numbers too."""
+        if self.told is None or self.told.ndim == 1 or self.steering is None:
+            return self.tensors()
+        given = copy.copy(self)
+        given._parameters, given.told = {**self._parameters, "steering": None}, None
+        weight, bias, out, *rest = given.tensors()
+        copies = weight.shape[1] // self.steering.shape[1]
+        return torch.cat([weight, self.steering.repeat(1, copies)]), bias, out, *rest
+
     @property
     def suits_kernels(self) -> bool:
-        """Whether the features are such that the CPU kernels are right and fast, and phases the same for all points."""
-        common = self.shift is None or self.shift.ndim == 1
-        return common and self.features.is_regular and self.features.size <= kernels.MANY
+        """Whether the features are such that the CPU kernels are right and fast."""
+        told = 0 if self.told is None or self.told.ndim == 1 else self.told.shape[1]
+        return self.features.is_regular and self.features.size + told <= kernels.MANY
 
 
 class AveragedPotential(RidgePotential):

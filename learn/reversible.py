@@ -42,11 +42,24 @@ def steps_by(
 
 @dataclass(frozen=True)
 class Plan:
-    """What steps through a chain depend on beside tensors: shape of potentials, number of steps, sign of time."""
+    """What steps through a chain depend on beside tensors that are differentiated.
+
+    Attributes:
+        shape: of the potentials.
+        steps: number of steps of each Hamiltonian.
+        sign: of time.
+        context: of every point, of shape (batch, told), if their potentials have been given one each.
+    """
 
     shape: kernels.Shape
     steps: int
     sign: int
+    context: Tensor | None = None
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """What the kernels are told by name."""
+        return {"steps": self.steps, "sign": self.sign, "context": self.context}
 
 
 class FusedLeapfrog(torch.autograd.Function):
@@ -59,7 +72,7 @@ class FusedLeapfrog(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, plan: Plan, q: Tensor, p: Tensor, *tensors: Tensor) -> tuple[Tensor, Tensor]:
         ctx.plan, ctx.flat = plan, kernels.flattened(tensors)
-        moved = kernels.leapfrog(q, p, ctx.flat, plan.shape, steps=plan.steps, sign=plan.sign)
+        moved = kernels.leapfrog(q, p, ctx.flat, plan.shape, **plan.how)
         ctx.save_for_backward(q, p, *tensors, *moved)
         return moved
 
@@ -73,9 +86,7 @@ class FusedLeapfrog(torch.autograd.Function):
             found = iter(torch.autograd.grad(_plain(ctx.plan, *given), wanted, cotangents, create_graph=True))
             return (None, *(next(found) if t.requires_grad else None for t in given))
         plan, tensors = ctx.plan, given[2:]
-        a, b, to_flat = kernels.leapfrog_pulled(
-            q, p, cotangents, ctx.flat, plan.shape, steps=plan.steps, sign=plan.sign
-        )
+        a, b, to_flat = kernels.leapfrog_pulled(q, p, cotangents, ctx.flat, plan.shape, **plan.how)
         return (None, a, b, *kernels.unflattened(to_flat, tensors))
 
 
@@ -98,7 +109,7 @@ class FusedLogDensity(torch.autograd.Function):
         *tensors: Tensor,
     ) -> Tensor:
         ctx.plan, ctx.flat = plan, kernels.flattened(tensors)
-        q0, p0 = kernels.leapfrog(q, p, ctx.flat, plan.shape, steps=plan.steps, sign=plan.sign)
+        q0, p0 = kernels.leapfrog(q, p, ctx.flat, plan.shape, **plan.how)
         (a, b), length = log_scale.tolist(), float(unit)
         ctx.scales, ctx.freedom = (math.exp(a) * length, math.exp(b) / length), q.shape[-1] - len(removed)
         constant = -ctx.freedom * (
@@ -119,9 +130,7 @@ class FusedLogDensity(torch.autograd.Function):
         *pulls, (from_q, from_p, total) = kernels.log_base_pulled(q0, p0, removed, ctx.scales, cotangents[0])
         to_log_scale = q0.new_tensor([from_q - ctx.freedom * total, from_p - ctx.freedom * total])
         plan = ctx.plan
-        to_q, to_p, to_flat = kernels.leapfrog_pulled(
-            q0, p0, pulls, ctx.flat, plan.shape, steps=plan.steps, sign=plan.sign
-        )
+        to_q, to_p, to_flat = kernels.leapfrog_pulled(q0, p0, pulls, ctx.flat, plan.shape, **plan.how)
         return (None, to_q, to_p, to_log_scale, None, None, *kernels.unflattened(to_flat, given[5:]))
 
 
@@ -139,15 +148,24 @@ def _by_member(tensors: Sequence[Tensor]) -> list[Sequence[Tensor]]:
     return [tensors[k : k + 11] for k in range(0, len(tensors), 11)]
 
 
+def _at_context(plan: Plan, weights: list[Tensor]) -> list[Tensor]:
+    """Weights as torch operations want them: the context of each point has moved the phases."""
+    if plan.context is None:
+        return weights
+    weight, bias, *rest = weights
+    own, steering = weight.split([plan.shape.features.size, plan.shape.told])
+    return [own, bias + plan.context @ steering, *rest]
+
+
 def _plain(plan: Plan, q: Tensor, p: Tensor, *tensors: Tensor) -> tuple[Tensor, Tensor]:
     """The same steps by torch operations."""
     for log_dt, *own in _by_member(tensors):
 
         def force(x: Tensor, weights: list[Tensor] = own[:5]) -> Tensor:
-            return closed_gradient(x, *weights, features=plan.shape.features)
+            return closed_gradient(x, *_at_context(plan, weights), features=plan.shape.features)
 
         def velocity(x: Tensor, weights: list[Tensor] = own[5:]) -> Tensor:
-            return closed_gradient(x, *weights, features=plan.shape.features)
+            return closed_gradient(x, *_at_context(plan, weights), features=plan.shape.features)
 
         q, p = steps_by(q, p, plan.sign * log_dt.exp(), force, velocity, plan.steps)
     return q, p

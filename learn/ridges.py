@@ -21,7 +21,7 @@ BLOCK = 512  # points worked on at once: their intermediate rows stay in the fir
 
 
 @compiled
-def _packed(records, units):
+def _packed(records, units, told):
     """One row for each unit of each potential: W_j and b_j in half turns, w_j W_j."""
     turn = records.dtype.type(1 / math.pi)
     members, count = records.shape[0], (records.shape[1] - 2) // units - 2
@@ -31,7 +31,8 @@ def _packed(records, units):
             out = records[m, (count + 1) * units + j]
             for f in range(count):
                 packed[m, j, f] = records[m, f * units + j] * turn
-                packed[m, j, count + 1 + f] = records[m, f * units + j] * out
+                # nothing moves a context
+                packed[m, j, count + 1 + f] = records[m, f * units + j] * out if f < count - told else 0
             packed[m, j, count] = records[m, count * units + j] * turn
     return packed
 
@@ -71,6 +72,29 @@ def _block(x, start, unit):
 
 
 @compiled
+def _told(x, start, unit, context):
+    """The same with the contexts of the points in further rows, in units of their own."""
+    dim = x.shape[1]
+    rows = np.zeros(
+        (dim + context.shape[1], -(-(min(x.shape[0], start + BLOCK) - start) // GROUP) * GROUP), x.dtype
+    )
+    for n in range(start, min(x.shape[0], start + BLOCK)):
+        for f in range(dim):
+            rows[f, n - start] = x[n, f] / unit
+        for f in range(context.shape[1]):
+            rows[dim + f, n - start] = context[n, f]
+    return rows
+
+
+@compiled
+def _scale(x, factor, told):
+    for f in range(x.shape[0] - told):
+        row = x[f]
+        for n in range(row.size):
+            row[n] *= factor
+
+
+@compiled
 def _put_back(rows, start, unit, x):
     for n in range(start, min(x.shape[0], start + BLOCK)):
         for f in range(x.shape[1]):
@@ -80,27 +104,27 @@ def _put_back(rows, start, unit, x):
 @compiled
 def gradients(x, records, units, features, loops, result):
     """result (potentials, points, dim) ← the gradient of each potential at its points x."""
-    packed = _packed(records, units)
+    packed = _packed(records, units, 0)
     for m in range(x.shape[0]):
         curvature, unit = records[m, -2], records[m, -1]
         for start in range(0, x.shape[1], BLOCK):
             rows = _block(x[m], start, unit)
             found = np.empty_like(rows)
-            gradient(rows, packed[m], curvature, features, loops, found)
+            gradient(rows, packed[m], curvature, features, loops, 0, found)
             _put_back(found, start, 1 / unit, result[m])
 
 
 @compiled
 def gradients_pulled(x, g, records, units, features, loops, to_x, to_records):
     """The reverse pass of :func:`gradients` for the cotangents g of its result."""
-    packed, totals = _packed(records, units), _lanes_of(records, units)
+    packed, totals = _packed(records, units, 0), _lanes_of(records, units)
     for m in range(x.shape[0]):
         curvature, unit = records[m, -2], records[m, -1]
         for start in range(0, x.shape[1], BLOCK):
             rows, pull = _block(x[m], start, unit), _block(g[m], start, unit)
             found, back = np.empty_like(rows), np.empty_like(rows)
             to_records[m, -2] += gradient_pulled(
-                rows, pull, packed[m], curvature, features, loops, totals[m], found, back
+                rows, pull, packed[m], curvature, features, loops, 0, totals[m], found, back
             )
             _put_back(back, start, 1 / unit, to_x[m])
         _fold(totals[m], records[m], to_records[m])
@@ -118,18 +142,18 @@ def _records(flat):
 
 
 @compiled
-def leapfrog(q, p, flat, units, sign, features, loops, steps, q_out, p_out):
+def leapfrog(q, p, context, flat, units, sign, features, loops, steps, q_out, p_out):
     """Kick–drift–kick steps through a chain."""
     records, members = _records(flat), flat.shape[0]
-    packed, unit = _packed(records, units), records[:, -1]
+    packed, unit, told = _packed(records, units, context.shape[1]), records[:, -1], context.shape[1]
     half = flat.dtype.type(0.5)
     for start in range(0, q.shape[0], BLOCK):
-        x, y = _block(q, start, unit[0]), _block(p, start, unit[members])
+        x, y = _told(q, start, unit[0], context), _told(p, start, unit[members], context)
         slope = np.empty_like(x)
         for m in range(members):
             if m:
-                x *= unit[m - 1] / unit[m]
-                y *= unit[members + m - 1] / unit[members + m]
+                _scale(x, unit[m - 1] / unit[m], told)
+                _scale(y, unit[members + m - 1] / unit[members + m], told)
             step = sign * math.exp(flat[m, 0]) / (unit[m] * unit[members + m])
             for k in range(2 * steps + 1):  # kicks and drifts in turns, in one place: it is compiled once
                 which, at, to, factor = m, x, y, -step
@@ -137,29 +161,36 @@ def leapfrog(q, p, flat, units, sign, features, loops, steps, q_out, p_out):
                     which, at, to, factor = members + m, y, x, step
                 elif k == 0 or k == 2 * steps:
                     factor = -(half * step)
-                gradient(at, packed[which], records[which, -2], features, loops, slope)
+                gradient(at, packed[which], records[which, -2], features, loops, told, slope)
                 add_scaled(to, factor, slope)
         _put_back(x, start, unit[members - 1], q_out)
         _put_back(y, start, unit[2 * members - 1], p_out)
 
 
 @compiled
-def leapfrog_pulled(q, p, to_q, to_p, flat, units, sign, features, loops, steps, to_flat, gq, gp):
+def leapfrog_pulled(q, p, context, to_q, to_p, flat, units, sign, features, loops, steps, to_flat, gq, gp):
     """The reverse pass of :func:`leapfrog` from its final states, which undoes the steps as it goes."""
     records, members = _records(flat), flat.shape[0]
-    packed, totals, unit = _packed(records, units), _lanes_of(records, units), records[:, -1]
+    told = context.shape[1]
+    packed, totals, unit = _packed(records, units, told), _lanes_of(records, units), records[:, -1]
     to_records = np.zeros_like(records)
     half, one = flat.dtype.type(0.5), flat.dtype.type(1)
     for start in range(0, q.shape[0], BLOCK):
-        x, y = _block(q, start, unit[members - 1]), _block(p, start, unit[2 * members - 1])
-        a, b = _block(to_q, start, one / unit[members - 1]), _block(to_p, start, one / unit[2 * members - 1])
+        x, y = (_told(q, start, unit[members - 1], context), _told(p, start, unit[2 * members - 1], context))
+        a, b = (
+            _told(to_q, start, one / unit[members - 1], context),
+            _told(to_p, start, one / unit[2 * members - 1], context),
+        )
+        for f in range(q.shape[1], q.shape[1] + told):
+            for n in range(a.shape[1]):
+                a[f, n] = b[f, n] = 0
         slope, back, v = np.empty_like(x), np.empty_like(x), np.empty_like(x)
         for m in range(members - 1, -1, -1):
             if m < members - 1:
-                x *= unit[m + 1] / unit[m]
-                a /= unit[m + 1] / unit[m]
-                y *= unit[members + m + 1] / unit[members + m]
-                b /= unit[members + m + 1] / unit[members + m]
+                _scale(x, unit[m + 1] / unit[m], told)
+                _scale(a, unit[m] / unit[m + 1], told)
+                _scale(y, unit[members + m + 1] / unit[members + m], told)
+                _scale(b, unit[members + m] / unit[members + m + 1], told)
             step = sign * math.exp(flat[m, 0]) / (unit[m] * unit[members + m])
             for k in range(2 * steps, -1, -1):
                 which, at, to, cotangent, grown, share = m, x, y, b, a, -one
@@ -170,7 +201,16 @@ def leapfrog_pulled(q, p, to_q, to_p, flat, units, sign, features, loops, steps,
                 v[:] = 0
                 add_scaled(v, share * step, cotangent)
                 to_records[which, -2] += gradient_pulled(
-                    at, v, packed[which], records[which, -2], features, loops, totals[which], slope, back
+                    at,
+                    v,
+                    packed[which],
+                    records[which, -2],
+                    features,
+                    loops,
+                    told,
+                    totals[which],
+                    slope,
+                    back,
                 )
                 to_flat[m, 0] += share * step * dot(cotangent, slope)
                 add_scaled(grown, one, back)
