@@ -179,6 +179,10 @@ def figure(rows: Sequence[dict[str, Any]], path: Path) -> None:
             errors = [c["kl_gap_se"] if gaps else c["bound_se"] for c in line]
             panel.errorbar(x, y, errors, marker="osp"[number], capsize=2, label=method, linewidth=1)
         panel.set(xscale="log", xlabel="training points $N$", title=name)
+        points = sorted({c["points"] for c in own})
+        panel.set_xticks(points, [str(n) for n in points])
+        panel.set_xticks([], minor=True)
+        panel.set_xlim(points[0] / 1.5, points[-1] * 1.5)
         panel.set_ylabel("KL gap (nats)" if gaps else "− bound on log p (nats)")
         if gaps:
             panel.set_yscale("log")
