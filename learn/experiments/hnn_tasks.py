@@ -209,7 +209,7 @@ def circle(n: int, radius: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, n
 
 def _bodies(
     name: str, n: int, orbits: int, points: int, span: float, start: Callable[..., tuple[np.ndarray, np.ndarray]],
-    rollouts: tuple[float, int],
+    rollouts: tuple[float, int, int],
 ) -> Task:  # fmt: skip
     """Two or three bodies of mass 1 in the plane, G = 1; a fifth of the states is for testing."""
     H = hs.systems["nbody"](n=n, d=2).hamiltonian
@@ -223,7 +223,8 @@ def _bodies(
         seen = observed(H, parameters, q0, p0, span=span, points=points, noise=0.0, rng=rng)
         first = int(0.8 * orbits) * points
         q, p = (x.reshape(15, -1) for x in start(15, rng))
-        return seen.part(slice(first)), seen.part(slice(first, None)), Rollouts(q, p, *rollouts)
+        until, looks, fine = rollouts
+        return seen.part(slice(first)), seen.part(slice(first, None)), Rollouts(q, p, until, looks, fine=fine)
 
     return Task(name, H, parameters, generators, draw)
 
@@ -236,7 +237,7 @@ def two_body(orbits: int = 1000) -> Task:
         x, v = circle(2, np.hypot(*place.T), np.arctan2(*place.T[::-1]))
         return x, v * (1 + 0.05 * rng.standard_normal((count, 1, 1)))
 
-    return _bodies("two-body", 2, orbits, 50, 20.0, start, (25.0, 500))
+    return _bodies("two-body", 2, orbits, 50, 20.0, start, (25.0, 500, 2))
 
 
 def three_body(orbits: int = 5000) -> Task:
@@ -246,7 +247,7 @@ def three_body(orbits: int = 5000) -> Task:
         x, v = circle(3, rng.uniform(0.9, 1.2, count), rng.uniform(0, 2 * np.pi, count))
         return x, v * (1 + 0.2 * rng.uniform(-1, 1, v.shape))
 
-    return _bodies("three-body", 3, orbits, 20, 5.0, start, (5.0, 100))
+    return _bodies("three-body", 3, orbits, 20, 5.0, start, (5.0, 100, 4))
 
 
 #: Length of the unit of the planets' task in au; that of time makes the Sun's G M equal to 1.

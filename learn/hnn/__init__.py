@@ -7,3 +7,4 @@ from learn.hnn.model import HNN as HNN
 from learn.hnn.model import FieldNetwork as FieldNetwork
 from learn.hnn.objectives import DerivativeLoss as DerivativeLoss
 from learn.hnn.objectives import StepLoss as StepLoss
+from learn.hnn.pixels import PixelHNN as PixelHNN

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from learn.hnn.model import HNN, FieldNetwork
+from learn.hnn.pixels import PixelHNN
 
 
 def hnn_from(config: dict[str, Any], tensors: Mapping[str, Tensor]) -> HNN:
@@ -48,17 +49,42 @@ def field_from(config: dict[str, Any], tensors: Mapping[str, Tensor]) -> FieldNe
     return FieldNetwork(*_bounded(config, tensors)).to(_dtype(config))
 
 
-def _bounded(config: dict[str, Any], tensors: Mapping[str, Tensor]) -> tuple[int, int, int]:
+def pixels_from(config: dict[str, Any], tensors: Mapping[str, Tensor]) -> PixelHNN:
+    """Return the model of pictures of a description, with other weights than those saved.
+
+    Raises:
+        HamsymError, KeyError, TypeError, ValueError: if it describes none, or one larger than the tensors.
+
+    Example:
+        >>> model = PixelHNN(9, width=4)
+        >>> pixels_from(model.config(), model.state_dict()).pixels
+        9
+    """
+    dim, width, pixels = _bounded(config, tensors, ("dim", "width", "pixels"))
+    if type(config["energy"]) is not bool or 4 * width * (pixels + width) > sum(
+        t.numel() for t in tensors.values()
+    ):
+        raise ValueError("it describes other weights than those that it holds")
+    return PixelHNN(pixels, dim, width=width, energy=config["energy"]).to(_dtype(config))
+
+
+def _bounded(
+    config: dict[str, Any], tensors: Mapping[str, Tensor], names: tuple[str, ...] = ("dim", "width", "depth")
+) -> tuple[int, int, int]:
     # a description may claim any size; what the file holds bounds it before anything is allocated
     numbers = sum(t.numel() for t in tensors.values())
     sizes = []
-    for name in ("dim", "width", "depth"):
+    for name in names:
         size = config.get(name)
         if type(size) is not int or not 1 <= size <= max(numbers, 1000):
             raise ValueError(f"it claims {name}={size!r}, which its weights do not support")
         sizes.append(size)
     dim, width, depth = sizes
-    if config.get("energy") != "quadratic" and width * (1 + width * (depth - 1)) > numbers:
+    if (
+        names[-1] == "depth"
+        and config.get("energy") != "quadratic"
+        and width * (1 + width * (depth - 1)) > numbers
+    ):
         raise ValueError(f"it describes more weights than the {numbers} that it holds")
     return dim, width, depth
 

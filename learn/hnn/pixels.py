@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from hamsym.arguments import integer
-from hamsym.errors import ShapeError
+from hamsym.errors import ParameterError, ShapeError
 from learn.arguments import MAX_NUMBERS, seed_number
 from learn.hnn.functions import orthogonal
-from learn.hnn.model import HNN, FieldNetwork
+from learn.hnn.model import HNN, MAX_WEIGHTS, FieldNetwork
 from learn.objective import Batch, Objective, Progress
 
 #: Share of the residual of the latent motion in the loss, as published.
@@ -69,12 +69,18 @@ class PixelHNN(nn.Module):
     ) -> None:
         super().__init__()
         self.pixels = integer("pixels", pixels, minimum=1, maximum=MAX_NUMBERS)
+        self.width = integer("width", width, minimum=1, maximum=MAX_NUMBERS)
+        if (weights := 4 * self.width * (self.pixels + self.width)) > MAX_WEIGHTS:
+            raise ParameterError(
+                f"pixels={self.pixels} and width={self.width} make {weights:.3g} weights, more than the "
+                f"{MAX_WEIGHTS:.0e} that are allowed"
+            )
         with torch.random.fork_rng(devices=[], enabled=seed is not None):
             if seed is not None:
                 torch.manual_seed(seed_number(seed))
-            self.latent = HNN(dim, width) if energy else FieldNetwork(dim, width)
-            self.encoder = orthogonal(Perceptron(2 * self.pixels, width, 2 * dim))
-            self.decoder = orthogonal(Perceptron(2 * dim, width, 2 * self.pixels))
+            self.latent = HNN(dim, self.width) if energy else FieldNetwork(dim, self.width)
+            self.encoder = orthogonal(Perceptron(2 * self.pixels, self.width, 2 * dim))
+            self.decoder = orthogonal(Perceptron(2 * dim, self.width, 2 * self.pixels))
 
     def encode(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Return (z_q, z_p), each of shape (batch, dim), of pairs of frames of shape (batch, 2, pixels) in [0, 1]."""
@@ -84,6 +90,18 @@ class PixelHNN(nn.Module):
     def decode(self, z_q: Tensor, z_p: Tensor) -> Tensor:
         """Return pairs of frames of shape (batch, 2, pixels) of latent states."""
         return self.decoder(torch.cat([z_q, z_p], -1)).unflatten(-1, (2, self.pixels))
+
+    def config(self) -> dict[str, Any]:
+        """Return the plain values that rebuild the model without its weights.
+
+        Example:
+            >>> PixelHNN(9, width=8).config()["energy"]
+            True
+        """
+        return {
+            "pixels": self.pixels, "dim": self.latent.dim, "width": self.width, "energy": isinstance(self.latent, HNN),
+            "dtype": str(next(iter(self.parameters())).dtype).removeprefix("torch."),
+        }  # fmt: skip
 
     def loss(self) -> PixelLoss:
         """Return the published objective, for ``learn.fit`` on rows of three frames."""

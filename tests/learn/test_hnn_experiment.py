@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import hamsym as hs
-from hamsym.errors import ShapeError
+import learn
+from hamsym.errors import CheckpointError, ShapeError
 from learn.experiments import hnn, hnn_pixels, hnn_report, hnn_tasks
 from learn.hnn.pixels import PixelHNN
 from learn.objective import Batch, Progress
@@ -116,6 +117,20 @@ def test_the_loss_of_pixels_is_the_published_one(dtype):
     assert torch.isclose(loss, wanted, rtol=1e-5) and set(parts) == {"autoencoder", "canonical", "motion"}
     with pytest.raises(ShapeError, match="three frames"):
         objective.transform((rows[:, :2],), torch.Generator())
+
+
+@pytest.mark.parametrize("energy", [True, False])
+def test_models_of_pixels_are_saved_and_loaded(energy, dtype, tmp_path):
+    model = PixelHNN(9, width=8, energy=energy, seed=0).to(dtype)
+    learn.fit(model.loss(), torch.rand(8, 3, 9), steps=2, batch=4, out=tmp_path, progress=False)
+    frames = torch.rand(3, 2, 9).to(dtype)
+    same = learn.load(tmp_path)
+    assert all(map(torch.equal, same.encode(frames), model.encode(frames)))
+    learn.storage.write(
+        tmp_path, "model", model.state_dict(), {"pixel_hnn": model.config() | {"pixels": 10**8}}
+    )
+    with pytest.raises(CheckpointError):
+        learn.load(tmp_path)
 
 
 def test_goals_are_judged_by_the_numbers():
