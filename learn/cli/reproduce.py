@@ -27,6 +27,7 @@ EXPERIMENTS = {
         "learn.experiments.peers", "fit, symmetry and speed beside zuko and normflows at equal CPU time",
     ),
     "hnn": ("learn.experiments.hnn", "Hamiltonian Neural Networks: the published tasks, and the planets, with and without symmetry"),
+    "hogn": ("learn.experiments.hogn", "Hamiltonian Graph Networks: springs, other time steps, integrators and sizes, beside OGN and DeltaGN"),
 }  # fmt: skip
 
 

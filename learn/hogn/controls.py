@@ -83,6 +83,8 @@ class OGN(GraphModel):
 class DeltaGN(OGN):
     """The same graph network that reads out the change of the state over one step of the data: no ODE, no other step.
 
+    At the time step of the data it is an :class:`OGN` that is stepped by Euler's method; it does not know of another.
+
     Arguments:
         dim, node_attributes, edge_attributes, width, rounds, equivariant, seed: as for :class:`OGN`.
         dt: time step of the data; what is read out is the change divided by it, so that it is of order one.
@@ -108,27 +110,16 @@ class DeltaGN(OGN):
         return {**{k: v for k, v in super().config().items() if k != "method"}, "dt": self.dt}
 
     def move(
-        self,
-        graphs: Graphs,
-        q: Tensor,
-        p: Tensor,
-        dt: float,
-        steps: int = 1,
-        *,
-        method: str | None = None,
-        scaled: bool = False,
+        self, graphs: Graphs, q: Tensor, p: Tensor, dt: float, steps: int = 1, *, method: str | None = None
     ) -> Pair:
         """Return (q, p) after some steps, each of the shape (particles, dim) of q.
 
         Arguments:
             graphs, q, p, steps: as for every model.
-            dt: time step; the network does not see it, so a step is always that of the data, unless
-            scaled: take dt/dt₀ of the change, the best that can be done with it.
-            method: ignored: there is none.
+            dt, method: not heard of: a step is that of the data, whatever is asked for.
         """
         self.require(graphs, q)
-        size = real("dt", dt) if scaled else self.dt
         for _ in range(integer("steps", steps, minimum=1)):
             of_q, of_p = self.rates(graphs, q, p)
-            q, p = q + size * of_q, p + size * of_p
+            q, p = q + self.dt * of_q, p + self.dt * of_p
         return q, p

@@ -1,0 +1,226 @@
+"""Hamiltonian graph networks against graph networks without an energy: what carries over to other steps, methods and sizes.
+
+Sanchez-Gonzalez, Bapst, Cranmer, Battaglia, arXiv 1909.12790 (2019).  Particles bound by springs, with random masses,
+constants, lengths and graphs, are learned from single steps by HOGN (an energy), OGN (rates) and DeltaGN (changes), on
+one graph network.  Then each is asked for what it was not trained on: long trajectories, other time steps, other
+integrators, smaller and larger systems; and HOGN for the energy that it learned.
+
+The paper's widths, constants and tables were not at hand; what stands here is our setting, and the report says so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hamsym as hs
+from learn.experiments.hogn_measures import Truth, follow, learned_energy, one_step, turning_error
+from learn.experiments.hogn_report import console_table, figure, goals, report
+from learn.experiments.runs import Folder
+from learn.hogn import HOGN, OGN, DeltaGN, NextState, spring_hamiltonian, springs
+from learn.hogn.model import GraphModel
+from learn.training import fit
+
+#: Time steps that are tried, in units of that of the data.
+SCALES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
+#: Integrators that are tried.
+METHODS = ("rk1", "rk2", "rk3", "rk4", "leapfrog", "yoshida4")
+DT, SIZES = 0.1, (4, 5, 6, 7, 8, 9)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Sizes of a run.
+
+    Attributes:
+        graphs, trajectory: systems to learn from, and steps of the one trajectory of each.
+        tests, horizon: systems of each test, two trajectories of each, and their steps.
+        steps, batch, width: of every training.
+        with_messages: steps where a training takes several times as long for each.
+        other_sizes: particles of the systems of further tests.
+        models: keys of what is trained.
+    """
+
+    graphs: int
+    trajectory: int
+    tests: int
+    horizon: int
+    steps: int
+    batch: int
+    width: int
+    with_messages: int
+    other_sizes: tuple[int, ...]
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that is trained: what it is, how it is made from width and seed, and its learning rate."""
+
+    title: str
+    make: Callable[[int, int], GraphModel]
+    lr: float
+
+    @property
+    def has_messages(self) -> bool:
+        """Whether it is an energy of many bodies, whose gradient is that of automatic differentiation."""
+        return "messages" in self.title
+
+
+def _hogn(method: str, **options: Any) -> Callable[[int, int], GraphModel]:
+    return lambda width, seed: HOGN(2, method=method, width=width, seed=seed, **options)
+
+
+def _ogn(method: str, **options: Any) -> Callable[[int, int], GraphModel]:
+    return lambda width, seed: OGN(2, method=method, width=width, seed=seed, **options)
+
+
+def _delta(**options: Any) -> Callable[[int, int], GraphModel]:
+    return lambda width, seed: DeltaGN(2, dt=DT, width=width, seed=seed, **options)
+
+
+#: Rates without an energy diverge in training at the rate that energies like best.
+FAST, SLOW = 1e-2, 3e-3
+MODELS = {
+    **{f"hogn-{m}": Model(f"HOGN, {m}", _hogn(m), FAST) for m in ("rk1", "rk2", "rk3", "rk4", "leapfrog")},
+    "hogn-messages": Model("HOGN with messages, leapfrog", _hogn("leapfrog", rounds=1), FAST),
+    "hogn-joint": Model("HOGN, q and p together, rk4", _hogn("rk4", separable=False), FAST),
+    **{f"ogn-{m}": Model(f"OGN, {m}", _ogn(m), SLOW) for m in ("rk1", "rk2", "rk4")},
+    "ogn-turning": Model("OGN, equivariant, rk4", _ogn("rk4", equivariant=True), SLOW),
+    "delta": Model("DeltaGN", _delta(), SLOW),
+    "delta-turning": Model("DeltaGN, equivariant", _delta(equivariant=True), SLOW),
+}
+QUICK = Setting(
+    graphs=100, trajectory=40, tests=6, horizon=32, steps=1000, batch=64, width=48, with_messages=500,
+    other_sizes=(3, 12), models=("hogn-rk1", "hogn-rk4", "hogn-leapfrog", "ogn-rk1", "ogn-rk4", "delta"),
+)  # fmt: skip
+FULL = Setting(
+    graphs=200, trajectory=40, tests=12, horizon=64, steps=2000, batch=64, width=64, with_messages=1000,
+    other_sizes=(2, 3, 12, 16, 24), models=tuple(MODELS),
+)  # fmt: skip
+
+
+def run(
+    out: Path, *, quick: bool = False, seed: int = 0, resume: bool = False, quiet: bool = False
+) -> dict[str, Any]:
+    """Do the whole experiment and write figure, metrics and report into a folder.
+
+    Arguments:
+        out: folder, made if it is not there.
+        quick: fewer models, short trainings: a minute or two.
+        seed: seed of data and weights.
+        resume: take up an interrupted run in the same folder.
+        quiet: print nothing.
+
+    Returns:
+        The content of ``metrics.json``.
+    """
+    setting = QUICK if quick else FULL
+    folder = Folder("hogn", out, setting, quick=quick, seed=seed, resume=resume, quiet=quiet)
+    say = folder.console.print
+    folder.console.rule("symmetry, from the formulas")
+    proofs = {"springs": _prove_springs(), "HOGN": _prove_learned()}
+    for name, found in proofs.items():
+        for claim, verdict in found.items():
+            say(f"[bold]{name}[/bold]  {claim}: {verdict}", highlight=False)
+
+    folder.console.rule("data")
+    train = springs(graphs=setting.graphs, sizes=SIZES, steps=setting.trajectory, dt=DT, seed=seed)
+    tests = {
+        name: springs(
+            graphs=setting.tests, sizes=sizes, trajectories=2, steps=setting.horizon, dt=DT, seed=seed + 1 + k
+        )
+        for k, (name, sizes) in enumerate(
+            {"4-9": SIZES, **{str(n): (n,) for n in setting.other_sizes}}.items()
+        )
+    }
+    say(f"to learn from: {train}")
+    for name, test in tests.items():
+        say(f"test, {name} particles: {test}", highlight=False)
+    truths = {name: Truth.of(test) for name, test in tests.items()}
+
+    rows, data = [], train.steps()
+    for number, key in enumerate(setting.models, start=1):
+        entry = MODELS[key]
+        folder.console.rule(f"{number} of {len(setting.models)}: {entry.title}")
+
+        def measure(key: str = key, entry: Model = entry) -> dict[str, Any]:
+            model = entry.make(setting.width, seed)
+            began = time.process_time()
+            result = fit(
+                NextState(model, DT), data, steps=setting.with_messages if entry.has_messages else setting.steps,
+                batch=setting.batch, lr=entry.lr, seed=seed, progress=not quiet, out=out / key, resume=resume,
+            )  # fmt: skip
+            last = result.history["loss"][-100:]
+            return {
+                "title": entry.title, "method": getattr(model, "method", None), "steps": len(result.history["step"]),
+                "parameters": sum(w.numel() for w in model.parameters()), "loss": sum(last) / len(last),
+                "cpu_seconds": time.process_time() - began, **measured(model, truths),
+            }  # fmt: skip
+
+        rows.append(folder.row(key, measure))
+        own = rows[-1]["by_step"]["1"]
+        say(
+            f"one step {rows[-1]['one_step']:.1e}, trajectories {_number(own['position'])}, true energy {_number(own['energy'])}",
+            highlight=False,
+        )
+    figure(rows, out / "hogn.png")
+    metrics = folder.close({"proofs": proofs, "rows": rows}, report)
+    folder.console.rule("done")
+    say(console_table(rows))
+    for yes, text in goals(rows):
+        say(f"{'met' if yes else 'MISSED'}: {text}", highlight=False)
+    say(f"{metrics['seconds']:.0f} s; wrote hogn.png, metrics.json and report.md to {out}/", highlight=False)
+    return metrics
+
+
+def measured(model: GraphModel, truths: dict[str, Truth]) -> dict[str, Any]:
+    """Return everything that is measured of a trained model.
+
+    Arguments:
+        model: trained.
+        truths: true trajectories by name; the first are of systems as it was trained on.
+    """
+    home = next(iter(truths.values()))
+    found: dict[str, Any] = {
+        "one_step": one_step(model, home),
+        "turning": turning_error(model, home),
+        "by_step": {f"{s:g}": follow(model, home, dt=s * DT) for s in SCALES},
+        "by_size": {name: follow(model, truth, dt=DT) for name, truth in truths.items()},
+    }
+    if isinstance(model, DeltaGN):
+        return found
+    steppable = [m for m in METHODS if m.startswith("rk") or getattr(model, "separable", False)]
+    found["by_method"] = {m: follow(model, home, dt=DT, method=m) for m in steppable}
+    return {**found, **(learned_energy(model, home, DT) if isinstance(model, HOGN) else {})}
+
+
+def _prove_springs(n: int = 3) -> dict[str, str]:
+    """Verdicts on the true Hamiltonian of three particles with a spring between every two."""
+    H, bodies = spring_hamiltonian(n), range(1, n + 1)
+    generators = [" + ".join(f"p{a}{i}" for i in bodies) for a in "xy"]
+    generators.append(" + ".join(f"x{i}*py{i} - y{i}*px{i}" for i in bodies))
+    return {f"{{H, {g}}} = 0": _verdict(hs.verify(H, g)) for g in generators}
+
+
+def _prove_learned() -> dict[str, str]:
+    """Verdicts on the learned energies, for every value of their weights: one line for each part."""
+    found: dict[str, str] = {}
+    for separable in (True, False):
+        for verdict in HOGN(2, width=1, separable=separable).prove_symmetry():
+            claim, _, part = verdict.question.partition(", ")
+            generator = claim.partition("g = ")[2]
+            found[part] = f"{found[part]}; " if part in found else ""
+            found[part] += f"{{g, {part[0]}}} = 0 for g = {generator} {_verdict(verdict)}"
+    return found
+
+
+def _verdict(verdict: Any) -> str:
+    return f"{verdict.status}, {'verified again' if verdict.check() else 'NOT confirmed'}"
+
+
+def _number(value: float | None) -> str:
+    return "astray" if value is None else f"{value:.3g}"
