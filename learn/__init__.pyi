@@ -1,3 +1,4 @@
+from . import disentanglement as disentanglement
 from .checkpoint import load as load
 from .constraint import BracketConstraint as BracketConstraint
 from .datasets import TrajectoryDataset as TrajectoryDataset

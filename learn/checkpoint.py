@@ -29,6 +29,7 @@ KINDS: dict[str, str | Builder] = {
     "pixel_hnn": "learn.hnn.loading:pixels_from",
     "vector_field": "learn.hnn.loading:field_from",
     "hogn": "learn.hogn.checkpoint:build",
+    "vae": "learn.disentanglement.vae:vae_from",
 }
 
 
