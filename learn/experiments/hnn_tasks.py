@@ -247,7 +247,7 @@ def three_body(orbits: int = 5000) -> Task:
         x, v = circle(3, rng.uniform(0.9, 1.2, count), rng.uniform(0, 2 * np.pi, count))
         return x, v * (1 + 0.2 * rng.uniform(-1, 1, v.shape))
 
-    return _bodies("three-body", 3, orbits, 20, 5.0, start, (5.0, 100, 4))
+    return _bodies("three-body", 3, orbits, 20, 5.0, start, (5.0, 100, 20))
 
 
 #: Length of the unit of the planets' task in au; that of time makes the Sun's G M equal to 1.
