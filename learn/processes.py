@@ -116,17 +116,23 @@ class Processes:
         with self.together():
             if self.first:
                 answer.fill_(ask())
-        dist.broadcast(answer, 0)
+        with _reached():
+            dist.broadcast(answer, 0)
         return answer.item()  # type: ignore[return-value]
 
     def add(self, tensors: Sequence[Tensor]) -> None:
-        """Replace every tensor by its sum over the processes."""
+        """Replace every tensor by its sum over the processes.
+
+        Raises:
+            ProcessError: if another process is gone, as in every method that sends.
+        """
         if self.alone:
             return
         for dtype in sorted({t.dtype for t in tensors}, key=str):
             alike = [t for t in tensors if t.dtype == dtype]
             flat = torch.cat([t.reshape(-1) for t in alike])
-            dist.all_reduce(flat)
+            with _reached():
+                dist.all_reduce(flat)
             for t, total in zip(alike, flat.split([t.numel() for t in alike]), strict=True):
                 t.copy_(total.view_as(t))
 
@@ -144,7 +150,8 @@ class Processes:
         if self.alone:
             return dict(numbers)
         flat = self._numbers([x for v in numbers.values() for x in (v if isinstance(v, list) else [v])])
-        dist.all_reduce(flat.mul_(weight))
+        with _reached():
+            dist.all_reduce(flat.mul_(weight))
         values = iter(flat.tolist())
         return {
             k: [next(values) for _ in v] if isinstance(v, list) else next(values) for k, v in numbers.items()
@@ -162,7 +169,8 @@ class Processes:
         asked = json.dumps([settings, state], sort_keys=True).encode()
         digest = list(hashlib.sha256(asked).digest())
         bounds = self._numbers([*digest, *(-d for d in digest)])
-        dist.all_reduce(bounds, dist.ReduceOp.MAX)
+        with _reached():
+            dist.all_reduce(bounds, dist.ReduceOp.MAX)
         if bounds.tolist() != [float(d) for d in (*digest, *(-d for d in digest))]:
             raise ParameterError(
                 "the processes of this training were called with different data, settings or models; every one of "
@@ -170,7 +178,8 @@ class Processes:
             )
         for t in model.state_dict().values():
             sent = t.to(torch.uint8) if t.dtype == torch.bool else t.contiguous()
-            dist.broadcast(sent, 0)
+            with _reached():
+                dist.broadcast(sent, 0)
             t.copy_(sent)
 
     def _numbers(self, values: Sequence[float]) -> Tensor:
@@ -178,8 +187,21 @@ class Processes:
 
     def _worst(self, mine: float) -> float:
         flag = self._numbers([mine])
-        dist.all_reduce(flag, dist.ReduceOp.MAX)
+        with _reached():
+            dist.all_reduce(flag, dist.ReduceOp.MAX)
         return flag.item()
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    """Say in words that another process is gone, where the library that sends knows a socket."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise ProcessError(
+            "another process of this training cannot be reached; it was killed, or the network failed: start all of "
+            f"them again with resume=True ({str(error).partition(' This is typically')[0]})"
+        ) from error
 
 
 def _leave() -> None:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from hamsym.arguments import shown
 from hamsym.errors import NonFiniteError, ParameterError
 from learn.adam import clipped_step
 from learn.objective import Batch, Objective, Progress
 from learn.processes import Processes
 from learn.result import FitResult
 from learn.schedule import share_of_rate
-from learn.snapshot import Moment, restore, save
+from learn.snapshot import TAKEN, Moment, restore, save
 from learn.validation import Validation
 
 CLIP = 1.0
@@ -65,6 +67,11 @@ class Run:
         self.steps, self.settings = steps, settings
         self.parameters = {k: p for k, p in objective.model.named_parameters() if p.requires_grad}
         self.weights = list(self.parameters.values())
+        if not self.weights:
+            raise ParameterError(
+                "the model has no parameter that wants a gradient, so there is nothing to train"
+            )
+        _require_free_names(objective)
         self.optimizer = torch.optim.Adam(self.weights, lr=settings["lr"], fused=True)
         self.random = torch.Generator(data[0].device).manual_seed(settings["seed"])
         self.result = FitResult(
@@ -112,7 +119,7 @@ class Run:
             whole = self.objective.transform(tuple(t[index] for t in self.data), self.random)
             self.batch = Batch(whole, processes.part(len(index)))
             weight = 1.0 if self.batch.part is None else len(self.batch.rows[0]) / len(self.batch)
-            loss, told = self.objective.loss(self.batch, self.random, Progress(self.step, self.steps))
+            loss, told = self._loss()
             numbers = {"loss": _plain(loss), **{k: _plain(v) for k, v in told.items()}}
             if processes.alone:
                 self._require_finite(numbers["loss"])
@@ -125,6 +132,29 @@ class Run:
         self._require_finite(numbers["loss"])
         processes.add([each.grad for each in self.weights if each.grad is not None])
         return numbers
+
+    def _loss(self) -> tuple[Tensor, Mapping[str, Any]]:
+        """Return what the objective says of the batch, if that is what an objective says."""
+        said: Any = self.objective.loss(self.batch, self.random, Progress(self.step, self.steps))
+        name = type(self.objective).__name__
+        if not isinstance(said, tuple) or len(said) != 2 or not isinstance(said[1], Mapping):
+            raise ParameterError(
+                f"the loss of {name} returns the loss and the numbers of its columns by name, not {shown(said)}"
+            )
+        loss, told = said
+        if not isinstance(loss, Tensor) or loss.numel() != 1 or loss.ndim or not loss.requires_grad:
+            raise ParameterError(
+                f"the loss of {name} is a scalar tensor that depends on the weights, not {shown(loss)}"
+            )
+        for column, length in self.objective.columns.items():
+            found = _plain(told.get(column))
+            size = len(found) if isinstance(found, list) else None
+            if found is None or size != length:
+                wanted = "one number" if length is None else f"{length} numbers"
+                raise ParameterError(
+                    f"the loss of {name} says {wanted} for its column {column!r}, not {shown(found)}"
+                )
+        return loss, told
 
     def _require_finite(self, loss: float) -> None:
         if not math.isfinite(loss):
@@ -200,6 +230,16 @@ class Run:
         history = restore(out, self.moment())
         self.result = FitResult(history, self.validation.looks)
         self.step, self.seconds = history["step"][-1], history["seconds"][-1]
+
+
+def _require_free_names(objective: Objective) -> None:
+    kind, name = objective.kind, type(objective).__name__
+    if not (isinstance(kind, str) and kind.isidentifier()) or kind in TAKEN:
+        raise ParameterError(f"the kind of {name} is one word that is not taken on disk, not {shown(kind)}")
+    if taken := sorted({"step", "loss", "seconds"} & {*objective.columns}):
+        raise ParameterError(
+            f"{taken[0]!r} is a column of every history, so {name} calls its own by another name"
+        )
 
 
 def _plain(value: Any) -> Any:

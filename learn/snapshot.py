@@ -18,6 +18,19 @@ from learn.storage import read, write
 from learn.validation import Validation
 
 ADAM = ("step", "exp_avg", "exp_avg_sq")
+#: Names on disk that no kind of model may have: beside its description, and beside its weights.
+TAKEN = {
+    "format",
+    "version",
+    "weights",
+    "sha256",
+    "proofs",
+    "best",
+    "adam",
+    "history",
+    "random",
+    "validation",
+}
 
 
 @dataclass
@@ -146,7 +159,10 @@ def _history(
     found = {}
     for name, length in columns.items():
         column = tensors[f"history.{name}"]
-        _require_table(f"history.{name}", column, (step,) if length is None else (step, length))
+        finite = name in ("step", "loss", "seconds")  # what else an objective tells may be undefined at times
+        _require_table(
+            f"history.{name}", column, (step,) if length is None else (step, length), finite=finite
+        )
         found[name] = column.tolist()
     found["step"] = [int(s) for s in found["step"]]
     if found["step"] != list(range(1, step + 1)):
@@ -154,8 +170,8 @@ def _history(
     return found
 
 
-def _require_table(name: str, table: Tensor, shape: tuple[int, ...]) -> None:
-    if tuple(table.shape) != shape or not bool(torch.isfinite(table).all()):
+def _require_table(name: str, table: Tensor, shape: tuple[int, ...], *, finite: bool = True) -> None:
+    if tuple(table.shape) != shape or (finite and not bool(torch.isfinite(table).all())):
         raise ValueError(f"{name} is not a table of {shape} finite numbers")
 
 

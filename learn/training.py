@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -181,6 +182,8 @@ def fit(
             watching = as_rows(q_valid, "q_valid", device)
         given = {"q_train": data, "q_valid": watching or ()}
         prints = {"kind": objective.kind, **{k: [fingerprint(t) for t in v] for k, v in given.items()}}
+        if out is not None:
+            _as_written(objective.config(), "config")
     settings = {
         "batch": batch,
         "lr": lr,
@@ -189,7 +192,7 @@ def fit(
         "patience": patience,
         "held_out": held_out if patience is not None and watching is None else None,
         **prints,
-        **objective.settings(),
+        **_as_written(objective.settings(), "settings"),
     }
     if patience is not None and watching is None:
         n = len(data[0])
@@ -202,10 +205,22 @@ def fit(
         watching = None if watching is None else evidence.rows(*watching)
     watch = Validation(watching, validate_every, patience, seed)
     run = Run(objective, data, watch, steps, settings, Processes.found(data[0].device))
-    result = train(run, Course(out, resume, save_every, progress, threads, callback))
+    with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has switched off
+        result = train(run, Course(out, resume, save_every, progress, threads, callback))
     if evidence is not None:
         result.constraint_satisfied = evidence.judge(data, seed + 1, run.step, loud=run.processes.first)
     return result
+
+
+def _as_written(values: Any, name: str) -> dict[str, Any]:
+    """Values as a file gives them back, so that what a run is compared with on resuming is what it wrote."""
+    try:
+        read: dict[str, Any] = json.loads(json.dumps(values))
+    except (TypeError, ValueError) as error:
+        raise ParameterError(
+            f"{name}() of an objective returns plain values that json can hold: {error}"
+        ) from error
+    return read
 
 
 def _only_for_flows(

@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from hamsym.errors import NonFiniteError
+from hamsym.arguments import shown
+from hamsym.errors import NonFiniteError, ParameterError
 from learn.objective import Objective
 from learn.processes import Processes
 
@@ -88,6 +89,10 @@ class Validation:
             return
         processes = processes or Processes(self.held_out[0].device)
         score = processes.told(lambda: self.score(objective))
+        if isinstance(score, Tensor) and score.numel() == 1:
+            score = score.item()
+        if isinstance(score, bool) or not isinstance(score, (int, float)):
+            raise ParameterError(f"the score of {type(objective).__name__} is one number, not {shown(score)}")
         if not math.isfinite(score):
             raise NonFiniteError(
                 f"held-out data have the score {score} after step {step}; lower lr or look at them"

@@ -230,3 +230,92 @@ def test_settings_of_flows_are_refused(settings):
 def test_an_objective_without_a_loss_says_so():
     with pytest.raises(TypeError, match="defines loss"):
         trained(learn.Objective(Line(2)))
+
+
+class Said(learn.Objective):
+    """Says whatever it is told to say of the loss."""
+
+    kind = "said"
+
+    def __init__(self, say=lambda loss: (loss, {}), **own):
+        super().__init__(torch.nn.Linear(1, 1))
+        self.say = say
+        for name, value in own.items():
+            setattr(self, name, value)
+
+    def loss(self, batch, random, progress):
+        return self.say(self.model(batch.rows[0]).square().mean())
+
+
+def few(objective, **options):
+    return learn.fit(objective, torch.ones(5, 1), steps=2, batch=2, progress=False, **options)
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (Said(lambda loss: loss), "returns the loss and the numbers"),
+        (Said(lambda loss: (loss.expand(3), {})), "scalar tensor"),
+        (Said(lambda loss: (1.0, {})), "scalar tensor"),
+        (Said(lambda loss: (loss.detach(), {})), "depends on the weights"),
+        (Said(columns={"x": None}), "one number for its column 'x'"),
+        (Said(lambda loss: (loss, {"x": [1.0]}), columns={"x": 2}), "2 numbers for its column 'x'"),
+        (Said(columns={"step": None}), "column of every history"),
+        (Said(kind="best"), "not taken on disk"),
+        (Said(kind="format"), "not taken on disk"),
+        (Said(kind="a/../b"), "not taken on disk"),
+        (Said(settings=lambda: {"x": torch.ones(1)}), "json"),
+    ],
+)
+def test_an_objective_that_says_something_else_is_refused_before_weights_move(said, why):
+    before = said.model.weight.detach().clone()
+    with pytest.raises(ParameterError, match=why):
+        few(said)
+    assert torch.equal(said.model.weight, before)
+
+
+def test_a_description_that_cannot_be_written_is_refused_before_the_training(tmp_path):
+    said = Said(config=lambda: {"x": torch.ones(1)})
+    with pytest.raises(ParameterError, match="config"):
+        few(said, out=tmp_path)
+    few(said)
+
+
+def test_without_weights_that_want_a_gradient_there_is_nothing_to_train():
+    said = Said()
+    said.model.requires_grad_(False)
+    with pytest.raises(ParameterError, match="nothing to train"):
+        few(said)
+
+
+def test_a_score_is_one_number(tmp_path):
+    with pytest.raises(ParameterError, match="score"):
+        learn.fit(
+            Said(score=lambda rows, random: None), torch.ones(5, 1), torch.ones(2, 1), steps=1, progress=False
+        )
+    tensor = Said(score=lambda rows, random: torch.tensor(1.0))
+    found = learn.fit(tensor, torch.ones(5, 1), torch.ones(2, 1), steps=1, progress=False, out=tmp_path)
+    assert found.validation == [(1, 1.0)]
+
+
+def test_a_run_with_undefined_numbers_and_settings_of_tuples_goes_on(tmp_path):
+    def said():
+        torch.manual_seed(0)
+        return Said(
+            lambda loss: (loss, {"x": math.nan}), columns={"x": None}, settings=lambda: {"sizes": (1, 2)}
+        )
+
+    few(said(), out=tmp_path)
+    again = few(said(), out=tmp_path, resume=True)
+    assert again.history["step"] == [1, 2]
+
+
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
+def test_who_has_switched_gradients_off_still_trains_the_same(off):
+    trained, other = Said(), Said()
+    other.model.load_state_dict(trained.model.state_dict())
+    few(trained)
+    with off():
+        few(other)
+        assert not torch.is_grad_enabled()
+    assert torch.equal(trained.model.weight, other.model.weight)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 import warnings
@@ -100,3 +102,38 @@ def test_what_stops_one_stops_both_and_each_says_why(folders):
     tensors, values = read(folders[1] / "nan", "failure")
     assert tensors["q"].shape == (33, 2) and values["step"] == 2  # the whole batch, not one share of it
     assert not exists(folders[1] / "nan", "training")
+
+
+KILLED = """
+import os, signal, torch, learn
+from hamsym.errors import ProcessError
+
+class Line(learn.Objective):
+    def loss(self, batch, random, progress):
+        if progress.step == 3 and os.environ["RANK"] == "1":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.model(batch.rows[0]).square().mean(), {}
+
+try:
+    learn.fit(Line(torch.nn.Linear(1, 1)), torch.ones(8, 1), steps=10, batch=4, progress=False)
+except ProcessError as error:
+    print(error)
+"""
+
+
+def test_who_is_left_when_another_is_killed_says_so_at_once():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
+    left, killed = (
+        subprocess.Popen(
+            [sys.executable, "-c", KILLED], env=os.environ | shared | {"RANK": rank}, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for rank in "01"
+    )  # fmt: skip
+    out, err = left.communicate(timeout=120)
+    killed.communicate(timeout=120)
+    assert killed.returncode == -signal.SIGKILL
+    assert out.startswith("another process of this training cannot be reached"), err[-2000:]
