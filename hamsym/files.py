@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -15,7 +16,8 @@ from typing import Any
 def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside ``path`` that takes its place when the block ends without an error.
 
-    Works for a file and for a directory; an existing file or directory at ``path`` is replaced.  Two processes may
+    Works for a file and for a directory; an existing file at ``path`` is replaced, and a
+    directory by a directory; a file takes no directory's place.  Two processes may
     write the same path: the last one wins, and a reader never sees half of either.
 
     Example:
@@ -31,6 +33,8 @@ def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     partial = folder / path.name
     try:
         yield partial
+        if path.is_dir() and partial.is_file():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if path.is_dir():
             path.replace(folder / "old")  # a directory cannot be renamed over another
         elif partial.is_file():

@@ -196,6 +196,11 @@ def look_at(q: Tensor, what: str, *, removed: Tensor | None = None, stacklevel: 
     unseen = 0 if removed is None else len(removed)
     if removed is not None and unseen:
         x = x - (x @ removed.double().T) @ removed.double()
+        if float((x - x[:1]).abs().max()) <= 4 * torch.finfo(removed.dtype).eps * float(q.abs().max()):
+            raise ParameterError(
+                f"{what}: all {len(q)} points are the same but for translations, of which the density knows nothing; a "
+                "density needs points that differ"
+            )
     mean = x.mean(0)
     spread = float((x - mean).square().mean().sqrt())
     distance = float(mean.norm())

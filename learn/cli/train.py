@@ -80,6 +80,10 @@ def train(
             f"{out} holds a trained flow already; go on with --resume, or give another folder"
         )
     mode = None if symmetry == "none" else symmetry
+    if generator and mode is None:
+        raise ParameterError(
+            "--generator is of use with --symmetry alone: penalty, features, exact, average or augment"
+        )
     generators = () if mode is None else _generators(generator, target, data.shape[-1])
     quiet = as_json or not first_process()
     if generators and not quiet and not generator:

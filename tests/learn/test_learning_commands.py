@@ -72,6 +72,8 @@ def test_the_symmetry_that_was_taken_is_said(hamsym, tmp_path):
     assert "symmetry:" not in out
     np.save(tmp_path / "three.npy", np.random.default_rng(0).normal(size=(50, 3)))
     refused(hamsym("train", "three.npy", "--symmetry", "exact", "--out", "d", *SMALL), "--generator")
+    # without a mode a generator would be named in vain
+    refused(hamsym("train", "ring", "--generator", "q1*p2-q2*p1", "--out", "d", *SMALL), "--symmetry")
     code, out, _ = hamsym("train", "ring", "--out", "e", "--json", *SMALL)
     assert json.loads(out)["generators"] == []
 

@@ -13,6 +13,7 @@ import torch
 from flows import ROTATION
 
 from hamsym.errors import CheckpointError, HamsymError, NonFiniteError, ParameterError, ShapeError
+from hamsym.files import whole
 from learn.checkpoint import load
 from learn.constraint import BracketConstraint
 from learn.equivariance import bracket_residual, density_invariance
@@ -365,3 +366,32 @@ def test_arguments_of_a_flow_and_of_measures_are_refused(call, values):
     for value in values:
         with pytest.raises(ParameterError):
             call(small(), value)
+
+
+def test_points_that_differ_by_translations_alone_are_refused_where_the_density_knows_none():
+    together = torch.randn(20, 1).expand(20, 2).contiguous()
+    flow = small(symmetry="exact", generators="p1 + p2")
+    with pytest.raises(ParameterError, match="the same but for translations"):
+        fit(flow, together, steps=1, progress=False)
+    fit(flow, together * torch.tensor([1.0, -1.0]), steps=1, progress=False)
+
+
+@pytest.mark.parametrize("generator", ["q1*p2 - q2*p1", "p1 + p2"])
+def test_a_flow_made_where_float64_is_the_rule_is_that_of_double(generator):
+    torch.set_default_dtype(torch.float64)
+    try:
+        flow = small(symmetry="exact", generators=generator)
+        found = flow.log_prob(points().double(), 3, seed=0)
+        assert {t.dtype for t in flow.buffers() if t.is_floating_point()} == {torch.float64}
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert found.dtype == torch.float64 and bool(found.isfinite().all())
+
+
+def test_a_file_does_not_take_the_place_of_a_directory(tmp_path):
+    kept = tmp_path / "points.npy" / "of years"
+    kept.parent.mkdir()
+    kept.write_text("work")
+    with pytest.raises(IsADirectoryError), whole(kept.parent) as partial:
+        partial.write_text("new")
+    assert kept.read_text() == "work" and [p.name for p in tmp_path.iterdir()] == ["points.npy"]
