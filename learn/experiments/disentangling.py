@@ -1,0 +1,230 @@
+"""Is a learned representation disentangled?  Base states of flows and latent means of a VAE under four tests.
+
+Higgins et al., arXiv 1812.02230 (2018), define disentangling by a product group and leave open how to learn it.  A flow
+whose Hamiltonians commute with the generators of commuting point actions (Rezende et al., arXiv 1909.13739) has base
+states that are equivariant whatever its weights; whether the product splits them is a question about coordinates, which
+the second problem asks: centre of mass × relative rotation, body by body and in Jacobi's coordinates.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import hamsym as hs
+from learn.disentanglement import (
+    VAE,
+    BaseStates,
+    DisentanglementReport,
+    EvidenceBound,
+    ProductGroup,
+    adapted_frame,
+    measure,
+)
+from learn.experiments.disentangling_report import TOLERANCE, console_table, figure, reading, report
+from learn.experiments.runs import Folder, seeds
+from learn.flow import HamiltonianFlow
+from learn.training import fit
+
+TARGET = "ring"
+SPACE = hs.PhaseSpace.standard(4)
+#: Bodies 1 and 2 in the plane ↦ centre and difference, both over √2: a rotation of the four coordinates.
+JACOBI = np.array([[1, 0, 1, 0], [0, 1, 0, 1], [1, 0, -1, 0], [0, 1, 0, -1]]) / 2**0.5
+OF_POINTS = ((0, 1), (2, 3))
+OF_STATES = ((0, 1, 4, 5), (2, 3, 6, 7))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Points of four coordinates and the product group that moves them.
+
+    Attributes:
+        name: for tables.
+        generators: one entry for each factor.
+        extent: of the group parameters that are drawn.
+        affine: whether fitted actions need a constant, as for translations.
+        frames: coordinates of the plane, by name, in which the representation of a flow is looked at.
+        draw: (number, seed) ↦ points.
+    """
+
+    name: str
+    generators: tuple[Any, ...]
+    extent: float
+    affine: bool
+    frames: Mapping[str, np.ndarray]
+    draw: Callable[[int, int], np.ndarray]
+
+    def group(self) -> ProductGroup:
+        """Return the group, its commuting factors proved."""
+        return ProductGroup.of(*self.generators, extent=self.extent)
+
+
+def _rings(n: int, seed: int) -> np.ndarray:
+    ring = hs.targets[TARGET]
+    return np.concatenate([ring.sample(n, seed=s) for s in seeds(2 * seed, 2)], -1)
+
+
+def _pair(n: int, seed: int) -> np.ndarray:
+    centre = np.random.default_rng(seed).normal(size=(n, 2))
+    return np.asarray(np.concatenate([centre, hs.targets[TARGET].sample(n, seed=seed)], -1) @ JACOBI)
+
+
+PROBLEMS = (
+    Problem(
+        "two rotations", (hs.angular_momentum(SPACE, 0, 1), hs.angular_momentum(SPACE, 2, 3)), np.pi, False,
+        {"as given": np.eye(4)}, _rings,
+    ),
+    Problem(
+        "centre × rotation",
+        (hs.total_momentum(SPACE, 2), hs.Generator("((q1 - q3)*(p2 - p4) - (q2 - q4)*(p1 - p3))/2", SPACE)), np.pi, True,
+        {"body by body": np.eye(4), "Jacobi": JACOBI}, _pair,
+    ),
+)  # fmt: skip
+MODELS = ("exact flow", "free flow", "VAE")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Sizes of a run: points and steps of trainings, states that are tested, group elements of each factor."""
+
+    points: int
+    seeds: int
+    steps: int
+    batch: int
+    hamiltonians: int
+    width: int
+    tested: int
+    elements: int
+
+
+QUICK = Setting(2_000, 1, 200, 128, 4, 32, 200, 4)
+FULL = Setting(20_000, 2, 1_500, 256, 4, 32, 600, 12)
+
+
+def run(
+    out: Path, *, quick: bool = False, seed: int = 0, resume: bool = False, quiet: bool = False
+) -> dict[str, Any]:
+    """Do the whole experiment and write figure, metrics, report and the trained models into a folder.
+
+    Arguments and result are those of every experiment: :func:`learn.experiments.ehf.run` tells them.
+    """
+    setting = QUICK if quick else FULL
+    folder = Folder("disentangling", out, setting, quick=quick, seed=seed, resume=resume, quiet=quiet)
+    proofs = {TARGET: folder.prove(TARGET, hs.targets[TARGET])}
+    groups = {problem.name: problem.group() for problem in PROBLEMS}
+    commute = {
+        name: {
+            "factors": [factor.name for factor in group.factors],
+            "brackets": [{"status": v.status, "checked": v.check()} for v in group.proofs],
+        }
+        for name, group in groups.items()
+    }
+    rows = []
+    for s, problem, model in product(seeds(seed, setting.seeds), PROBLEMS, MODELS):
+        key = f"{problem.name}-{model}-{s}".replace(" ", "-").replace("×", "x")
+        measured = partial(_row, key, problem, groups[problem.name], model, setting, folder, seed=s)
+        rows.append(folder.row(key, measured))
+        folder.console.print(f"{problem.name}, {model}, seed {s}: done", highlight=False)
+    figure(rows, out / "disentangling.png")
+    metrics = folder.close({"proofs": proofs, "groups": commute, "rows": rows}, report)
+    folder.console.print(console_table(metrics))
+    for line in reading(rows):
+        folder.console.print(f"• {line}", highlight=False)
+    folder.console.print(f"wrote disentangling.png, metrics.json and report.md to {out}/")
+    return metrics
+
+
+def _row(
+    key: str,
+    problem: Problem,
+    group: ProductGroup,
+    model: str,
+    setting: Setting,
+    folder: Folder,
+    *,
+    seed: int,
+) -> dict[str, Any]:
+    """Train one model, which is kept in the folder, and put its representation to the tests, plain values by name."""
+    started = time.process_time()
+    points = problem.draw(setting.points, seed)
+    fresh = problem.draw(setting.tested, seeds(seed, 1001)[-1])
+    trained = make(model, problem, setting, seed)
+    result = fit(
+        trained, torch.as_tensor(points), steps=setting.steps, batch=setting.batch,
+        lr=3e-3 if model == "VAE" else 1e-2, seed=seed, progress=not folder.console.quiet, resume=folder.resume,
+        out=folder.out / "models" / key,
+    )  # fmt: skip
+    spent = time.process_time() - started
+    if isinstance(trained, HamiltonianFlow):
+        found = of_flow(trained.double(), group, problem, fresh, setting.elements, seed)
+    else:
+        found = {"best blocks": of_vae(trained.model.double(), group, problem, fresh, setting.elements, seed)}
+    return {
+        "problem": problem.name, "model": model, "seed": seed, "loss": float(np.mean(result.history["loss"][-50:])),
+        "cpu_seconds": spent,
+        "tests": [
+            {"frame": frame, "passes": tested.passes(TOLERANCE), "failing": tested.failing(1e-2), **tested.to_dict()}
+            for frame, tested in found.items()
+        ],
+    }  # fmt: skip
+
+
+def make(model: str, problem: Problem, setting: Setting, seed: int) -> Any:
+    """Return what ``fit`` trains: a flow, or the objective of a VAE."""
+    if model == "VAE":
+        return EvidenceBound(VAE(4, 4, width=2 * setting.width, seed=seed))
+    exact = model == "exact flow"
+    listed = [g for part in problem.generators for g in (part if isinstance(part, tuple) else (part,))]
+    return HamiltonianFlow(
+        4, hamiltonians=setting.hamiltonians, width=setting.width, symmetry="exact" if exact else None,
+        generators=listed if exact else (), seed=seed,
+    )  # fmt: skip
+
+
+def of_flow(
+    flow: HamiltonianFlow, group: ProductGroup, problem: Problem, q: np.ndarray, elements: int, seed: int
+) -> dict[str, DisentanglementReport]:
+    """Return the tests of the base states of a flow, by the coordinates in which they are looked at.
+
+    Momenta are drawn from the encoder.  The action on base states is that on the data; for the frame that is found from
+    the base states alone, if there is one, too.
+    """
+    torch_q = torch.as_tensor(q).to(flow.unit)
+    with torch.no_grad():
+        law = flow.encoder(torch_q)
+        noise = torch.randn(torch_q.shape, generator=torch.Generator().manual_seed(seed), dtype=torch_q.dtype)
+        p = law.mean + (law.scale_tril @ noise[..., None])[..., 0]
+    states, f = np.concatenate([q, p.numpy()], -1), BaseStates(flow)
+    tests = partial(
+        measure, f, group, states, action="same", affine=problem.affine, elements=elements, seed=seed
+    )
+    found = {
+        name: tests(blocks=OF_STATES, frame=np.kron(np.eye(2), turn)) for name, turn in problem.frames.items()
+    }
+    try:
+        frame, blocks = adapted_frame(f, group, states, affine=problem.affine, elements=elements, seed=seed)
+    except hs.errors.SymmetryError:
+        return found  # the factors do not split any frame
+    return found | {"found from f": tests(blocks=blocks, frame=frame)}
+
+
+def of_vae(
+    model: VAE, group: ProductGroup, problem: Problem, q: np.ndarray, elements: int, seed: int
+) -> DisentanglementReport:
+    """Return the tests of the latent means of a VAE, with the two coordinates for each factor that suit it best."""
+
+    def tests(first: Sequence[int]) -> DisentanglementReport:
+        blocks = (first, [k for k in range(4) if k not in first])
+        return measure(
+            model.represent, group, q, blocks=blocks, affine=problem.affine, elements=elements, seed=seed
+        )
+
+    return min(map(tests, combinations(range(4), 2)), key=lambda report: report.product.value)
