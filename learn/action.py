@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
+from itertools import cycle
 
 import numpy as np
 import sympy as sp
@@ -174,15 +175,32 @@ class Rotations:
             >>> round(float(group.move(torch.Generator().manual_seed(0), q)[0].norm()), 5)
             5.0
         """
-        like = points[0]
+        like, rounds = points[0], 1 if self.commute else _ROUNDS
+        shares = [
+            torch.rand(len(like), 1, dtype=like.dtype, device=like.device, generator=random)
+            for _ in range(rounds * len(self.periods))
+        ]
+        return self.turn(shares, *points)
+
+    def turn(self, shares: Sequence[Tensor], *points: Tensor) -> tuple[Tensor, ...]:
+        """Turn each row by given shares of the periods, by one generator after the other, and again while shares last.
+
+        Arguments:
+            shares: tensors of shape (batch, 1), 1 for a whole turn.
+            points: tensors of shape (..., batch, dim), coordinates, momenta or slopes.
+
+        Example:
+            >>> from learn.symmetry import as_generators
+            >>> group = Rotations(as_generators("q1*p2 - q2*p1", 2))
+            >>> group.turn([torch.tensor([[0.25]])], torch.tensor([[3.0, 4.0]]))[0].round(decimals=5)
+            tensor([[-4.,  3.]])
+        """
         moved = [x.to(torch.complex64 if x.dtype == torch.float32 else torch.complex128) for x in points]
-        for _ in range(1 if self.commute else _ROUNDS):
-            for (omega, vectors), period in zip(self._spectra, self.periods, strict=True):
-                share = torch.rand(len(like), 1, dtype=like.dtype, device=like.device, generator=random)
-                frame = torch.as_tensor(vectors).to(moved[0])
-                speed = torch.as_tensor(omega).to(like)
-                phase = torch.polar(torch.ones_like(share), period * share * speed)
-                moved = [((x @ frame.conj()) * phase) @ frame.T for x in moved]
+        steps = zip(shares, cycle(zip(self._spectra, self.periods, strict=True)), strict=False)
+        for share, ((omega, vectors), period) in steps:
+            frame = torch.as_tensor(vectors).to(moved[0])
+            phase = torch.polar(torch.ones_like(share), period * share * torch.as_tensor(omega).to(share))
+            moved = [((x @ frame.conj()) * phase) @ frame.T for x in moved]
         return tuple(x.real.contiguous() for x in moved)
 
 

@@ -24,6 +24,7 @@ from learn.multipliers import SCHEDULE, Ascent
 from learn.symmetry import Hamiltonians, TensorGenerator, as_generators
 
 SAMPLING = ("base", "data", "trajectory", "orbit")
+MEASURED = ("bracket", "field")
 States: TypeAlias = Sequence[tuple[Hamiltonians, Tensor, Tensor]]
 MAX_BATCH = 10**7  # some states more than memory would hold are a slip of the pen
 
@@ -45,8 +46,12 @@ class BracketConstraint(Ascent):
             (the state that each Hamiltonian of the chain sees on its way from data to base) or "orbit" (these states,
             each turned by a random element of the group, for generators of rotations about the origin): few data
             points then stand for their whole orbits.
-        normalised: divide E{g, H}² by E(|∂g/∂q||∂H/∂p| + |∂g/∂p||∂H/∂q|)², for each Hamiltonian.  The ratio lies in
-            [0, 1] and is the same for H and 10 H, so that a smaller H does not count as a more symmetric one; κ is a
+        measured: "bracket" (the paper: E{g, H}²) or "field", E|∇H(Rx) − R∇H(x)|² over turns R by g, for generators of
+            rotations about the origin.  Kicks and drifts move by slopes, and a bracket can be small and yet steep: at
+            the same {g, H}² a density varies less over rotations where the slopes turn with the states.  Both vanish
+            together.
+        normalised: divide E{g, H}² by E(|∂g/∂q||∂H/∂p| + |∂g/∂p||∂H/∂q|)², for each Hamiltonian; the other residual
+            by 2 E(|∇H(Rx)|² + |∇H(x)|²).  The ratio lies in [0, 1] and is the same for H and 10 H, so that a smaller H does not count as a more symmetric one; κ is a
             share then.
         detach: whether the states carry no gradient.  On them the constraint is the paper's; with False the weights
             also learn to lead trajectories to where the bracket is small, at about twice the time.
@@ -73,6 +78,7 @@ class BracketConstraint(Ascent):
         *,
         tolerance: float = 0.001,
         sampling: str = "base",
+        measured: str = "bracket",
         normalised: bool = False,
         detach: bool = True,
         batch: int = 256,
@@ -84,6 +90,9 @@ class BracketConstraint(Ascent):
     ) -> None:
         if not isinstance(sampling, str) or sampling not in SAMPLING:
             raise ParameterError(f"sampling is one of {', '.join(SAMPLING)}, not {sampling!r}")
+        if not isinstance(measured, str) or measured not in MEASURED:
+            raise ParameterError(f"measured is one of {', '.join(MEASURED)}, not {shown(measured)}")
+        self.measured = measured
         self.sampling, self.batch = sampling, integer("batch", batch, maximum=MAX_BATCH, minimum=1)
         for name, value in (("normalised", normalised), ("detach", detach)):
             if not isinstance(value, bool):
@@ -97,6 +106,7 @@ class BracketConstraint(Ascent):
         self._tensor_generators: list[TensorGenerator] = []
         self._bound_dim: int | None = None
         self._group: Rotations | None = None
+        self._turns: list[Rotations] = []
 
     @property
     def formulas(self) -> list[str]:
@@ -122,6 +132,7 @@ class BracketConstraint(Ascent):
         if self._bound_dim != dim:
             listed = as_generators(self.generators, dim)
             self._group = Rotations(listed) if self.sampling == "orbit" else None
+            self._turns = [Rotations([g]) for g in listed] if self.measured == "field" else []
             self._tensor_generators = [TensorGenerator(g) for g in listed]
             self._bound_dim = dim
 
@@ -133,6 +144,8 @@ class BracketConstraint(Ascent):
             >>> BracketConstraint("p1").measure
             'E{g,H}²'
         """
+        if self.measured == "field":
+            return "E|∇H(Rx)−R∇H(x)|²" + "/2E(|∇H(Rx)|²+|∇H(x)|²)" * self.normalised
         return "E{g,H}²/E(|∂g||∂H|)²" if self.normalised else "E{g,H}²"
 
     def states(
@@ -204,6 +217,10 @@ class BracketConstraint(Ascent):
             raise ShapeError("q and p must have the same shape (batch, dim), and the chain must not be empty")
         self.bind(states[0][1].shape[-1])
         q, p = torch.stack([q for _, q, _ in states]), torch.stack([p for _, _, p in states])
+        if self.measured == "field":
+            return torch.stack(
+                [self._unturned([h for h, _, _ in states], q, p, turn) for turn in self._turns]
+            )
         h_q, h_p = slopes([h for h, _, _ in states], q, p)
         means = []
         for g in self._tensor_generators:
@@ -214,6 +231,20 @@ class BracketConstraint(Ascent):
                 squares = squares / scale.square().mean(-1).clamp(min=1e-30)
             means.append(squares.mean())
         return torch.stack(means)
+
+    def _unturned(self, chain: Sequence[Hamiltonians], q: Tensor, p: Tensor, rotations: Rotations) -> Tensor:
+        """E|∇H(Rx) − R∇H(x)|², or its share; the states come in no order, so equally spaced turns are as good as random."""
+        n = q.shape[1]
+        share = [(torch.arange(n, dtype=q.dtype, device=q.device)[:, None] + 0.5) / n]
+        pairs = [torch.cat([x, *rotations.turn(share, x)], 1) for x in (q, p)]
+        squares, scale = q.new_zeros(len(q)), q.new_zeros(len(q))
+        for slope in slopes(chain, *pairs):
+            before, after = slope[:, :n], slope[:, n:]
+            squares = squares + (after - rotations.turn(share, before)[0]).square().sum(-1).mean(-1)
+            scale = scale + 4 * slope.square().sum(-1).mean(-1)
+        if self.normalised:
+            squares = squares / scale.clamp(min=1e-30)
+        return squares.mean()
 
     def penalty(self, residuals: Tensor) -> Tensor:
         """Return Σ_k λ_k (E{g_k, H}² − κ), a scalar, from residuals of shape (generators,).
@@ -231,11 +262,13 @@ class BracketConstraint(Ascent):
             >>> BracketConstraint("p1", tolerance=0.5).settings()["tolerance"]
             0.5
         """
-        names = ("sampling", "normalised", "detach", "batch", *SCHEDULE)
+        names = ("sampling", "measured", "normalised", "detach", "batch", *SCHEDULE)
         return {"generators": self.formulas} | {name: getattr(self, name) for name in names}
 
     def __repr__(self) -> str:
         more = ", normalised=True" * self.normalised + ", detach=False" * (not self.detach)
+        if self.measured != "bracket":
+            more = f", measured={self.measured!r}" + more
         return f"BracketConstraint({self.formulas}, tolerance={self.tolerance}, sampling={self.sampling!r}{more})"
 
 

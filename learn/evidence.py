@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hamsym.errors import SymmetryError
+from learn.action import Rotations
 from learn.constraint import BracketConstraint
 from learn.flow import HamiltonianFlow
 from learn.likelihood import importance_weighted
@@ -22,6 +24,41 @@ from learn.objective import Batch, Objective, Progress
 JUDGED = 8192  # states on which the finished flow is held against the constraint
 #: Momenta drawn in one look at held-out points where that is one or more for each.
 DRAWS = 4096
+
+
+#: The constraint of flows that see lengths, under rotations: at no loss of fit log p varies least with it.
+SLOPES: dict[str, Any] = {
+    "measured": "field",
+    "sampling": "orbit",
+    "tolerance": 4e-4,
+    "batch": 128,
+    "tightening": 1.0,
+}
+#: The same flows under translations, which have no uniform law to turn states by.
+BRACKETS: dict[str, Any] = {"sampling": "trajectory", "tolerance": 1e-4}
+
+
+def usual_constraint(flow: HamiltonianFlow) -> BracketConstraint | None:
+    """Return the constraint that a flow is trained with if no other is given, or None.
+
+    Arguments:
+        flow: whose mode and generators say which: the paper's constraint for "penalty"; for "features" that slopes
+            turn with the states of the path, or, under generators that are no rotations about the origin, the bracket
+            on these states; none in every other mode.
+
+    Example:
+        >>> usual_constraint(HamiltonianFlow(2, 1, width=4, symmetry="features", generators="q1*p2 - q2*p1"))
+        BracketConstraint(['-p1*q2 + p2*q1'], tolerance=0.0004, sampling='orbit', measured='field')
+    """
+    if flow.symmetry == "penalty":
+        return BracketConstraint(flow.generators)
+    if flow.symmetry != "features":
+        return None
+    try:
+        Rotations(flow.generators)
+    except SymmetryError:
+        return BracketConstraint(flow.generators, **BRACKETS)
+    return BracketConstraint(flow.generators, **SLOPES)
 
 
 class Evidence(Objective):

@@ -46,8 +46,9 @@ class HamiltonianFlow(MarginalFlow):
             * "penalty": the paper's way; free potentials and a fixed time step, so that a BracketConstraint has a
               meaning; ``fit`` uses ``BracketConstraint(generators)`` if it is given no other.  Takes any generators.
               Guarantees nothing; {g, H} is small on the states that the constraint sees.
-            * "features": the same potentials with invariant lengths as further inputs; constrained only if ``fit``
-              is given a constraint.  Guarantees nothing, but an invariant H is in easy reach.
+            * "features": the same potentials with invariant lengths as further inputs; ``fit`` adds the constraint that
+              slopes turn with the states, if it is given no other.  Guarantees nothing, but an invariant H is in easy
+              reach.
             * "exact": potentials of polynomial invariants of q and of p, and an encoder that turns with q.  For
               translations and rotations about the origin, also of many particles.  {g, H} = 0 whatever the weights,
               which :meth:`prove_symmetry` proves; so log_joint, the density of q and every bound on it with the noise

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from hamsym.arguments import integer, real, shown
 from hamsym.errors import ParameterError, ShapeError
 from learn.arguments import seed_number
 from learn.constraint import MAX_BATCH, BracketConstraint
-from learn.evidence import Evidence
+from learn.evidence import Evidence, usual_constraint
 from learn.flow import HamiltonianFlow
 from learn.loop import Course, train
 from learn.objective import Objective
@@ -38,7 +38,7 @@ def fit(
     batch: int = 512,
     lr: float = 1e-2,
     seed: int = 0,
-    constraint: BracketConstraint | None = None,
+    constraint: BracketConstraint | Literal[False] | None = None,
     progress: bool = True,
     out: str | Path | None = None,
     resume: bool = False,
@@ -80,8 +80,9 @@ def fit(
         batch: points per update, drawn with replacement.
         lr: largest learning rate.
         seed: of batches, encoder noise and base states.
-        constraint: the paper's Lagrangian; its multipliers start afresh.  Without one, a flow of mode "penalty" is
-            trained with ``BracketConstraint(flow.generators)``, every other flow, "features" too, unconstrained.
+        constraint: a Lagrangian; its multipliers start afresh.  With None a flow of mode "penalty" is trained with the
+            paper's, ``BracketConstraint(flow.generators)``, and one of mode "features" with
+            :func:`learn.evidence.usual_constraint`, every other flow with none.  False for none in any mode.
         progress: show a bar, if the output is a terminal.
         out: directory for checkpoints (every ``save_every`` steps, at the end and on interruption).
         resume: take up the run in ``out`` where it stopped, with the same data and settings; it then ends as if it
@@ -128,8 +129,8 @@ def fit(
     """
     if not isinstance(flow, (HamiltonianFlow, Objective)):
         raise ParameterError(f"flow is a HamiltonianFlow or an Objective, not {shown(flow)}")
-    if not (constraint is None or isinstance(constraint, BracketConstraint)):
-        raise ParameterError(f"constraint is a BracketConstraint or None, not {shown(constraint)}")
+    if not (constraint is None or constraint is False or isinstance(constraint, BracketConstraint)):
+        raise ParameterError(f"constraint is a BracketConstraint, False or None, not {shown(constraint)}")
     if not (callback is None or callable(callback)):
         raise ParameterError(f"callback is a function of (step, result) or None, not {shown(callback)}")
     if not (out is None or isinstance(out, (str, os.PathLike))):
@@ -165,9 +166,8 @@ def fit(
             context_valid = _contexts(flow, context_valid, len(q_valid), "context_valid")
         elif context_valid is not None:
             raise ParameterError("context_valid belongs to q_valid, which is not given")
-        if constraint is None and flow.symmetry == "penalty":
-            constraint = BracketConstraint(flow.generators)
-        objective: Objective = (evidence := Evidence(flow, constraint, draws, draws_after))
+        chosen = usual_constraint(flow) if constraint is None else constraint or None
+        objective: Objective = (evidence := Evidence(flow, chosen, draws, draws_after))
         named = {"q_train": q_train, "q_valid": q_valid, "context": context, "context_valid": context_valid}
         data = (q_train,) if context is None else (q_train, context)
         if q_valid is not None:

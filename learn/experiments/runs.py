@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -51,9 +51,9 @@ class Method:
             generators=() if self.symmetry is None else (ROTATION,), seed=seed,
         )  # fmt: skip
 
-    def lagrangian(self) -> BracketConstraint | None:
-        """Return the constraint of a training, or None."""
-        return None if self.constraint is None else BracketConstraint([ROTATION], **self.constraint)
+    def lagrangian(self) -> BracketConstraint | Literal[False]:
+        """Return the constraint of a training, or False for none."""
+        return False if self.constraint is None else BracketConstraint([ROTATION], **self.constraint)
 
 
 class Folder:

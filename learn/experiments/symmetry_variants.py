@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from learn.evidence import SLOPES
 from learn.experiments.runs import Method
 
 #: One that has the symmetry, one that has not.
@@ -56,6 +57,12 @@ METHODS = (
         "features",
         {"tolerance": NARROW / 3, "sampling": "orbit"},
         words="the same with a third of the tolerance",
+    ),
+    Method(
+        "features-slopes",
+        "features",
+        SLOPES,
+        words="|q|, |p| as further inputs, and the constraint that slopes turn with these states",
     ),
     Method("exact", "exact", words="functions of |q|² and |p|² alone, and an encoder that turns with q"),
     Method("average", "average", words="potentials averaged over 16 turns"),

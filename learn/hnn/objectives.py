@@ -55,6 +55,11 @@ class MotionLoss(Objective):
                     f"an HNN has no base density and no chain; its constraint has sampling={' or '.join(map(repr, SAMPLING))}, "
                     f"not {constraint.sampling!r}"
                 )
+            if constraint.measured != "bracket":
+                raise ParameterError(
+                    "the energy of an HNN need not be a sum, so its constraint has measured='bracket', not "
+                    f"{constraint.measured!r}"
+                )
             constraint.bind(model.dim)
             constraint.reset()
             count = len(constraint.generators)

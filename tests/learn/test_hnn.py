@@ -320,6 +320,9 @@ def test_descriptions_that_lie_are_refused(change, tmp_path):
         lambda: HNN(1).derivative_loss(weight_decay=-1.0),
         lambda: HNN(1).derivative_loss(constraint="p1"),
         lambda: HNN(1).derivative_loss(constraint=BracketConstraint("p1")),
+        lambda: HNN(2).derivative_loss(
+            constraint=BracketConstraint("q1*p2 - q2*p1", sampling="data", measured="field")
+        ),
         lambda: learn.fit(HNN(2).derivative_loss(), (torch.ones(4, 2),) * 3, progress=False),
         lambda: learn.fit(HNN(2).derivative_loss(), (torch.ones(4, 1),) * 4, progress=False),
         lambda: learn.fit(HNN(2).derivative_loss(), (np.full((4, 2), np.nan),) * 4, progress=False),

@@ -66,7 +66,7 @@ OTHER = {
         name: {"constraint": {name: value}}
         for name, value in {
             "pace": 50.0, "initial": 0.1, "loose": 10.0, "tightening": 0.5, "margin": 0.1, "batch": 8,
-            "sampling": "data", "normalised": True, "detach": False, "tolerance": 2e6, "generators": "p1",
+            "sampling": "data", "measured": "field", "normalised": True, "detach": False, "tolerance": 2e6, "generators": "p1",
         }.items()
     },
 }  # fmt: skip
@@ -310,6 +310,7 @@ def test_numpy_numbers_are_numbers():
         **{key: [None, "1", 1j, 10**400, math.nan, -1] for key in ["loose", "tightening", "margin"]},
         "batch": [10**13, 1.5, None, "1", 0],
         "sampling": ["all", None, ["base"]],
+        "measured": ["slopes", None, ["field"]],
         "normalised": [1, "yes", None],
         "detach": [0, None],
     }.items(),

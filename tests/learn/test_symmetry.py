@@ -427,6 +427,48 @@ def test_a_normalised_residual_is_the_relative_one_and_does_not_see_the_size_of_
     torch.testing.assert_close(constraint.residuals([(flow.chain[0], q, p)]), before, rtol=1e-9, atol=0)
 
 
+def test_the_residual_of_slopes_is_that_of_an_oval_oscillator():
+    # for U = (a q1² + b q2²)/2 the mean of |∇U(Rq) − R∇U(q)|² over a whole turn is (a − b)² |q|²/2
+    q, p = torch.randn(2, 40, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    q, p = (2 * q / q.norm(dim=1, keepdim=True), 3 * p / p.norm(dim=1, keepdim=True))
+    oval, round_ = (
+        Known("(p1**2+4*p2**2)/2", "(5*q1**2+3*q2**2)/2"),
+        Known("p1**2+p2**2", "exp(-q1**2-q2**2)"),
+    )
+    constraint = BracketConstraint(ROTATION, measured="field")
+    expected = (5 - 3) ** 2 * 2**2 / 2 + (1 - 4) ** 2 * 3**2 / 2
+    assert constraint.residuals([(oval, q, p)]).tolist() == pytest.approx([expected], rel=1e-12)
+    assert constraint.residuals([(oval, q, p), (round_, q, p)]).tolist() == pytest.approx([expected / 2])
+    assert constraint.residuals([(round_, q, p)]).tolist() == pytest.approx([0], abs=1e-24)
+
+
+def test_a_steep_bracket_is_seen_by_its_slopes():
+    # U = ε sin(k r²) q1 q2/r² has a bracket of order ε whatever k; its force does not turn with q, by ε k
+    q, p = torch.randn(2, 400, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    flat, steep = (Known("p1**2", f"sin({k}*(q1**2+q2**2))*q1*q2/(q1**2+q2**2+1)") for k in (1, 20))
+    ratios = [
+        float(made.residuals([(steep, q, p)]) / made.residuals([(flat, q, p)]))
+        for made in (BracketConstraint("q1*p2 - q2*p1"), BracketConstraint(ROTATION, measured="field"))
+    ]
+    assert ratios[1] > 30 * ratios[0]
+
+
+def test_the_residual_of_slopes_knows_every_generator_and_its_share_no_size():
+    flow = make("free 3d, two steps")
+    random = torch.Generator().manual_seed(0)
+    states_of_all = [(h, *torch.randn(2, 30, 3, dtype=torch.float64, generator=random)) for h in flow.chain]
+    made = BracketConstraint([ROTATION, "q2*p3 - q3*p2"], measured="field", normalised=True)
+    shares = made.residuals(states_of_all)
+    assert shares.shape == (2,) and (0 < shares).all() and (shares < 1).all() and shares[0] != shares[1]
+    with torch.no_grad():
+        for h in flow.chain:
+            for energy in (h.potential_energy, h.kinetic_energy):
+                energy.out.mul_(3), energy.curvature.mul_(3)
+    torch.testing.assert_close(made.residuals(states_of_all), shares, rtol=1e-9, atol=0)
+    with pytest.raises(SymmetryError, match="no rotation"):
+        BracketConstraint("p1", measured="field").bind(2)
+
+
 def test_orbit_states_are_trajectory_states_turned_together():
     flow = make("penalty")
     q, _ = states(flow, 50)
@@ -542,6 +584,7 @@ def test_constraint_holds_on_fresh_states_after_training(sampling, unconstrained
         ({"tolerance": math.nan}, ParameterError),
         ({"pace": -1}, ParameterError),
         ({"sampling": "nowhere"}, ParameterError),
+        ({"measured": "everything"}, ParameterError),
         ({"margin": 1.5}, ParameterError),
         ({"batch": 0}, ParameterError),
     ],

@@ -17,7 +17,7 @@ import learn.run
 from hamsym.errors import CheckpointError, HamsymError, NonFiniteError, ParameterError, ShapeError
 from learn.checkpoint import load
 from learn.constraint import BracketConstraint
-from learn.evidence import Evidence
+from learn.evidence import BRACKETS, SLOPES, Evidence
 from learn.flow import HamiltonianFlow
 from learn.points import as_points
 from learn.training import fit
@@ -483,9 +483,28 @@ def test_penalty_without_a_constraint_gets_that_of_its_generators():
         default.history["loss"] == losses("penalty", constraint=BracketConstraint(ROTATION)).history["loss"]
     )
     assert [len(v) for v in default.history["lambda"]] == [1] * 5 and default.constraint_satisfied is False
-    for symmetry in (None, "features"):
-        free = losses(symmetry)
+    for symmetry, settings in (
+        (None, {}),
+        ("penalty", {"constraint": False}),
+        ("features", {"constraint": False}),
+    ):
+        free = losses(symmetry, **settings)
         assert free.history["lambda"] == [[]] * 5 and free.constraint_satisfied is None
+
+
+def test_features_without_a_constraint_get_that_of_slopes_or_under_translations_of_brackets():
+    def trained(generators, **settings):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return quiet(small(symmetry="features", generators=generators), steps=5, **settings)
+
+    for generators, options in ((ROTATION, SLOPES), ("p1", BRACKETS)):
+        default = trained(generators)
+        named = trained(generators, constraint=BracketConstraint(generators, **options))
+        assert (
+            default.history["residual"] == named.history["residual"] and default.constraint_satisfied is False
+        )
+    assert trained(ROTATION, constraint=False).constraint_satisfied is None
 
 
 def test_a_missed_constraint_is_said_with_its_size_and_the_remedy():
