@@ -91,7 +91,9 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Any:
     kinds = [kind for kind in KINDS if isinstance(head.get(kind), dict)]
     if len(kinds) != 1:
         known = ", ".join(KINDS)
-        raise CheckpointError(f"{path} holds no description of a flow, or of another known kind of {known}")
+        others = [k for k, v in head.items() if isinstance(v, dict) and k not in (*KINDS, *RESERVED)]
+        remedy = f"; of {shown(others[0])} learn.checkpoint.register makes one" if others else ""
+        raise CheckpointError(f"{path} holds no model of a known kind: {known}{remedy}")
     kind = kinds[0]
     try:
         model = _builder(kind)(head[kind], tensors)

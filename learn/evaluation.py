@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hamsym.arguments import integer, shown
 from hamsym.errors import ParameterError, ShapeError, SymmetryError
 from learn.angles import angle_calibration
 from learn.distance import energy_distance
@@ -74,8 +75,11 @@ def evaluate(
     q = np.asarray(q, dtype=float)
     if q.ndim != 2 or len(q) < 2:
         raise ShapeError(f"held-out points have shape (n, {flow.dim}) with n ≥ 2, not {q.shape}")
-    if samples < 1:
-        raise ParameterError(f"samples is a positive integer, not {samples!r}")
+    samples = integer("samples", samples, minimum=1)
+    if not (truth is None or (callable(getattr(truth, "log_prob", None)) and hasattr(truth, "entropy"))):
+        raise ParameterError(
+            f"truth is a density with log_prob and entropy, such as hamsym.targets['ring'], not {shown(truth)}"
+        )
     torch.manual_seed(seed)
     started = time.perf_counter()
     points = torch.as_tensor(q, dtype=next(flow.parameters()).dtype, device=next(flow.parameters()).device)
@@ -104,7 +108,7 @@ def evaluate(
             "entropy": truth.entropy, "kl_gap": _mean(log_p - bound), "kl_gap_se": _error(log_p - bound),
             "elbo_gap": _mean(log_p - elbo),
         }  # fmt: skip
-    listed = as_generators(tuple(generators), flow.dim)
+    listed = as_generators(generators, flow.dim)
     metrics["symmetry"] = {
         g.text: symmetry_measures(flow, g, points, turned=turned, invariance=invariance, seed=seed)
         for g in listed

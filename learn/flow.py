@@ -291,10 +291,10 @@ class HamiltonianFlow(MarginalFlow):
 def _bodies(particles: Any, species: Any, dim: int, symmetry: str | None, context: int) -> Particles:
     if symmetry != "exact":
         raise SymmetryError(
-            f"particles are for symmetry='exact', whose potentials are sums over pairs; for symmetry={symmetry!r} leave them away"
+            f"particles are for symmetry='exact', whose potentials are sums over pairs; for symmetry={symmetry!r} leave them out"
         )
     if context:
         raise ParameterError(
-            "a flow of particles takes no context; leave it away, or use generators without particles"
+            "a flow of particles takes no context; leave it out, or use generators without particles"
         )
     return Particles.read(particles, species, dim)

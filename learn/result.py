@@ -41,4 +41,5 @@ class FitResult:
             if "elbo" in h and "lambda" in h
             else f"loss={h['loss'][-1]:.4f}"
         )
-        return f"FitResult(steps={h['step'][-1]}, best_step={self.best_step}, {told}, seconds={h['seconds'][-1]:.1f})"
+        early = ", stopped_early=True" * self.stopped_early
+        return f"FitResult(steps={h['step'][-1]}{early}, best_step={self.best_step}, {told}, seconds={h['seconds'][-1]:.1f})"

@@ -21,7 +21,7 @@ def points_of(
         n: how many, as the user says.
         seed: of what is drawn.
         split: of a data set.
-        drawn, most: how many of a density and of a data set, if the user does not say.
+        drawn, most: how many of a density and of a data set, if the user does not say; of a file it is all.
     """
     import numpy as np
 
@@ -32,6 +32,10 @@ def points_of(
     if split is not None:
         raise ParameterError(f"--split is for data sets, which {target} is not")
     if not target.endswith(".npy"):
+        if Path(target).is_file():
+            raise ParameterError(
+                f"{target} is no .npy file; save its points, of shape (n, dim), with numpy.save"
+            )
         return hamsym.targets[target].sample(n or drawn, seed=seed)
     try:
         points = np.load(target, allow_pickle=False)
@@ -41,7 +45,9 @@ def points_of(
         raise ParameterError(
             f"{target} must hold numbers of shape (n, dim), not {points.dtype} {points.shape}"
         )
-    return points
+    if n is None or n >= len(points):
+        return points
+    return points[np.sort(np.random.default_rng(seed).choice(len(points), n, replace=False))]
 
 
 def states_of(folder: str, n: int | None, seed: int, split: str | None) -> np.ndarray[Any, Any]:

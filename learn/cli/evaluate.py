@@ -35,7 +35,7 @@ def evaluate(
         typer.Option(
             min=2,
             max=10**7,
-            help="Held-out points: drawn from a named target, or at most so many of a data set (default 2000).",
+            help="Held-out points: drawn from a named target (default 2000), or at most so many of a file (default all) or data set (default 2000).",
         ),
     ] = None,
     split: SplitName = None,

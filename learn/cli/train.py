@@ -23,13 +23,15 @@ def train(
         str, typer.Option(help="none, penalty, features, exact, average or augment.")
     ] = "none",
     generator: Generators = None,
-    tolerance: Annotated[float, typer.Option(help="κ of the penalty, in units of {g,H}².")] = 0.01,
+    tolerance: Annotated[
+        float | None, typer.Option(help="κ of the constraint, in units of {g,H}² (default 0.001).")
+    ] = None,
     points: Annotated[
         int | None,
         typer.Option(
             min=2,
             max=10**8,
-            help="Training points: drawn from a named target (default 10000), or at most so many of a data set.",
+            help="Training points: drawn from a named target (default 10000), or at most so many of a file or data set.",
         ),
     ] = None,
     split: SplitName = None,
@@ -71,6 +73,7 @@ def train(
     By several processes: torchrun --standalone --nproc-per-node 2 --no-python hamsym train …
     """
     import learn
+    from learn.storage import exists
 
     data, contexts = points_of(target, points, seed, split, drawn=10_000), None
     if context:
@@ -94,13 +97,16 @@ def train(
         dim=data.shape[-1], hamiltonians=hamiltonians, width=width, symmetry=mode, generators=generators,
         context=context, seed=seed,
     )  # fmt: skip
-    constrained = mode in ("penalty", "features")
+    kappa = {} if tolerance is None else {"tolerance": tolerance}
+    constraint = learn.BracketConstraint(generators, **kappa) if mode in ("penalty", "features") else None
+    if resume and not quiet and not exists(out, "training"):
+        typer.echo(f"{out} holds no run to go on with; this one starts at the first step")
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             result = learn.fit(
                 flow, data, steps=steps, batch=batch, lr=lr, seed=seed, progress=not quiet, out=out, resume=resume,
-                constraint=learn.BracketConstraint(generators, tolerance=tolerance) if constrained else None,
+                constraint=constraint,
                 patience=patience, held_out=held_out, validate_every=validate_every, save_every=save_every,
                 draws=draws, draws_after=draws_after, context=contexts, threads=threads,
                 callback=None if tensorboard is None else learn.TensorBoard(tensorboard),
@@ -123,7 +129,8 @@ def train(
         f"{stopped}training ELBO {summary['training_elbo']:.3f} nats, mean of the last batches, weights of step "
         f"{summary['best_step']}; wrote {out}"
     )
-    typer.echo(f"measure it on fresh points with: hamsym evaluate {out} {target}")
+    fresh = target if Path(target).is_dir() or not target.endswith(".npy") else "HELD_OUT.npy"
+    typer.echo(f"measure it on fresh points with: hamsym evaluate {out} {fresh}")
 
 
 def _generators(given: list[str] | None, target: str, dim: int) -> tuple[str, ...]:

@@ -183,5 +183,5 @@ class Particles:
             if not (action.turns and all(m.is_zero_matrix for m in moved)):
                 raise SymmetryError(
                     f"g = {g.text} does not move all {n} particles together by a translation or rotation, so functions of "
-                    "their distances are not invariant under it; leave generators away for those of E(d)"
+                    "their distances are not invariant under it; leave generators out for those of E(d)"
                 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from flows import ROTATION, make
 
+from hamsym.errors import ParameterError
 from learn.evaluation import evaluate
 
 
@@ -47,3 +49,14 @@ def test_many_bodies_are_measured_without_their_mean_motion():
     assert found["energy_distance"]["p_value"] > 1e-3
     assert found["symmetry"]["p1 + p4"]["density_invariance"]["value"] < 1e-9
     assert ROTATION not in found["symmetry"]
+
+
+def test_a_name_is_no_truth():
+    flow = make("free")
+    q = np.random.default_rng(0).normal(size=(20, 2))
+    with pytest.raises(ParameterError, match=r"hamsym\.targets"):
+        evaluate(flow, q, truth="ring")
+    with pytest.raises(ParameterError, match="samples"):
+        evaluate(flow, q, samples=0)
+    text = "q1*p2 - q2*p1"  # one generator need not stand in a tuple
+    assert set(evaluate(flow, q, generators=text, samples=5, turned=2)["symmetry"]) == {"-p1*q2 + p2*q1"}

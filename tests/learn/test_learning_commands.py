@@ -318,3 +318,15 @@ def test_ctrl_c_says_after_which_step_and_how_to_go_on(hamsym, monkeypatch):
     assert (code, out) == (130, "")
     assert err == "error: training stopped after step 5 of 12; the same command with --resume goes on\n"
     assert read("flow", "training")[1]["step"] == 5
+
+
+def test_points_of_a_file_are_counted_and_other_files_refused(hamsym, tmp_path):
+    q = np.random.default_rng(0).normal(size=(60, 2))
+    np.save(tmp_path / "points.npy", q)
+    np.savetxt(tmp_path / "points.csv", q)
+    refused(hamsym("train", "points.csv", "--out", "a", *SMALL), "points.csv", ".npy")
+    code, out, _ = hamsym("train", "points.npy", "--resume", "--out", "a", *SMALL)
+    assert code == 0 and "no run to go on with" in out
+    assert "hamsym evaluate a HELD_OUT.npy" in out  # the points it was trained on would flatter it
+    code, out, _ = hamsym("evaluate", "a", "points.npy", "--points", "30", "--samples", "5")
+    assert code == 0 and "on 30 points" in out
