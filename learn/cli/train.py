@@ -24,7 +24,8 @@ def train(
     ] = "none",
     generator: Generators = None,
     tolerance: Annotated[
-        float | None, typer.Option(help="κ of the constraint, in units of {g,H}² (default 0.001).")
+        float | None,
+        typer.Option(help="κ of a constraint on {g,H}² on base states, in place of that of the mode."),
     ] = None,
     points: Annotated[
         int | None,
@@ -97,8 +98,9 @@ def train(
         dim=data.shape[-1], hamiltonians=hamiltonians, width=width, symmetry=mode, generators=generators,
         context=context, seed=seed,
     )  # fmt: skip
-    kappa = {} if tolerance is None else {"tolerance": tolerance}
-    constraint = learn.BracketConstraint(generators, **kappa) if mode in ("penalty", "features") else None
+    constraint = None  # that of the mode, if it has one
+    if tolerance is not None and mode in ("penalty", "features"):
+        constraint = learn.BracketConstraint(generators, tolerance=tolerance)
     if resume and not quiet and not exists(out, "training"):
         typer.echo(f"{out} holds no run to go on with; this one starts at the first step")
     try:

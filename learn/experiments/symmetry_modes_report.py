@@ -107,8 +107,8 @@ def report(metrics: dict[str, Any]) -> str:
             ])  # fmt: skip
         symmetric = metrics["proofs"][name]["status"] == "proved"
         parts += [f"## {name}, {'symmetric' if symmetric else 'NOT symmetric'}", "", markdown_table(head, body), ""]  # fmt: skip
-    found = (tables.flow_proofs(r["proofs"]) for r in rows if "proofs" in r)
-    proved = dict.fromkeys(line for listed in found for line in listed)  # the same for all weights, said once
+    told = (tables.flow_proofs(r["proofs"]) for r in rows if "proofs" in r)
+    proved = dict.fromkeys(line for listed in told for line in listed)  # the same for all weights, said once
     lines = [
         "# Fit against symmetry", "",
         f"Every mode, and the variants of the constraint of Rezende, Racanière, Higgins, Toth, arXiv 1909.13739. {tables.made_by(metrics)}", "",
