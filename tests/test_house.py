@@ -245,7 +245,11 @@ ORDER = [
     ["learn.hogn.energy", "learn.hogn.controls", "learn.hogn.objective"],
     ["learn.hogn.checkpoint"],
     ["learn.hogn"],
-    ["learn.disentanglement.group", "learn.disentanglement.report"],
+    [
+        "learn.disentanglement.arguments",
+        "learn.disentanglement.group",
+        "learn.disentanglement.report",
+    ],
     ["learn.disentanglement.actions"],
     [
         "learn.disentanglement.measures",

@@ -24,6 +24,7 @@ from hamsym.symbolic.zero_test.verdict import Verdict
 Move: TypeAlias = Callable[[float, np.ndarray], np.ndarray]
 #: Rounds through the generators of a factor that do not commute, so that its elements are no special products.
 _ROUNDS = 2
+MAX_ELEMENTS = 10**4
 
 
 class FiniteMap:

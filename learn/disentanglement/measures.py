@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 
 from hamsym.arguments import integer, shown
-from hamsym.errors import NonFiniteError, ParameterError, ShapeError
+from hamsym.errors import ParameterError, ShapeError
 from learn.arguments import seed_number
 from learn.disentanglement.actions import Action, FittedAction, Rows, in_frame, induced
-from learn.disentanglement.group import Element, ProductGroup
+from learn.disentanglement.arguments import as_blocks, as_frame, as_rows
+from learn.disentanglement.group import MAX_ELEMENTS, Element, ProductGroup
 from learn.disentanglement.report import DisentanglementReport, Score
-
-MAX_ELEMENTS = 10**4
 
 
 def measure(
@@ -83,17 +82,17 @@ def measure(
         raise ParameterError(f"group is a ProductGroup, not {shown(group)}")
     if not callable(f) or not (inverse is None or callable(inverse)):
         raise ParameterError("f and its inverse are callables, rows to rows")
-    rows = _finite("x", x, 2)
-    width = _finite("f(x)", f(rows[:1]), 2).shape[-1]
+    rows = as_rows("x", x)
+    width = as_rows("f(x)", f(rows[:1])).shape[-1]
     if len(rows) < 4 * (width + 1):
         raise ShapeError(
             f"{len(rows)} points are too few to fit maps of {width} coordinates and to test them; give {4 * (width + 1)}"
         )
-    turn = np.eye(width) if frame is None else _frame(frame, width)
-    kept = _blocks(blocks, len(group.factors), width)
+    turn = np.eye(width) if frame is None else as_frame(frame, width)
+    kept = as_blocks(blocks, len(group.factors), width)
 
     def plain(points: np.ndarray) -> np.ndarray:
-        z = _finite("f(x)", f(points), 2)
+        z = as_rows("f(x)", f(points))
         if z.shape != (len(points), width):
             raise ShapeError(f"f turns {len(points)} rows into an array of shape {z.shape}")
         return z
@@ -251,9 +250,7 @@ def _action(
         if action != "fitted":
             raise ParameterError("either an action is given, or an inverse that induces one")
         back = inverse
-        return "induced", in_frame(
-            induced(f, lambda z: _finite("the inverse of f", back(z), 2), group), frame
-        )
+        return "induced", in_frame(induced(f, lambda z: as_rows("the inverse of f", back(z)), group), frame)
     if action == "fitted":
         return "fitted", fitted
     if action == "same":
@@ -263,43 +260,14 @@ def _action(
     if not callable(action):
         raise ParameterError(f"action is 'fitted', 'same' or a callable, not {shown(action)}")
     given = action
-    return "given", in_frame(lambda g, z: _finite("g·z", given(g, z), 2), frame)
 
+    def moved(element: Element, z: np.ndarray) -> np.ndarray:
+        found = as_rows("g·z", given(element, z))
+        if found.shape != z.shape:
+            raise ShapeError(f"the action turns rows of shape {z.shape} into {found.shape}")
+        return found
 
-def _finite(name: str, values: Any, axes: int) -> np.ndarray:
-    values = values.detach().cpu().numpy() if hasattr(values, "detach") else values
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ShapeError(f"{name} must be an array of real numbers") from None
-    if array.ndim < axes or not array.size:
-        raise ShapeError(f"{name} has rows, shape (batch, …), not {array.shape}")
-    if not np.isfinite(array).all():
-        row = int(np.argmin(np.isfinite(array.reshape(len(array), -1)).all(1)))
-        raise NonFiniteError(f"{name} is not finite, first in row {row}", index=row)
-    return array
-
-
-def _frame(frame: Any, width: int) -> np.ndarray:
-    turn = _finite("frame", frame, 2)
-    if turn.shape != (width, width) or np.linalg.matrix_rank(turn) < width:
-        raise ShapeError(f"frame must be an invertible matrix of shape ({width}, {width}), not {turn.shape}")
-    return turn
-
-
-def _blocks(blocks: Any, factors: int, width: int) -> tuple[tuple[int, ...], ...]:
-    if isinstance(blocks, str) or not isinstance(blocks, Sequence) or len(blocks) != factors:
-        raise ParameterError(
-            f"blocks are {factors} lists of coordinates, one for each factor, not {shown(blocks)}"
-        )
-    try:
-        kept = tuple(tuple(integer("coordinate", k, maximum=width - 1) for k in block) for block in blocks)
-    except TypeError:
-        raise ParameterError(f"each block is a list of coordinates, not {shown(blocks)}") from None
-    used = [k for block in kept for k in block]
-    if not all(kept) or len(set(used)) < len(used):
-        raise ParameterError("blocks have at least one coordinate each, and none in common")
-    return kept
+    return "given", in_frame(moved, frame)
 
 
 def _names(group: ProductGroup) -> list[str]:

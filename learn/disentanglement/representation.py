@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from hamsym.arguments import real
+from hamsym.arguments import integer, real
 from hamsym.errors import ParameterError, ShapeError, SymmetryError
+from learn.arguments import seed_number
 from learn.canonical_map import CanonicalMap
 from learn.disentanglement.actions import FittedAction
-from learn.disentanglement.group import ProductGroup
+from learn.disentanglement.arguments import as_rows
+from learn.disentanglement.group import MAX_ELEMENTS, ProductGroup
 
 
 class BaseStates:
@@ -101,14 +103,10 @@ def adapted_frame(
         (((0, 1), (2, 3)), True)
     """
     tolerance = real("tolerance", tolerance, above=0, maximum=1)
-    random = np.random.default_rng(seed)
-    rows = np.asarray(x, dtype=np.float64)
-
-    def represented(points: np.ndarray) -> np.ndarray:
-        z = f(points)
-        return np.asarray(z.detach().cpu() if isinstance(z, torch.Tensor) else z, dtype=np.float64)
-
-    fitted = FittedAction(represented, group, rows, affine=affine)
+    elements = integer("elements", elements, minimum=1, maximum=MAX_ELEMENTS)
+    random = np.random.default_rng(seed_number(seed))
+    rows = as_rows("x", x)
+    fitted = FittedAction(lambda points: as_rows("f(x)", f(points)), group, rows, affine=affine)
     width = fitted.z.shape[1]
     spaces, linear = [], []
     for k, factor in enumerate(group.factors):

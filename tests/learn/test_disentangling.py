@@ -283,6 +283,9 @@ def test_a_variational_auto_encoder_fails_and_is_saved(tmp_path):
         ({"action": "other"}, ParameterError),
         ({"action": "same", "inverse": np.sinh}, ParameterError),
         ({"inverse": 3}, ParameterError),
+        ({"action": lambda g, z: z[:1]}, ShapeError),
+        ({"action": lambda g, z: z + np.nan}, NonFiniteError),
+        ({"action": "same", "f": lambda x: x[:, :3], "blocks": [(0, 1), (2,)]}, ShapeError),
         ({"frame": np.zeros((4, 4))}, ShapeError),
         ({"frame": np.eye(3)}, ShapeError),
         ({"elements": 0}, ParameterError),
@@ -319,6 +322,11 @@ def test_groups_that_make_no_sense_are_refused():
         ProductGroup([Factor("cut", (lambda e, x: x[:, 1:],), (1.0,))]).act(Element(((0, 0, 1.0),)), X)
     with pytest.raises(NonFiniteError):
         ProductGroup([Factor("burst", (lambda e, x: x * np.inf,), (1.0,))]).act(Element(((0, 0, 1.0),)), X)
+    with pytest.raises(SymmetryError, match="not independent"):
+        adapted_frame(lambda x: squashed(x @ ortho_group.rvs(4, random_state=3)), GROUP, X)
+    for options in ({"elements": 0}, {"seed": -1}, {"tolerance": 2.0}):
+        with pytest.raises(ParameterError):
+            adapted_frame(scaled, GROUP, X, **options)
     with pytest.raises(ParameterError):
         BaseStates(VAE(4, 2))
     with pytest.raises(ShapeError):
