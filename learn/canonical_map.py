@@ -5,6 +5,7 @@ Source: Rezende, Racanière, Higgins, Toth, arXiv 1909.13739.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -76,6 +77,24 @@ class CanonicalMap(nn.Module):
             h.kinetic_energy.unit.fill_(1 / length)
         self.unit.fill_(length)
         self.unit_is_set.fill_(True)
+
+    def units_agree(self) -> bool:
+        """Return whether all parts measure in one unit, a positive number, as :meth:`set_unit` leaves them.
+
+        Example:
+            >>> from learn import HamiltonianFlow
+            >>> flow = HamiltonianFlow(1, hamiltonians=1, width=4)
+            >>> flow.units_agree(), flow.unit.fill_(-1.0).item(), flow.units_agree()
+            (True, -1.0, False)
+        """
+        unit = float(self.unit)
+        lengths = [float(h.potential_energy.unit) for h in self.chain]
+        inverses = [float(h.kinetic_energy.unit) for h in self.chain]
+        return 1 / MAX_UNIT <= unit <= MAX_UNIT and all(
+            math.isclose(found, wanted, rel_tol=1e-5)
+            for wanted, several in ((unit, lengths), (1 / unit, inverses))
+            for found in several
+        )
 
     # -- the map ---------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -76,6 +77,7 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Any:
 
     Raises:
         CheckpointError: if files are missing, truncated, changed, of another version, or do not fit together.
+        ParameterError: for a path that is none, and a device that is not there.
 
     Example:
         >>> import tempfile
@@ -87,6 +89,16 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Any:
         >>> bool((same.log_joint(q, q) == flow.log_joint(q, q)).all())
         True
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise ParameterError(f"path is the path of a directory, not {shown(path)}")
+    try:
+        place = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ParameterError(
+            f"device is one of torch, such as 'cpu' or 'cuda', not {shown(device)}"
+        ) from error
+    if place.type == "cuda" and not torch.cuda.is_available():
+        raise ParameterError("torch finds no CUDA device here; load the model with device='cpu'")
     tensors, head = read(path, "model")
     kinds = [kind for kind in KINDS if isinstance(head.get(kind), dict)]
     if len(kinds) != 1:
@@ -108,7 +120,9 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Any:
         if not torch.isfinite(t).all():
             raise CheckpointError(f"the weights in {path} are not finite, first in {name}")
     model.load_state_dict(tensors)
-    return model.to(device)
+    if isinstance(model, HamiltonianFlow) and not model.units_agree():
+        raise CheckpointError(f"the units of length in {path} contradict one another, or are none")
+    return model.to(place)
 
 
 def _builder(kind: str) -> Builder:

@@ -56,6 +56,13 @@ class MarginalFlow(JointFlow):
 
     set_unit.__doc__ = JointFlow.set_unit.__doc__
 
+    def units_agree(self) -> bool:
+        return super().units_agree() and math.isclose(
+            float(self.encoder.unit), float(self.unit), rel_tol=1e-5
+        )
+
+    units_agree.__doc__ = JointFlow.units_agree.__doc__
+
     @blames_weights
     def elbo(self, q: Tensor, *, generator: torch.Generator | None = None, context: Any = None) -> Tensor:
         """Return a one-sample estimate of the evidence lower bound, shape (batch,), differentiable.

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hamsym.arguments import integer, real, shown
 from hamsym.errors import ParameterError, ShapeError
-from learn.arguments import seed_number
+from learn.arguments import MAX_NUMBERS, seed_number
 from learn.constraint import MAX_BATCH, BracketConstraint
 from learn.evidence import Evidence, usual_constraint
 from learn.flow import HamiltonianFlow
@@ -146,6 +146,11 @@ def fit(
     if resume and out is None:
         raise ParameterError("resume=True needs out=…, the directory of the interrupted run")
     draws = integer("draws", draws, minimum=1, maximum=MAX_BATCH)
+    if isinstance(flow, HamiltonianFlow) and draws * batch * flow.dim > MAX_NUMBERS:
+        raise ParameterError(
+            f"batch={batch} and draws={draws} make {draws * batch * flow.dim:.1e} numbers of each step, more than "
+            f"{MAX_NUMBERS:.0e}; choose fewer"
+        )
     draws_after = real("draws_after", draws_after)
     if not 0 <= draws_after <= 1:
         raise ParameterError(f"draws_after is a share in [0, 1], not {draws_after:g}")

@@ -13,7 +13,7 @@ from flows import CASES, make, states
 from safetensors.torch import load_file, save_file
 
 import hamsym as hs
-from hamsym.errors import CheckpointError
+from hamsym.errors import CheckpointError, ParameterError
 from learn.checkpoint import load
 from learn.flow import HamiltonianFlow
 from learn.storage import read, write
@@ -186,3 +186,28 @@ def test_weights_of_other_invariants_are_not_read(tmp_path):
     (tmp_path / "model.json").write_text(json.dumps(head))
     with pytest.raises(CheckpointError, match="other invariants"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["unit", "chain.0.potential_energy.unit", "chain.1.kinetic_energy.unit", "encoder.unit"]
+)
+@pytest.mark.parametrize("value", [-1.0, 0.0, 7.0])
+def test_units_that_contradict_one_another_are_refused(name, value, tmp_path):
+    flow = make("free")
+    flow.set_unit(2.0)
+    flow.save(tmp_path)
+    tensors = load_file(_weights(tmp_path))
+    assert name in tensors
+    tensors[name].fill_(value)
+    _reseal(tmp_path, tensors)
+    with pytest.raises(CheckpointError, match="units"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "options"), [(None, {}), (5, {}), ("here", {"device": "nowhere"}), ("here", {"device": 1.5})]
+)
+def test_paths_and_devices_that_are_none_are_refused(path, options, tmp_path):
+    make("free").save(tmp_path / "here")
+    with pytest.raises(ParameterError):
+        load(tmp_path / path if path == "here" else path, **options)
