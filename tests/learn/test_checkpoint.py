@@ -174,7 +174,7 @@ def test_foreign_safetensors_are_not_a_flow(tmp_path):
         load(tmp_path)
     write(tmp_path, "model", {"a": torch.zeros(2)}, {})
     assert read(tmp_path, "model")[0]["a"].shape == (2,)
-    with pytest.raises(CheckpointError, match="no description"):
+    with pytest.raises(CheckpointError, match="no model of a known kind"):
         load(tmp_path)
 
 
