@@ -5,6 +5,7 @@ Source: Kingma, Ba, arXiv 1412.6980; the clipping is by the global norm (Pascanu
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,10 +16,22 @@ from torch import Tensor
 from learn import kernels
 
 
+class Adam(torch.optim.Adam):
+    """Adam as torch has it; but to make one does not load torch's compiler, which takes longer than to load torch.
+
+    Example:
+        >>> weight = torch.nn.Parameter(torch.zeros(2))
+        >>> Adam([weight], lr=0.1).param_groups[0]["lr"]
+        0.1
+    """
+
+    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+
+
 def clipped_step(optimizer: torch.optim.Adam, weights: Sequence[Tensor], clip: float) -> None:
     """Clip the gradients of the weights to a global norm and let Adam take a step.
 
-    The first step, and every one on another device than the CPU, is torch's own; the state is the optimizer's.
+    On another device than the CPU the step is torch's own; the state is the optimizer's.
 
     Arguments:
         optimizer: Adam without weight decay, one group of all weights.
@@ -34,12 +47,11 @@ def clipped_step(optimizer: torch.optim.Adam, weights: Sequence[Tensor], clip: f
         >>> torch.allclose(weight, torch.tensor([-0.2, -0.2]))
         True
     """
-    states: list[Any] = [optimizer.state.get(w) for w in weights]
-    if not all(states) or not kernels.applies(*weights):
+    if not (kernels.applies(*weights) and all(w.is_contiguous() for w in weights)):
         torch.nn.utils.clip_grad_norm_(weights, clip)
         optimizer.step()
         return
-    moved = [(w, w.grad.contiguous(), s) for w, s in zip(weights, states, strict=True) if w.grad is not None]
+    moved = [(w, w.grad.contiguous(), _state(optimizer, w)) for w in weights if w.grad is not None]
     pointers = np.array(
         [
             (
@@ -57,3 +69,13 @@ def clipped_step(optimizer: torch.optim.Adam, weights: Sequence[Tensor], clip: f
     group: dict[str, Any] = optimizer.param_groups[0]
     like = np.empty(0, np.float64 if weights[0].dtype == torch.float64 else np.float32)
     kernels.adam(pointers, like, clip, group["lr"], *group["betas"], group["eps"])
+
+
+def _state(optimizer: torch.optim.Adam, weight: Tensor) -> Any:
+    """What the optimizer knows of a weight; before the first step nothing but zeros."""
+    state: Any = optimizer.state[weight]
+    if not state:
+        state["step"] = torch.zeros((), dtype=torch.float32)
+        for name in ("exp_avg", "exp_avg_sq"):
+            state[name] = torch.zeros_like(weight, memory_format=torch.preserve_format)
+    return state

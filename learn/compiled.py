@@ -6,12 +6,15 @@ Loaded with the first use of a kernel, because it loads numba.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from numba import njit
+from numba.core import sigutils
+from numba.core.ccallback import CFunc
 
 #: Files whose functions are built into one another: a change in one makes what was compiled from the others stale.
 ROOMS = (
@@ -31,25 +34,56 @@ def compiled(function: Callable[..., Any]) -> Any:
     """Compile a function with the first call of each signature, and keep the machine code on disk.
 
     Example:
-        >>> from learn.forces import dot
-        >>> import numpy as np
-        >>> float(dot(np.ones((2, 3)), np.ones((2, 3))))
-        6.0
+        >>> from learn.dense import perceptron
+        >>> type(perceptron).__name__
+        'CPUDispatcher'
     """
-    return _fresh(njit(cache=True, error_model="numpy", fastmath={"contract", "nsz"})(function))
+    return kept(njit(**_OUTER, fastmath=set(_EXACT))(function))
+
+
+def part(function: Callable[..., Any]) -> Any:
+    """Compile a function that only compiled ones call: Python cannot, and nothing is kept, as it is a part of theirs."""
+    return njit(**_INNER, fastmath=set(_EXACT))(function)
 
 
 def summed(function: Callable[..., Any]) -> Any:
-    """Do as :func:`compiled` does, where sums may be reordered, which is what lets them use vector registers."""
-    return _fresh(njit(cache=True, error_model="numpy", fastmath={"contract", "nsz", "reassoc"})(function))
+    """Do as :func:`part` does, where sums may be reordered, which is what lets them use vector registers."""
+    return njit(**_INNER, fastmath={*_EXACT, "reassoc"})(function)
 
 
-def _fresh(dispatcher: Any) -> Any:
-    """The dispatcher with a cache that knows all rooms; numba's own looks at the file of the function alone."""
-    file: Any = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+def address(function: Callable[..., Any], signature: Any) -> int:
+    """Compile a function of pointers for other languages, and return its address; the machine code is kept on disk.
+
+    Arguments:
+        function: what its closure holds is a part of its name on disk.
+        signature: its types.
+    """
+    made: Any = CFunc(function, sigutils.normalize_signature(signature), locals={}, options={})
+    kept(made).compile()
+    _MADE.append(made)
+    found: int = made.address
+    return found
+
+
+_MADE: list[Any] = []  # keeps their machine code
+
+# what is left out here takes as long to compile as the function itself
+_OUTER: dict[str, Any] = {"no_cfunc_wrapper": True, "error_model": "numpy"}
+_INNER: dict[str, Any] = {**_OUTER, "no_cpython_wrapper": True}
+_EXACT = ("contract", "nsz")
+
+
+def kept(made: Any) -> Any:
+    """Return what numba makes, kept on disk: beside its file, or in a folder of the user where that cannot be written.
+
+    Where neither can, it is compiled anew in every process.  numba's own look for changes is at one file alone.
+    """
+    with suppress(RuntimeError):  # there is no place to write to
+        made.enable_caching()
+    file: Any = getattr(made._cache, "_cache_file", None)
     if file is not None and hasattr(file, "_source_stamp"):
         file._source_stamp = (file._source_stamp, _digest())
-    return dispatcher
+    return made
 
 
 @cache

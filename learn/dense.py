@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from learn.compiled import compiled
+from learn.compiled import compiled, part
 from learn.products import product, silu
 
 BLOCK = 256  # rows worked on at once
@@ -20,58 +20,57 @@ BLOCK = 256  # rows worked on at once
 # (loops are spelled out: array expressions cost ten times as long to compile)
 
 
-@compiled
-def _copy(a, start, rows, columns, b, to):
-    """Rows of a from ``start`` on, put into those of b from ``to`` on."""
+@part
+def _copy(a, rows, columns, b, start):
+    """The first numbers of the first rows of a, put into those of b from ``start`` on."""
     for n in range(rows):
         for j in range(columns):
-            b[to + n, j] = a[start + n, j]
+            b[start + n, j] = a[n, j]
 
 
-@compiled
+@part
 def _clear(a, rows):
     for n in range(rows):
         for j in range(a.shape[1]):
             a[n, j] = 0
 
 
-@compiled
-def _wide(n, like):
-    """n filled up to whole registers."""
-    lanes = 64 // like.itemsize
-    return (n + lanes - 1) // lanes * lanes
-
-
-@compiled
-def _filled(w):
-    """A matrix whose rows are filled up to whole registers with zeros."""
-    result = np.zeros((w.shape[0], _wide(w.shape[1], w)), w.dtype)
-    _copy(w, 0, w.shape[0], w.shape[1], result, 0)
+@part
+def _filled(flat, begin, rows, columns, turned):
+    """A matrix that begins in ``flat`` there, transposed where ``turned``; its rows are filled up to whole registers."""
+    lanes = 64 // flat.itemsize
+    high, wide = (columns, rows) if turned else (rows, columns)
+    result = np.empty((high, (wide + lanes - 1) // lanes * lanes), flat.dtype)
+    _clear(result, high)
+    for i in range(rows):
+        for k in range(columns):
+            w = flat[begin + i * columns + k]
+            if turned:
+                result[k, i] = w
+            else:
+                result[i, k] = w
     return result
 
 
-@compiled
-def _turned(w):
-    """The transposed matrix, filled up likewise."""
-    result = np.zeros((w.shape[1], _wide(w.shape[0], w)), w.dtype)
-    for i in range(w.shape[0]):
-        for k in range(w.shape[1]):
-            result[k, i] = w[i, k]
-    return result
+@part
+def _put(a, rows, columns, flat, begin):
+    """The first numbers of the first rows of a, put into ``flat`` from there on."""
+    for i in range(rows):
+        for k in range(columns):
+            flat[begin + i * columns + k] = a[i, k]
 
 
-@compiled
-def _row(b):
-    """Biases, then zeros, in one row of whole registers."""
-    return _filled(b.reshape(1, -1))
+@part
+def _places(inputs, n1, n2, outputs):
+    """Where biases and weights of the second and third layer begin."""
+    b1 = n1 * inputs
+    w2 = b1 + n1
+    b2 = w2 + n2 * n1
+    w3 = b2 + n2
+    return b1, w2, b2, w3, w3 + outputs * n2
 
 
-@compiled
-def _block(x, width):
-    return np.empty((BLOCK, width), x.dtype)
-
-
-@compiled
+@part
 def _begin(b, rows, layer):
     """Every row of a layer ← its biases, then zeros."""
     for n in range(rows):
@@ -79,103 +78,116 @@ def _begin(b, rows, layer):
             layer[n, j] = b[0, j]
 
 
-@compiled
+@part
 def _inner(x, shift, start, rows, w1, b1, w2, b2, first, s1, second, s2):
     """What lies between the layers for a block of rows; the slopes of SiLU in place of what it was taken of."""
+    inputs, n1, n2 = x.shape[1], first.shape[1], second.shape[1]
     _begin(b1, rows, first)
-    for n in range(rows * min(1, shift.shape[0])):
-        given = shift[start + n] if shift.shape[0] > 1 else shift[0]
-        for j in range(given.size):
-            first[n, j] += given[j]
-    product(x[start:], x.shape[1], 1, rows, x.shape[1], first.shape[1], w1, first)
-    silu(first, rows * first.shape[1], s1)
+    if shift.shape[0]:
+        for n in range(rows):
+            from_row = start + n if shift.shape[0] > 1 else 0
+            for j in range(shift.shape[1]):
+                first[n, j] += shift[from_row, j]
+    product(x, start * inputs, inputs, 1, rows, inputs, n1, w1, first)
+    silu(first, rows * n1, s1)
     _begin(b2, rows, second)
-    product(s1, s1.shape[1], 1, rows, w2.shape[0], second.shape[1], w2, second)
-    silu(second, rows * second.shape[1], s2)
+    product(s1, 0, n1, 1, rows, w2.shape[0], n2, w2, second)
+    silu(second, rows * n2, s2)
 
 
 @compiled
-def perceptron(x, shift, w1, b1, w2, b2, w3, b3, result):
-    """result (batch, outputs) ← the outputs for inputs x; shift is (0, units), (1, units) or (batch, units)."""
-    w1, w2, w3 = _turned(w1), _turned(w2), _turned(w3)
-    bias1, bias2, bias3 = _row(b1), _row(b2), _row(b3)
-    first, s1 = _block(x, bias1.size), _block(x, bias1.size)
-    second, s2, last = _block(x, bias2.size), _block(x, bias2.size), _block(x, bias3.size)
+def perceptron(x, shift, flat, units1, units2, result):
+    """result (batch, outputs) ← the outputs for inputs x; shift is (0, units), (1, units) or (batch, units).
+
+    ``flat`` holds weights and biases, layer by layer.
+    """
+    inputs, outputs = x.shape[1], result.shape[1]
+    at_b1, at_w2, at_b2, at_w3, at_b3 = _places(inputs, units1, units2, outputs)
+    w1, b1 = _filled(flat, 0, units1, inputs, True), _filled(flat, at_b1, 1, units1, False)
+    w2, b2 = _filled(flat, at_w2, units2, units1, True), _filled(flat, at_b2, 1, units2, False)
+    w3, b3 = _filled(flat, at_w3, outputs, units2, True), _filled(flat, at_b3, 1, outputs, False)
+    n1, n2, n3 = b1.shape[1], b2.shape[1], b3.shape[1]
+    first, s1 = np.empty((BLOCK, n1), x.dtype), np.empty((BLOCK, n1), x.dtype)
+    second, s2 = np.empty((BLOCK, n2), x.dtype), np.empty((BLOCK, n2), x.dtype)
+    last = np.empty((BLOCK, n3), x.dtype)
     for start in range(0, x.shape[0], BLOCK):
-        rows = min(BLOCK, x.shape[0] - start)
-        _inner(x, shift, start, rows, w1, bias1, w2, bias2, first, s1, second, s2)
-        _begin(bias3, rows, last)
-        product(s2, s2.shape[1], 1, rows, b2.size, bias3.size, w3, last)
-        _copy(last, 0, rows, b3.size, result, start)
+        rows = x.shape[0] - start
+        if rows > BLOCK:
+            rows = BLOCK
+        _inner(x, shift, start, rows, w1, b1, w2, b2, first, s1, second, s2)
+        _begin(b3, rows, last)
+        product(s2, 0, n2, 1, rows, units2, n3, w3, last)
+        _copy(last, rows, outputs, result, start)
 
 
-@compiled
+@part
 def _times(g, slope, rows):
     for n in range(rows):
-        row, other = g[n], slope[n]
-        for j in range(row.size):
-            row[j] *= other[j]
+        for j in range(g.shape[1]):
+            g[n, j] *= slope[n, j]
 
 
-@compiled
-def _add_rows(g, rows, total):
+@part
+def _add_rows(g, start, rows, columns, total, to):
+    """total[to + j] ← total[to + j] + Σ_n g[n, j], over rows from ``start`` on."""
     for n in range(rows):
-        row = g[n]
-        for j in range(total.size):
-            total[j] += row[j]
+        for j in range(columns):
+            total[0, to + j] += g[start + n, j]
 
 
 @compiled
-def perceptron_pulled(
-    x, shift, w1, b1, w2, b2, w3, b3, g, to_x, to_shift, to_w1, to_b1, to_w2, to_b2, to_w3, to_b3
-):
+def perceptron_pulled(x, shift, flat, units1, units2, g, to_x, to_shift, to_flat):
     """The reverse pass of :func:`perceptron` for cotangents g of its outputs.
 
-    to_x and to_shift may have no rows, which means that they are not wanted; the others are zero before.
+    to_x and to_shift may have no rows, which means that they are not wanted.
     """
-    turned1, turned2, filled1, filled2, filled3 = (
-        _turned(w1),
-        _turned(w2),
-        _filled(w1),
-        _filled(w2),
-        _filled(w3),
-    )
-    inputs, outputs, bias1, bias2 = x.shape[1], b3.size, _row(b1), _row(b2)
-    n1, n2 = bias1.size, bias2.size
-    first, s1, pull1, second, s2, pull2 = (
-        _block(x, n1),
-        _block(x, n1),
-        _block(x, n1),
-        _block(x, n2),
-        _block(x, n2),
-        _block(x, n2),
-    )
-    back = _block(x, filled1.shape[1])
-    sum1, sum2, sum3 = np.zeros_like(turned1), np.zeros_like(filled2), np.zeros_like(filled3)
+    inputs, outputs = x.shape[1], g.shape[1]
+    at_b1, at_w2, at_b2, at_w3, at_b3 = _places(inputs, units1, units2, outputs)
+    w1, b1 = _filled(flat, 0, units1, inputs, True), _filled(flat, at_b1, 1, units1, False)
+    w2, b2 = _filled(flat, at_w2, units2, units1, True), _filled(flat, at_b2, 1, units2, False)
+    back1, back2 = _filled(flat, 0, units1, inputs, False), _filled(flat, at_w2, units2, units1, False)
+    back3 = _filled(flat, at_w3, outputs, units2, False)
+    n0, n1, n2 = back1.shape[1], b1.shape[1], b2.shape[1]
+    first, s1 = np.empty((BLOCK, n1), x.dtype), np.empty((BLOCK, n1), x.dtype)
+    pull1, back = np.empty((BLOCK, n1), x.dtype), np.empty((BLOCK, n0), x.dtype)
+    second, s2 = np.empty((BLOCK, n2), x.dtype), np.empty((BLOCK, n2), x.dtype)
+    pull2 = np.empty((BLOCK, n2), x.dtype)
+    sum1, sum2 = np.empty((inputs, n1), x.dtype), np.empty((units2, n1), x.dtype)
+    sum3, biases = np.empty((outputs, n2), x.dtype), np.empty((1, n1 + n2 + outputs), x.dtype)
+    _clear(sum1, inputs)
+    _clear(sum2, units2)
+    _clear(sum3, outputs)
+    _clear(biases, 1)
     for start in range(0, x.shape[0], BLOCK):
-        rows = min(BLOCK, x.shape[0] - start)
-        _inner(x, shift, start, rows, turned1, bias1, turned2, bias2, first, s1, second, s2)
-        given = g[start:]
-        product(given, 1, outputs, outputs, rows, n2, s2, sum3)
-        _add_rows(given, rows, to_b3)
+        rows = x.shape[0] - start
+        if rows > BLOCK:
+            rows = BLOCK
+        _inner(x, shift, start, rows, w1, b1, w2, b2, first, s1, second, s2)
+        product(g, start * outputs, 1, outputs, outputs, rows, n2, s2, sum3)
+        _add_rows(g, start, rows, outputs, biases, n1 + n2)
         _clear(pull2, rows)
-        product(given, outputs, 1, rows, outputs, n2, filled3, pull2)
+        product(g, start * outputs, outputs, 1, rows, outputs, n2, back3, pull2)
         _times(pull2, second, rows)
-        product(pull2, 1, n2, b2.size, rows, n1, s1, sum2)
-        _add_rows(pull2, rows, to_b2)
+        product(pull2, 0, 1, n2, units2, rows, n1, s1, sum2)
+        _add_rows(pull2, 0, rows, n2, biases, n1)
         _clear(pull1, rows)
-        product(pull2, n2, 1, rows, b2.size, n1, filled2, pull1)
+        product(pull2, 0, n2, 1, rows, units2, n1, back2, pull1)
         _times(pull1, first, rows)
-        product(x[start:], 1, inputs, inputs, rows, n1, pull1, sum1)
-        _add_rows(pull1, rows, to_b1)
+        product(x, start * inputs, 1, inputs, inputs, rows, n1, pull1, sum1)
+        _add_rows(pull1, 0, rows, n1, biases, 0)
         if to_shift.shape[0]:
-            _copy(pull1, 0, rows, b1.size, to_shift, start)
+            _copy(pull1, rows, units1, to_shift, start)
         if to_x.shape[0]:
             _clear(back, rows)
-            product(pull1, n1, 1, rows, b1.size, back.shape[1], filled1, back)
-            _copy(back, 0, rows, inputs, to_x, start)
-    _copy(sum2, 0, b2.size, b1.size, to_w2, 0)
-    _copy(sum3, 0, outputs, b2.size, to_w3, 0)
-    for j in range(b1.size):
+            product(pull1, 0, n1, 1, rows, units1, n0, back1, back)
+            _copy(back, rows, inputs, to_x, start)
+    _put(sum2, units2, units1, to_flat, at_w2)
+    _put(sum3, outputs, units2, to_flat, at_w3)
+    for j in range(units1):
+        to_flat[at_b1 + j] = biases[0, j]
         for k in range(inputs):
-            to_w1[j, k] = sum1[k, j]
+            to_flat[j * inputs + k] = sum1[k, j]
+    for j in range(units2):
+        to_flat[at_b2 + j] = biases[0, n1 + j]
+    for j in range(outputs):
+        to_flat[at_b3 + j] = biases[0, n1 + n2 + j]

@@ -12,58 +12,48 @@ import math
 
 import numpy as np
 
-from learn.compiled import compiled, summed
+from learn.compiled import part, summed
 from learn.lanes import call_loop
 
 
-@compiled
-def _slope(z, packed, result, loops):
-    # rows beyond the inputs of a unit are further points
-    points = z.size // ((packed.shape[1] - 1) // 2)
-    call_loop(loops[0], points, packed.shape[0], (z, packed, result))
+@part
+def zeros(rows, columns, like):
+    """An array of zeros."""
+    result = np.empty((rows, columns), like.dtype)
+    for f in range(rows):
+        row = result[f]
+        for n in range(columns):
+            row[n] = 0
+    return result
 
 
-@compiled
-def _pulled(z, g, packed, result, back, totals, loops):
-    points = z.size // ((packed.shape[1] - 1) // 2)
-    call_loop(loops[1], points, packed.shape[0], (z, g, packed, result, back, totals))
+@part
+def add_scaled(x, factor, y, rows):
+    """x ← x + factor · y in the first ``rows``."""
+    for f in range(rows):
+        to, row = x[f], y[f]
+        for n in range(to.size):
+            to[n] += factor * row[n]
 
 
 # -- features: z = (C x, √(member·(rows x)² + ε²)); without rows the coordinates stand in their place --------------
 # (loops are spelled out: array expressions cost ten times as long to compile)
 
 
-@compiled
-def add_scaled(x, factor, y):
-    for f in range(x.shape[0]):
-        to, row = x[f], y[f]
-        for n in range(to.size):
-            to[n] += factor * row[n]
-
-
-@compiled
-def _add_straight(curvature, x, told, y):
-    """y ← y + curvature · x but for the context."""
-    for f in range(x.shape[0] - told):
-        to, row = y[f], x[f]
-        for n in range(to.size):
-            to[n] += curvature * row[n]
-
-
-@compiled
-def _add_product(matrix, x, result, to, turned):
-    """result[to + i] ← result[to + i] + Σ_k matrix[i, k] x[k], with the transposed matrix where ``turned``."""
+@part
+def _add_product(matrix, sign, x, result, to, turned):
+    """result[to + i] ← result[to + i] + sign Σ_k matrix[i, k] x[k], with the transposed matrix where ``turned``."""
     rows, columns = matrix.shape
     for i in range(rows):
         for k in range(columns):
-            w = matrix[i, k]
+            w = sign * matrix[i, k]
             if w != 0:
                 target, row = (result[to + k], x[i]) if turned else (result[to + i], x[k])
                 for n in range(row.size):
                     target[n] += w * row[n]
 
 
-@compiled
+@part
 def _combine(a, at, b, start, result, kind):
     """result ← a b, a / b or √a, row by row, those of a from ``at`` on and those of b from ``start`` on."""
     for f in range(result.shape[0]):
@@ -77,121 +67,147 @@ def _combine(a, at, b, start, result, kind):
                 to[n] = math.sqrt(x[n])
 
 
-@compiled
+@part
 def _looked_at(rows, x):
     """The rows of a matrix times x, all of x if there are none."""
     if rows.shape[0] == 0:
         return x
-    y = np.zeros((rows.shape[0], x.shape[1]), x.dtype)
-    _add_product(rows, x, y, 0, False)
+    y = zeros(rows.shape[0], x.shape[1], x)
+    _add_product(rows, 1, x, y, 0, False)
     return y
 
 
-@compiled
+@part
 def _add_back(rows, y, result):
     """The transposed of :func:`_looked_at`, added."""
     if rows.shape[0] == 0:
-        add_scaled(result, result.dtype.type(1), y)
+        add_scaled(result, result.dtype.type(1), y, y.shape[0])
     else:
-        _add_product(rows, y, result, 0, True)
+        _add_product(rows, 1, y, result, 0, True)
 
 
-@compiled
+@part
 def _centred(x, removed):
     if removed.shape[0] == 0:
         return x
-    away, result = np.zeros((removed.shape[0], x.shape[1]), x.dtype), x.copy()
-    _add_product(removed, x, away, 0, False)
-    _add_product(-removed, away, result, 0, True)
+    away, result = zeros(removed.shape[0], x.shape[1], x), zeros(x.shape[0], x.shape[1], x)
+    add_scaled(result, x.dtype.type(1), x, x.shape[0])
+    _add_product(removed, 1, x, away, 0, False)
+    _add_product(removed, -1, away, result, 0, True)
     return result
 
 
-@compiled
+@part
 def _inputs_of(x, y, features, told):
     """The features of x, whose rows are y, and the lengths among them."""
     linear, _, member, _, smoothing = features
-    n, count = linear.shape[0], member.shape[0]
-    z = np.zeros((n + count + told, x.shape[1]), x.dtype)
-    lengths = np.empty((count, x.shape[1]), x.dtype)
-    lengths[:] = smoothing[0] * smoothing[0]
-    square = np.empty_like(y)
+    n, count, columns = linear.shape[0], member.shape[0], x.shape[1]
+    z, lengths = zeros(n + count + told, columns, x), zeros(count, columns, x)
+    square = zeros(y.shape[0], columns, x)
     _combine(y, 0, y, 0, square, 0)
-    _add_product(member, square, lengths, 0, False)
-    _combine(lengths, 0, lengths, 0, lengths, 2)
-    _add_product(linear, x, z, 0, False)
     for f in range(count):
-        z[n + f] = lengths[f]
-    for f in range(told):
-        z[n + count + f] = x[x.shape[0] - told + f]
+        row = lengths[f]
+        for i in range(columns):
+            row[i] = smoothing[0] * smoothing[0]
+    _add_product(member, 1, square, lengths, 0, False)
+    _combine(lengths, 0, lengths, 0, lengths, 2)
+    _add_product(linear, 1, x, z, 0, False)
+    for f in range(count + told):
+        row, given = z[n + f], lengths[f] if f < count else x[x.shape[0] - told + f - count]
+        for i in range(columns):
+            row[i] = given[i]
     return z, lengths
 
 
-@compiled
+@part
+def _featured(x, packed, features, loops, told, result):
+    """result ← ∇U without its quadratic part."""
+    linear, rows, member, _, _ = features
+    y, columns = _looked_at(rows, x), x.shape[1]
+    z, lengths = _inputs_of(x, y, features, told)
+    slope, through = zeros(z.shape[0], columns, x), zeros(y.shape[0], columns, x)
+    # rows beyond the inputs of a unit are further points
+    call_loop(loops[0], z.size // ((packed.shape[1] - 1) // 2), packed.shape[0], (z, packed, slope))
+    _combine(slope, linear.shape[0], lengths, 0, lengths, 1)
+    _add_product(member, 1, lengths, through, 0, True)
+    _combine(through, 0, y, 0, through, 0)
+    for f in range(result.shape[0]):
+        row = result[f]
+        for i in range(columns):
+            row[i] = 0
+    _add_product(linear, 1, slope, result, 0, True)
+    _add_back(rows, through, result)
+
+
+@part
 def gradient(x, packed, curvature, features, loops, told, result):
     """result ← ∇U of the points x, in units of U; the last ``told`` rows of x are a context, which stays as it is."""
-    if features[0].shape[0] + features[2].shape[0] == 0:
-        _slope(x, packed, result, loops)
-        _add_straight(curvature, x, told, result)
+    if features is None:  # coordinates themselves; what is not taken of the two is not compiled
+        call_loop(loops[0], x.size // ((packed.shape[1] - 1) // 2), packed.shape[0], (x, packed, result))
+        add_scaled(result, curvature, x, x.shape[0] - told)
     else:
-        linear, rows, member, removed, _ = features
-        y = _looked_at(rows, x)
-        z, lengths = _inputs_of(x, y, features, told)
-        slope, through = np.empty_like(z), np.zeros_like(y)
-        _slope(z, packed, slope, loops)
-        _combine(slope, linear.shape[0], lengths, 0, lengths, 1)
-        _add_product(member, lengths, through, 0, True)
-        _combine(through, 0, y, 0, through, 0)
-        result[:] = 0
-        _add_product(linear, slope, result, 0, True)
-        _add_back(rows, through, result)
-        _add_straight(curvature, _centred(x, removed), told, result)
+        _featured(x, packed, features, loops, told, result)
+        add_scaled(result, curvature, _centred(x, features[3]), x.shape[0] - told)
 
 
-@compiled
+@part
+def _featured_pulled(x, g, packed, features, loops, told, totals, result, back):
+    """The reverse pass of :func:`_featured`."""
+    linear, rows, member, _, _ = features
+    n, count, columns = linear.shape[0], member.shape[0], x.shape[1]
+    y, across = _looked_at(rows, x), _looked_at(rows, g)
+    z, lengths = _inputs_of(x, y, features, told)
+    high, wide = z.shape[0], y.shape[0]
+    slope, to_z, inner = zeros(high, columns, x), zeros(high, columns, x), zeros(high, columns, x)
+    _add_product(linear, 1, g, inner, 0, False)
+    forces, bent, product = zeros(wide, columns, x), zeros(wide, columns, x), zeros(wide, columns, x)
+    _combine(across, 0, y, 0, product, 0)
+    _add_product(member, 1, product, inner, n, False)
+    for f in range(count):
+        length, row = lengths[f], inner[n + f]
+        for i in range(length.size):
+            row[i] /= length[i]
+    points = z.size // ((packed.shape[1] - 1) // 2)
+    call_loop(loops[1], points, packed.shape[0], (z, inner, packed, slope, to_z, totals))
+    for f in range(result.shape[0]):
+        row, other = result[f], back[f]
+        for i in range(columns):
+            row[i] = 0
+            other[i] = 0
+    _add_product(linear, 1, slope, result, 0, True)
+    _add_product(linear, 1, to_z, back, 0, True)
+    by_length, second = zeros(count, columns, x), zeros(count, columns, x)
+    _combine(slope, n, lengths, 0, by_length, 1)
+    for f in range(count):
+        length, force, along, pulled, to = lengths[f], by_length[f], inner[n + f], to_z[n + f], second[f]
+        for i in range(to.size):
+            to[i] = (pulled[i] - along[i] * force[i]) / length[i]
+    _add_product(member, 1, by_length, forces, 0, True)
+    _add_product(member, 1, second, bent, 0, True)
+    for f in range(wide):
+        to, row, force, other = bent[f], y[f], forces[f], across[f]
+        for i in range(to.size):
+            to[i] = to[i] * row[i] + other[i] * force[i]
+    _combine(forces, 0, y, 0, forces, 0)
+    _add_back(rows, forces, result)
+    _add_back(rows, bent, back)
+
+
+@part
 def gradient_pulled(x, g, packed, curvature, features, loops, told, totals, result, back):
     """result ← ∇U, back ← ∇∇U·g, and totals grow by what g·∇U pulls to the weights; returns g·x for the curvature."""
-    if features[0].shape[0] + features[2].shape[0] == 0:
-        _pulled(x, g, packed, result, back, totals, loops)
-        _add_straight(curvature, x, told, result)
-        _add_straight(curvature, g, told, back)
+    kept = x.shape[0] - told
+    if features is None:
+        points = x.size // ((packed.shape[1] - 1) // 2)
+        call_loop(loops[1], points, packed.shape[0], (x, g, packed, result, back, totals))
+        add_scaled(result, curvature, x, kept)
+        add_scaled(back, curvature, g, kept)
         return dot(g, x)
     else:
-        linear, rows, member, removed, _ = features
-        n, count = linear.shape[0], member.shape[0]
-        y, across = _looked_at(rows, x), _looked_at(rows, g)
-        z, lengths = _inputs_of(x, y, features, told)
-        slope, to_z, inner = np.empty_like(z), np.empty_like(z), np.zeros_like(z)
-        _add_product(linear, g, inner, 0, False)
-        forces, bent, product = np.zeros_like(y), np.zeros_like(y), np.empty_like(y)
-        _combine(across, 0, y, 0, product, 0)
-        _add_product(member, product, inner, n, False)
-        for f in range(count):
-            length, row = lengths[f], inner[n + f]
-            for i in range(length.size):
-                row[i] /= length[i]
-        _pulled(z, inner, packed, slope, to_z, totals, loops)
-        result[:] = 0
-        back[:] = 0
-        _add_product(linear, slope, result, 0, True)
-        _add_product(linear, to_z, back, 0, True)
-        by_length, second = np.empty_like(lengths), np.empty_like(lengths)
-        _combine(slope, n, lengths, 0, by_length, 1)
-        for f in range(count):
-            length, force, along, pulled, to = lengths[f], by_length[f], inner[n + f], to_z[n + f], second[f]
-            for i in range(to.size):
-                to[i] = (pulled[i] - along[i] * force[i]) / length[i]
-        _add_product(member, by_length, forces, 0, True)
-        _add_product(member, second, bent, 0, True)
-        for f in range(y.shape[0]):
-            to, row, force, other = bent[f], y[f], forces[f], across[f]
-            for i in range(to.size):
-                to[i] = to[i] * row[i] + other[i] * force[i]
-        _combine(forces, 0, y, 0, forces, 0)
-        _add_back(rows, forces, result)
-        _add_back(rows, bent, back)
-        _add_straight(curvature, _centred(x, removed), told, result)
-        away = _centred(g, removed)
-        _add_straight(curvature, away, told, back)
+        _featured_pulled(x, g, packed, features, loops, told, totals, result, back)
+        add_scaled(result, curvature, _centred(x, features[3]), kept)
+        away = _centred(g, features[3])
+        add_scaled(back, curvature, away, kept)
         return dot(away, x)
 
 

@@ -83,7 +83,7 @@ class Shape:
         return (self.features.size + self.told + 2) * self.units + 2
 
     def arguments(self, dtype: torch.dtype) -> tuple[Any, tuple[int, int]]:
-        """The features as arrays, and the addresses of the loops over as many inputs."""
+        """The features as arrays (None for the coordinates themselves), and the addresses of the loops over as many inputs."""
         double = dtype == torch.float64
         with _LOCK:
             from learn import lanes
@@ -92,6 +92,8 @@ class Shape:
                 lanes.slope_loop(self.features.size + self.told, double),
                 lanes.pulled_loop(self.features.size + self.told, double),
             )
+        if self.features.is_identity:
+            return None, loops
         return self.features.arrays(np.dtype(np.float64 if double else np.float32)), loops
 
 

@@ -14,10 +14,11 @@ from functools import cache
 from typing import Any
 
 from llvmlite import ir
-from numba import cfunc, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from learn.compiled import address
 from learn.registers import Registers, Rows
 
 GROUP = (
@@ -150,12 +151,10 @@ def slope_loop(inputs: int, double: bool) -> Any:
     numbers = types.CPointer(types.float64 if double else types.float32)
     dummy = (0,) * inputs
 
-    @cfunc(types.void(types.intp, numbers, types.intp, numbers, numbers))
     def loop(points, z, units, packed, result):
         _emit_slope(points, z, units, packed, result, dummy)
 
-    _LOOPS.append(loop)
-    return loop.address
+    return address(loop, types.void(types.intp, numbers, types.intp, numbers, numbers))
 
 
 @cache
@@ -168,15 +167,12 @@ def pulled_loop(inputs: int, double: bool) -> Any:
     numbers = types.CPointer(types.float64 if double else types.float32)
     dummy = (0,) * inputs
 
-    @cfunc(types.void(types.intp, numbers, numbers, types.intp, numbers, numbers, numbers, numbers))
     def loop(points, z, g, units, packed, result, back, totals):
         _emit_pulled(points, z, g, units, packed, result, back, totals, dummy)
 
-    _LOOPS.append(loop)
-    return loop.address
-
-
-_LOOPS: list[Any] = []  # keeps their machine code
+    return address(
+        loop, types.void(types.intp, numbers, numbers, types.intp, numbers, numbers, numbers, numbers)
+    )
 
 
 @intrinsic

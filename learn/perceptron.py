@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -59,8 +60,9 @@ class FusedPerceptron(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, shift: Tensor | None, *layers: Tensor) -> Tensor:
         ctx.save_for_backward(x, shift, *layers)
-        result = x.new_empty(len(x), len(layers[-1]))
-        _dense().perceptron(*_arrays(x, shift, layers), result.numpy())
+        ctx.flat = kernels.flattened(layers)
+        result = x.new_empty(x.shape[0], layers[5].shape[0])
+        _dense().perceptron(*_arrays(x, shift, ctx.flat, layers), result.numpy())
         return result
 
     @staticmethod
@@ -74,14 +76,14 @@ class FusedPerceptron(torch.autograd.Function):
                 torch.autograd.grad(plain_perceptron(x, shift, *layers), wanted, g, create_graph=True)
             )
             return tuple(next(found) if t is not None and t.requires_grad else None for t in given)
-        to_x = torch.zeros_like(
+        to_x = torch.empty_like(
             x if ctx.needs_input_grad[0] else x[:0], memory_format=torch.contiguous_format
         )
         single = shift is None or shift.ndim == 1
-        to_shift = x.new_empty(0 if single else len(x), layers[0].shape[0])
-        to_layers = [torch.zeros_like(t, memory_format=torch.contiguous_format) for t in layers]
-        back = [t.numpy() for t in (to_x, to_shift, *to_layers)]
-        _dense().perceptron_pulled(*_arrays(x, shift, layers), kernels.array(g), *back)
+        to_shift, to_flat = x.new_empty(0 if single else len(x), len(layers[1])), torch.empty_like(ctx.flat)
+        back = [t.numpy() for t in (to_x, to_shift, to_flat)]
+        _dense().perceptron_pulled(*_arrays(x, shift, ctx.flat, layers), kernels.array(g), *back)
+        to_layers = kernels.unflattened(to_flat, layers)
         of_shift = None if shift is None else to_layers[1].clone() if single else to_shift
         return (to_x if ctx.needs_input_grad[0] else None, of_shift, *to_layers)
 
@@ -94,11 +96,10 @@ def _fits(x: Tensor, shift: Tensor | None, layers: Any) -> bool:
     return x.ndim == 2 and rows == columns and moved and max(len(t) for t in layers) <= WIDEST
 
 
-def _arrays(x: Tensor, shift: Tensor | None, layers: Any) -> list[Any]:
-    moved = (
-        layers[0].new_empty(0, layers[0].shape[0]) if shift is None else shift.reshape(-1, shift.shape[-1])
-    )
-    return [kernels.array(t) for t in (x, moved, *layers)]
+def _arrays(x: Tensor, shift: Tensor | None, flat: Tensor, layers: Sequence[Tensor]) -> list[Any]:
+    units = len(layers[1]), len(layers[3])
+    moved = x.new_empty(0, units[0]) if shift is None else shift.reshape(-1, units[0])
+    return [*(kernels.array(t) for t in (x, moved, flat)), *units]
 
 
 def _dense() -> Any:

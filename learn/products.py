@@ -16,7 +16,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from learn.compiled import compiled
+from learn.compiled import part
 from learn.registers import Registers, Rows
 
 WORD = ir.IntType(64)
@@ -59,15 +59,26 @@ def _tile(
 
 @intrinsic
 def _emit_product(
-    context: Any, a: Any, by_row: Any, by_depth: Any, rows: Any, depth: Any, width: Any, b: Any, c: Any
+    context: Any,
+    a: Any,
+    begin: Any,
+    by_row: Any,
+    by_depth: Any,
+    rows: Any,
+    depth: Any,
+    width: Any,
+    b: Any,
+    c: Any,
 ) -> Any:
     """Write :func:`product`."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        by_row, by_depth, rows, depth, width = arguments[1:6]
+        builder.function.attributes.add("noinline")  # one copy in each of its callers
+        begin, by_row, by_depth, rows, depth, width = arguments[1:7]
         left, right, result = (
-            _data(context, builder, kind, arguments[i]) for i, kind in ((0, a), (6, b), (7, c))
+            _data(context, builder, kind, arguments[i]) for i, kind in ((0, a), (7, b), (8, c))
         )
+        left = builder.gep(left, [begin])
         lanes, zero = Registers(builder, c.dtype), WORD(0)
         arrays = left, Rows(builder, right, width), Rows(builder, result, width)
         few = builder.mul(builder.udiv(rows, WORD(HIGH)), WORD(HIGH))
@@ -81,7 +92,7 @@ def _emit_product(
                         _tile(builder, lanes, high, wide, (by_row, by_depth), depth, arrays, (row, column))
         return context.get_dummy_value()
 
-    sizes = [types.intp] * 5
+    sizes = [types.intp] * 6
     return types.void(a, *sizes, b, c), emit
 
 
@@ -90,6 +101,7 @@ def _emit_silu(context: Any, x: Any, count: Any, y: Any) -> Any:
     """Write :func:`silu`."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.function.attributes.add("noinline")
         lanes = Registers(builder, x.dtype)
         source, target = (_data(context, builder, kind, arguments[i]) for i, kind in ((0, x), (2, y)))
         step = WORD(lanes.lanes)
@@ -105,16 +117,16 @@ def _emit_silu(context: Any, x: Any, count: Any, y: Any) -> Any:
     return types.void(x, types.intp, y), emit
 
 
-@compiled
-def product(a, by_row, by_depth, rows, depth, width, b, c):
-    """c[i, n] ← c[i, n] + Σ_k a[i·by_row + k·by_depth] b[k, n] for i < rows, k < depth, n < width.
+@part
+def product(a, begin, by_row, by_depth, rows, depth, width, b, c):
+    """c[i, n] ← c[i, n] + Σ_k a[begin + i·by_row + k·by_depth] b[k, n] for i < rows, k < depth, n < width.
 
     Rows of b and c have ``width`` numbers, a multiple of the lanes of a register.
     """
-    _emit_product(a, by_row, by_depth, rows, depth, width, b, c)
+    _emit_product(a, begin, by_row, by_depth, rows, depth, width, b, c)
 
 
-@compiled
+@part
 def silu(x, count, y):
     """y ← x σ(x) and x ← its slope σ(x) (1 + x (1 − σ(x))), for the first ``count`` numbers, a multiple of the lanes."""
     _emit_silu(x, count, y)

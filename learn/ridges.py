@@ -13,14 +13,14 @@ import math
 
 import numpy as np
 
-from learn.compiled import compiled
-from learn.forces import add_scaled, dot, gradient, gradient_pulled
+from learn.compiled import compiled, part
+from learn.forces import add_scaled, dot, gradient, gradient_pulled, zeros
 from learn.lanes import GROUP
 
 BLOCK = 512  # points worked on at once: their intermediate rows stay in the first cache
 
 
-@compiled
+@part
 def _packed(records, units, told):
     """One row for each unit of each potential: W_j and b_j in half turns, w_j W_j."""
     turn = records.dtype.type(1 / math.pi)
@@ -37,15 +37,19 @@ def _packed(records, units, told):
     return packed
 
 
-@compiled
+@part
 def _lanes_of(records, units):
     """Zeros in which the loops add up cotangents of weights, lane by lane."""
-    return np.zeros(
-        (records.shape[0], units, ((records.shape[1] - 2) // units) * (64 // records.itemsize)), records.dtype
-    )
+    shape = records.shape[0], units, ((records.shape[1] - 2) // units) * (64 // records.itemsize)
+    result = np.empty(shape, records.dtype)
+    for m in range(shape[0]):
+        for j in range(units):
+            for n in range(shape[2]):
+                result[m, j, n] = 0
+    return result
 
 
-@compiled
+@part
 def _fold(totals, record, to_record):
     """Sums over lanes for the weights of one potential."""
     units = totals.shape[0]
@@ -60,33 +64,28 @@ def _fold(totals, record, to_record):
             to_record[c * units + j] = total * (turn if c == columns - 1 else out)
 
 
-@compiled
-def _block(x, start, unit):
-    """Points from ``start`` on as rows of coordinates in ``unit``, filled up with zeros."""
-    stop = min(x.shape[0], start + BLOCK)
-    rows = np.zeros((x.shape[1], -(-(stop - start) // GROUP) * GROUP), x.dtype)
-    for f in range(x.shape[1]):
-        for n in range(start, stop):
-            rows[f, n - start] = x[n, f] / unit
-    return rows
+@part
+def _stop(x, start):
+    return start + BLOCK if start + BLOCK < x.shape[0] else x.shape[0]
 
 
-@compiled
+@part
 def _told(x, start, unit, context):
-    """The same with the contexts of the points in further rows, in units of their own."""
-    dim = x.shape[1]
-    rows = np.zeros(
-        (dim + context.shape[1], -(-(min(x.shape[0], start + BLOCK) - start) // GROUP) * GROUP), x.dtype
-    )
-    for n in range(start, min(x.shape[0], start + BLOCK)):
-        for f in range(dim):
-            rows[f, n - start] = x[n, f] / unit
-        for f in range(context.shape[1]):
-            rows[dim + f, n - start] = context[n, f]
+    """Points from ``start`` on as rows of coordinates in ``unit``, and their contexts in further rows, filled up with zeros."""
+    dim, stop = x.shape[1], _stop(x, start)
+    rows = zeros(dim + context.shape[1], (stop - start + GROUP - 1) // GROUP * GROUP, x)
+    for f in range(dim):
+        row = rows[f]
+        for n in range(start, stop):
+            row[n - start] = x[n, f] / unit
+    for f in range(context.shape[1]):
+        row = rows[dim + f]
+        for n in range(start, stop):
+            row[n - start] = context[n, f]
     return rows
 
 
-@compiled
+@part
 def _scale(x, factor, told):
     for f in range(x.shape[0] - told):
         row = x[f]
@@ -94,22 +93,33 @@ def _scale(x, factor, told):
             row[n] *= factor
 
 
-@compiled
+@part
+def _scaled(x, factor, y):
+    """y ← factor · x."""
+    for f in range(x.shape[0]):
+        row, to = x[f], y[f]
+        for n in range(to.size):
+            to[n] = factor * row[n]
+
+
+@part
 def _put_back(rows, start, unit, x):
-    for n in range(start, min(x.shape[0], start + BLOCK)):
-        for f in range(x.shape[1]):
-            x[n, f] = rows[f, n - start] * unit
+    stop = _stop(x, start)
+    for f in range(x.shape[1]):
+        row = rows[f]
+        for n in range(start, stop):
+            x[n, f] = row[n - start] * unit
 
 
 @compiled
 def gradients(x, records, units, features, loops, result):
     """result (potentials, points, dim) ← the gradient of each potential at its points x."""
-    packed = _packed(records, units, 0)
+    packed, none = _packed(records, units, 0), np.empty((0, 0), x.dtype)
     for m in range(x.shape[0]):
         curvature, unit = records[m, -2], records[m, -1]
         for start in range(0, x.shape[1], BLOCK):
-            rows = _block(x[m], start, unit)
-            found = np.empty_like(rows)
+            rows = _told(x[m], start, unit, none)
+            found = zeros(rows.shape[0], rows.shape[1], rows)
             gradient(rows, packed[m], curvature, features, loops, 0, found)
             _put_back(found, start, 1 / unit, result[m])
 
@@ -117,12 +127,12 @@ def gradients(x, records, units, features, loops, result):
 @compiled
 def gradients_pulled(x, g, records, units, features, loops, to_x, to_records):
     """The reverse pass of :func:`gradients` for the cotangents g of its result."""
-    packed, totals = _packed(records, units, 0), _lanes_of(records, units)
+    packed, totals, none = _packed(records, units, 0), _lanes_of(records, units), np.empty((0, 0), x.dtype)
     for m in range(x.shape[0]):
         curvature, unit = records[m, -2], records[m, -1]
         for start in range(0, x.shape[1], BLOCK):
-            rows, pull = _block(x[m], start, unit), _block(g[m], start, unit)
-            found, back = np.empty_like(rows), np.empty_like(rows)
+            rows, pull = _told(x[m], start, unit, none), _told(g[m], start, unit, none)
+            found, back = zeros(rows.shape[0], rows.shape[1], x[m]), zeros(rows.shape[0], rows.shape[1], x[m])
             to_records[m, -2] += gradient_pulled(
                 rows, pull, packed[m], curvature, features, loops, 0, totals[m], found, back
             )
@@ -130,7 +140,7 @@ def gradients_pulled(x, g, records, units, features, loops, to_x, to_records):
         _fold(totals[m], records[m], to_records[m])
 
 
-@compiled
+@part
 def _records(flat):
     """The potentials of a chain, then the kinetic energies."""
     members, size = flat.shape[0], (flat.shape[1] - 1) // 2
@@ -149,7 +159,8 @@ def leapfrog(q, p, context, flat, units, sign, features, loops, steps, q_out, p_
     half = flat.dtype.type(0.5)
     for start in range(0, q.shape[0], BLOCK):
         x, y = _told(q, start, unit[0], context), _told(p, start, unit[members], context)
-        slope = np.empty_like(x)
+        high = x.shape[0]
+        slope = zeros(high, x.shape[1], x)
         for m in range(members):
             if m:
                 _scale(x, unit[m - 1] / unit[m], told)
@@ -162,7 +173,7 @@ def leapfrog(q, p, context, flat, units, sign, features, loops, steps, q_out, p_
                 elif k == 0 or k == 2 * steps:
                     factor = -(half * step)
                 gradient(at, packed[which], records[which, -2], features, loops, told, slope)
-                add_scaled(to, factor, slope)
+                add_scaled(to, factor, slope, high)
         _put_back(x, start, unit[members - 1], q_out)
         _put_back(y, start, unit[2 * members - 1], p_out)
 
@@ -173,7 +184,7 @@ def leapfrog_pulled(q, p, context, to_q, to_p, flat, units, sign, features, loop
     records, members = _records(flat), flat.shape[0]
     told = context.shape[1]
     packed, totals, unit = _packed(records, units, told), _lanes_of(records, units), records[:, -1]
-    to_records = np.zeros_like(records)
+    to_records = zeros(records.shape[0], records.shape[1], records)
     half, one = flat.dtype.type(0.5), flat.dtype.type(1)
     for start in range(0, q.shape[0], BLOCK):
         x, y = (_told(q, start, unit[members - 1], context), _told(p, start, unit[2 * members - 1], context))
@@ -184,7 +195,8 @@ def leapfrog_pulled(q, p, context, to_q, to_p, flat, units, sign, features, loop
         for f in range(q.shape[1], q.shape[1] + told):
             for n in range(a.shape[1]):
                 a[f, n] = b[f, n] = 0
-        slope, back, v = np.empty_like(x), np.empty_like(x), np.empty_like(x)
+        high, wide = x.shape
+        slope, back, v = zeros(high, wide, x), zeros(high, wide, x), zeros(high, wide, x)
         for m in range(members - 1, -1, -1):
             if m < members - 1:
                 _scale(x, unit[m + 1] / unit[m], told)
@@ -198,8 +210,7 @@ def leapfrog_pulled(q, p, context, to_q, to_p, flat, units, sign, features, loop
                     which, at, to, cotangent, grown, share = members + m, y, x, a, b, one
                 elif k == 0 or k == 2 * steps:
                     share = -half
-                v[:] = 0
-                add_scaled(v, share * step, cotangent)
+                _scaled(cotangent, share * step, v)
                 to_records[which, -2] += gradient_pulled(
                     at,
                     v,
@@ -213,8 +224,8 @@ def leapfrog_pulled(q, p, context, to_q, to_p, flat, units, sign, features, loop
                     back,
                 )
                 to_flat[m, 0] += share * step * dot(cotangent, slope)
-                add_scaled(grown, one, back)
-                add_scaled(to, -share * step, slope)
+                add_scaled(grown, one, back, high)
+                add_scaled(to, -share * step, slope, high)
         _put_back(a, start, one / unit[0], gq)
         _put_back(b, start, one / unit[members], gp)
     size = records.shape[1]

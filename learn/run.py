@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hamsym.arguments import shown
 from hamsym.errors import NonFiniteError, ParameterError
-from learn.adam import clipped_step
+from learn.adam import Adam, clipped_step
 from learn.objective import Batch, Objective, Progress
 from learn.processes import Processes
 from learn.result import FitResult
@@ -72,7 +72,7 @@ class Run:
                 "the model has no parameter that wants a gradient, so there is nothing to train"
             )
         _require_free_names(objective)
-        self.optimizer = torch.optim.Adam(self.weights, lr=settings["lr"], fused=True)
+        self.optimizer = Adam(self.weights, lr=settings["lr"], fused=True)
         self.random = torch.Generator(data[0].device).manual_seed(settings["seed"])
         self.result = FitResult(
             {k: [] for k in ("step", "loss", *objective.columns, "seconds")}, validation.looks
@@ -123,7 +123,8 @@ class Run:
             numbers = {"loss": _plain(loss), **{k: _plain(v) for k, v in told.items()}}
             if processes.alone:
                 self._require_finite(numbers["loss"])
-            self.optimizer.zero_grad(set_to_none=True)
+            for each in self.weights:
+                each.grad = None
             (loss if processes.alone else weight * loss).backward()
             for each in self.weights:
                 if each.grad is None:  # a weight that this loss does not know has moments too

@@ -41,7 +41,9 @@ def adam(pointers, like, clip, lr, beta1, beta2, eps):
         total += _square(carray(_pointer(pointers[k, 1], like), (pointers[k, 5],)))
     number = like.dtype.type
     norm = math.sqrt(total)
-    share = number(min(1.0, clip / (norm + 1e-6)) if norm == norm else norm)
+    share = number(clip / (norm + 1e-6))
+    if share > 1:
+        share = number(1)
     counters = np.empty(0, np.float32)
     first, second = number(1 - beta1), number(1 - beta2)
     for k in range(pointers.shape[0]):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import math
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -230,9 +232,34 @@ def test_machine_code_is_stale_when_any_room_of_the_loops_changes(monkeypatch):
     holders = {
         p.stem
         for p in Path(compiled.__file__).parent.rglob("*.py")
-        if re.search(r"^@(compiled|summed|intrinsic)", p.read_text(), re.M)
+        if re.search(r"^@(compiled|part|summed|intrinsic)", p.read_text(), re.M)
     }
     assert holders <= set(compiled.ROOMS)
+
+
+def _doubled(x):
+    return 2 * x
+
+
+def test_what_cannot_be_kept_on_disk_is_compiled_all_the_same(monkeypatch):
+    from numba.core import caching
+
+    from learn import compiled
+
+    assert hasattr(compiled.compiled(_doubled)._cache, "_cache_file")
+    monkeypatch.setattr(
+        caching.CacheImpl, "_locator_classes", []
+    )  # neither beside the file nor in a user's folder
+    loop = compiled.compiled(_doubled)
+    assert not hasattr(loop._cache, "_cache_file") and loop(21) == 42
+
+
+def test_training_begins_without_the_compiler_of_torch():
+    said = (
+        "import sys, torch; from learn.adam import Adam; Adam([torch.nn.Parameter(torch.zeros(2))], lr=0.1);"
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", said], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("case", ["free", "exact, so(2)×so(3)", "average"])
