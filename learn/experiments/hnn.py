@@ -109,8 +109,11 @@ METHODS = (
     Method("HNN, brackets", "penalty"),
     Method("HNN, invariants", "exact"),
 )
-#: κ in units of {g, H}²: the data say how large H is, so it cannot shrink to satisfy it.
-CONSTRAINT: dict[str, Any] = {"tolerance": 1e-5, "sampling": "data", "batch": 200}
+#: κ in units of {g, H}²: the data say how large H is, so it cannot shrink to satisfy it.  The loss is in the same units, so
+#: λ starts at 1 and moves slowly: at the pace of a flow it ran away and spoilt the fit.
+CONSTRAINT: dict[str, Any] = {
+    "tolerance": 1e-5, "sampling": "data", "batch": 200, "initial": 1.0, "pace": 10.0, "loose": 100.0,
+}  # fmt: skip
 
 
 def run(
