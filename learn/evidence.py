@@ -30,7 +30,7 @@ DRAWS = 4096
 SLOPES: dict[str, Any] = {
     "measured": "field",
     "sampling": "orbit",
-    "tolerance": 4e-4,
+    "tolerance": 1e-4,
     "batch": 128,
     "tightening": 1.0,
 }
@@ -48,7 +48,7 @@ def usual_constraint(flow: HamiltonianFlow) -> BracketConstraint | None:
 
     Example:
         >>> usual_constraint(HamiltonianFlow(2, 1, width=4, symmetry="features", generators="q1*p2 - q2*p1"))
-        BracketConstraint(['-p1*q2 + p2*q1'], tolerance=0.0004, sampling='orbit', measured='field')
+        BracketConstraint(['-p1*q2 + p2*q1'], tolerance=0.0001, sampling='orbit', measured='field')
     """
     if flow.symmetry == "penalty":
         return BracketConstraint(flow.generators)
