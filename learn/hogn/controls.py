@@ -43,12 +43,7 @@ class OGN(GraphModel):
         super().__init__(dim, rounds=rounds, **options)
         self.equivariant = flag("equivariant", equivariant)
         n, e = self.node_attributes, self.edge_attributes
-        sizes: dict[str, Any] = {
-            "width": self.width,
-            "rounds": self.rounds,
-            "directed": True,
-            "random": self.random,
-        }
+        sizes = {**self.sizes(), "rounds": self.rounds, "directed": True}
         if self.equivariant:
             self.network = GraphNetwork(4 + e, n + 1, 2, 2, **sizes)
         else:

@@ -52,7 +52,7 @@ class HOGN(GraphModel):
         super().__init__(dim, **options)
         self.separable = flag("separable", separable)
         n, e = self.node_attributes, self.edge_attributes
-        sizes: dict[str, Any] = {"width": self.width, "random": self.random}
+        sizes = self.sizes()
         if self.separable:
             self.potential = GraphNetwork(1 + e, n, 1, 0, rounds=self.rounds, **sizes)
             self.kinetic = GraphNetwork(0, n + 1, 0, 1, **sizes)

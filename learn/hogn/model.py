@@ -57,7 +57,11 @@ class GraphModel(nn.Module):
             raise ParameterError(
                 f"{method} has no form for learned motion; use one of {', '.join(integrators())}"
             )
-        self.random = torch.Generator().manual_seed(seed_number(seed))
+        self.seed = seed_number(seed)
+
+    def sizes(self) -> dict[str, Any]:
+        """Return the options that every network of the model takes: its width, and what draws its first weights."""
+        return {"width": self.width, "random": torch.Generator().manual_seed(self.seed)}
 
     def config(self) -> dict[str, Any]:
         """Return plain values that rebuild the model without its weights."""

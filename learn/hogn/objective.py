@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from hamsym.arguments import real
+from hamsym.errors import ParameterError
 from learn.hogn.graphs import Graphs
 from learn.hogn.model import GraphModel
 from learn.objective import Batch, Objective, Progress
@@ -23,6 +24,9 @@ class NextState(Objective):
     Arguments:
         model: HOGN, OGN or DeltaGN.
         dt: time step of the data.
+
+    Raises:
+        ParameterError: if dt is no positive number, or not the one that a DeltaGN is made for.
 
     Example:
         >>> from learn import HOGN, fit
@@ -40,6 +44,10 @@ class NextState(Objective):
         super().__init__(model)
         self.graph_model = model
         self.dt = real("dt", dt, above=0)
+        if getattr(model, "dt", self.dt) != self.dt:
+            raise ParameterError(
+                f"{model.name} is made for steps of dt={model.dt}, the data have dt={self.dt:g}; give both the same"
+            )
 
     def settings(self) -> dict[str, Any]:
         """Return plain values that a resumed run must share."""

@@ -335,6 +335,8 @@ def test_what_does_not_fit_is_refused():
         graphs.pack(torch.zeros(1, 1))
     with pytest.raises(ParameterError, match="positive"):
         NextState(HOGN(), dt=-0.1)
+    with pytest.raises(ParameterError, match="made for steps of dt"):
+        NextState(DeltaGN(dt=0.1), dt=0.2)
 
 
 # -- training ------------------------------------------------------------------------------------------------
