@@ -94,6 +94,15 @@ def goals(rows: Sequence[Row]) -> list[tuple[bool, str]]:
             _ratio(a, b) > 1,
             f"and better than an OGN with the same symmetry: {number(b)} against {number(a)}, {_times(_ratio(a, b))}",
         ))  # fmt: skip
+    controls = [r for r in rows if r["key"].startswith("ogn-")]
+    if controls and ours:
+        best = min(controls, key=lambda r: _ratio(r["by_step"]["1"]["energy"], 1.0))
+        a, b = (r["by_step"]["1"]["energy"] for r in (best, ours))
+        found.append((
+            _ratio(a, b) > 1,
+            f"and HOGN with rk4 better than the best OGN of all, {best['title'].removeprefix('OGN, ')}: {number(b)} against {number(a)}, "
+            f"{_times(_ratio(a, b))}",
+        ))  # fmt: skip
     delta = _find(rows, "delta")
     if delta and ours:
         others = ("0.125", "0.25", "0.5", "2", "4")

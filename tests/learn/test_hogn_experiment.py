@@ -143,7 +143,7 @@ def test_a_run_writes_its_report_and_is_taken_up_again(tmp_path, monkeypatch):
     text = (tmp_path / "report.md").read_text()
     assert all(f"| {hogn.MODELS[key].title} |" in text for key in TINY.models)
     assert "proved, verified again" in text and "NOT confirmed" not in text
-    assert len(goals(metrics["rows"])) == 4
+    assert len(goals(metrics["rows"])) == 5
     with_gaps = json.loads((tmp_path / "metrics.json").read_text())
     with_gaps["rows"][0]["by_step"]["4"]["position"] = None  # as a trajectory that went astray is written
     assert "| astray |" in report(with_gaps)
