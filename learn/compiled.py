@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numba import njit
 from numba.core import sigutils
 from numba.core.ccallback import CFunc
@@ -28,6 +29,10 @@ ROOMS = (
     "gaussians",
     "updates",
 )
+
+# Arguments that are no literals: a function is compiled anew for each literal that it is called with.
+ZERO, ONE = np.int64(0), np.int64(1)
+STRAIGHT, TURNED = np.int64(0), np.int64(1)  # how a matrix is taken
 
 
 def compiled(function: Callable[..., Any]) -> Any:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from learn.compiled import compiled, part
+from learn.compiled import ONE, STRAIGHT, TURNED, ZERO, compiled, part
 from learn.products import product, silu
 
 BLOCK = 256  # rows worked on at once
@@ -37,15 +37,15 @@ def _clear(a, rows):
 
 @part
 def _filled(flat, begin, rows, columns, turned):
-    """A matrix that begins in ``flat`` there, transposed where ``turned``; its rows are filled up to whole registers."""
+    """A matrix that begins in ``flat`` there, transposed if TURNED; its rows are filled up to whole registers."""
     lanes = 64 // flat.itemsize
-    high, wide = (columns, rows) if turned else (rows, columns)
+    high, wide = (columns, rows) if turned == TURNED else (rows, columns)
     result = np.empty((high, (wide + lanes - 1) // lanes * lanes), flat.dtype)
     _clear(result, high)
     for i in range(rows):
         for k in range(columns):
             w = flat[begin + i * columns + k]
-            if turned:
+            if turned == TURNED:
                 result[k, i] = w
             else:
                 result[i, k] = w
@@ -88,10 +88,10 @@ def _inner(x, shift, start, rows, w1, b1, w2, b2, first, s1, second, s2):
             from_row = start + n if shift.shape[0] > 1 else 0
             for j in range(shift.shape[1]):
                 first[n, j] += shift[from_row, j]
-    product(x, start * inputs, inputs, 1, rows, inputs, n1, w1, first)
+    product(x, start * inputs, inputs, ONE, rows, inputs, n1, w1, first)
     silu(first, rows * n1, s1)
     _begin(b2, rows, second)
-    product(s1, 0, n1, 1, rows, w2.shape[0], n2, w2, second)
+    product(s1, ZERO, n1, ONE, rows, w2.shape[0], n2, w2, second)
     silu(second, rows * n2, s2)
 
 
@@ -103,9 +103,9 @@ def perceptron(x, shift, flat, units1, units2, result):
     """
     inputs, outputs = x.shape[1], result.shape[1]
     at_b1, at_w2, at_b2, at_w3, at_b3 = _places(inputs, units1, units2, outputs)
-    w1, b1 = _filled(flat, 0, units1, inputs, True), _filled(flat, at_b1, 1, units1, False)
-    w2, b2 = _filled(flat, at_w2, units2, units1, True), _filled(flat, at_b2, 1, units2, False)
-    w3, b3 = _filled(flat, at_w3, outputs, units2, True), _filled(flat, at_b3, 1, outputs, False)
+    w1, b1 = _filled(flat, ZERO, units1, inputs, TURNED), _filled(flat, at_b1, ONE, units1, STRAIGHT)
+    w2, b2 = _filled(flat, at_w2, units2, units1, TURNED), _filled(flat, at_b2, ONE, units2, STRAIGHT)
+    w3, b3 = _filled(flat, at_w3, outputs, units2, TURNED), _filled(flat, at_b3, ONE, outputs, STRAIGHT)
     n1, n2, n3 = b1.shape[1], b2.shape[1], b3.shape[1]
     first, s1 = np.empty((BLOCK, n1), x.dtype), np.empty((BLOCK, n1), x.dtype)
     second, s2 = np.empty((BLOCK, n2), x.dtype), np.empty((BLOCK, n2), x.dtype)
@@ -116,7 +116,7 @@ def perceptron(x, shift, flat, units1, units2, result):
             rows = BLOCK
         _inner(x, shift, start, rows, w1, b1, w2, b2, first, s1, second, s2)
         _begin(b3, rows, last)
-        product(s2, 0, n2, 1, rows, units2, n3, w3, last)
+        product(s2, ZERO, n2, ONE, rows, units2, n3, w3, last)
         _copy(last, rows, outputs, result, start)
 
 
@@ -143,10 +143,13 @@ def perceptron_pulled(x, shift, flat, units1, units2, g, to_x, to_shift, to_flat
     """
     inputs, outputs = x.shape[1], g.shape[1]
     at_b1, at_w2, at_b2, at_w3, at_b3 = _places(inputs, units1, units2, outputs)
-    w1, b1 = _filled(flat, 0, units1, inputs, True), _filled(flat, at_b1, 1, units1, False)
-    w2, b2 = _filled(flat, at_w2, units2, units1, True), _filled(flat, at_b2, 1, units2, False)
-    back1, back2 = _filled(flat, 0, units1, inputs, False), _filled(flat, at_w2, units2, units1, False)
-    back3 = _filled(flat, at_w3, outputs, units2, False)
+    w1, b1 = _filled(flat, ZERO, units1, inputs, TURNED), _filled(flat, at_b1, ONE, units1, STRAIGHT)
+    w2, b2 = _filled(flat, at_w2, units2, units1, TURNED), _filled(flat, at_b2, ONE, units2, STRAIGHT)
+    back1, back2 = (
+        _filled(flat, ZERO, units1, inputs, STRAIGHT),
+        _filled(flat, at_w2, units2, units1, STRAIGHT),
+    )
+    back3 = _filled(flat, at_w3, outputs, units2, STRAIGHT)
     n0, n1, n2 = back1.shape[1], b1.shape[1], b2.shape[1]
     first, s1 = np.empty((BLOCK, n1), x.dtype), np.empty((BLOCK, n1), x.dtype)
     pull1, back = np.empty((BLOCK, n1), x.dtype), np.empty((BLOCK, n0), x.dtype)
@@ -157,29 +160,29 @@ def perceptron_pulled(x, shift, flat, units1, units2, g, to_x, to_shift, to_flat
     _clear(sum1, inputs)
     _clear(sum2, units2)
     _clear(sum3, outputs)
-    _clear(biases, 1)
+    _clear(biases, ONE)
     for start in range(0, x.shape[0], BLOCK):
         rows = x.shape[0] - start
         if rows > BLOCK:
             rows = BLOCK
         _inner(x, shift, start, rows, w1, b1, w2, b2, first, s1, second, s2)
-        product(g, start * outputs, 1, outputs, outputs, rows, n2, s2, sum3)
+        product(g, start * outputs, ONE, outputs, outputs, rows, n2, s2, sum3)
         _add_rows(g, start, rows, outputs, biases, n1 + n2)
         _clear(pull2, rows)
-        product(g, start * outputs, outputs, 1, rows, outputs, n2, back3, pull2)
+        product(g, start * outputs, outputs, ONE, rows, outputs, n2, back3, pull2)
         _times(pull2, second, rows)
-        product(pull2, 0, 1, n2, units2, rows, n1, s1, sum2)
-        _add_rows(pull2, 0, rows, n2, biases, n1)
+        product(pull2, ZERO, ONE, n2, units2, rows, n1, s1, sum2)
+        _add_rows(pull2, ZERO, rows, n2, biases, n1)
         _clear(pull1, rows)
-        product(pull2, 0, n2, 1, rows, units2, n1, back2, pull1)
+        product(pull2, ZERO, n2, ONE, rows, units2, n1, back2, pull1)
         _times(pull1, first, rows)
-        product(x, start * inputs, 1, inputs, inputs, rows, n1, pull1, sum1)
-        _add_rows(pull1, 0, rows, n1, biases, 0)
+        product(x, start * inputs, ONE, inputs, inputs, rows, n1, pull1, sum1)
+        _add_rows(pull1, ZERO, rows, n1, biases, ZERO)
         if to_shift.shape[0]:
             _copy(pull1, rows, units1, to_shift, start)
         if to_x.shape[0]:
             _clear(back, rows)
-            product(pull1, 0, n1, 1, rows, units1, n0, back1, back)
+            product(pull1, ZERO, n1, ONE, rows, units1, n0, back1, back)
             _copy(back, rows, inputs, to_x, start)
     _put(sum2, units2, units1, to_flat, at_w2)
     _put(sum3, outputs, units2, to_flat, at_w3)

@@ -12,8 +12,10 @@ import math
 
 import numpy as np
 
-from learn.compiled import part, summed
+from learn.compiled import ONE, STRAIGHT, TURNED, ZERO, part, summed
 from learn.lanes import call_loop
+
+PRODUCT, QUOTIENT, ROOT = np.int64(0), np.int64(1), np.int64(2)
 
 
 @part
@@ -42,13 +44,13 @@ def add_scaled(x, factor, y, rows):
 
 @part
 def _add_product(matrix, sign, x, result, to, turned):
-    """result[to + i] ← result[to + i] + sign Σ_k matrix[i, k] x[k], with the transposed matrix where ``turned``."""
+    """result[to + i] ← result[to + i] + sign Σ_k matrix[i, k] x[k], with the transposed matrix if TURNED."""
     rows, columns = matrix.shape
     for i in range(rows):
         for k in range(columns):
-            w = sign * matrix[i, k]
+            w = matrix[i, k] if sign > 0 else -matrix[i, k]
             if w != 0:
-                target, row = (result[to + k], x[i]) if turned else (result[to + i], x[k])
+                target, row = (result[to + k], x[i]) if turned == TURNED else (result[to + i], x[k])
                 for n in range(row.size):
                     target[n] += w * row[n]
 
@@ -58,12 +60,14 @@ def _combine(a, at, b, start, result, kind):
     """result ← a b, a / b or √a, row by row, those of a from ``at`` on and those of b from ``start`` on."""
     for f in range(result.shape[0]):
         x, y, to = a[at + f], b[start + f], result[f]
-        for n in range(to.size):
-            if kind == 0:
+        if kind == PRODUCT:
+            for n in range(to.size):
                 to[n] = x[n] * y[n]
-            elif kind == 1:
+        elif kind == QUOTIENT:
+            for n in range(to.size):
                 to[n] = x[n] / y[n]
-            else:
+        else:
+            for n in range(to.size):
                 to[n] = math.sqrt(x[n])
 
 
@@ -73,7 +77,7 @@ def _looked_at(rows, x):
     if rows.shape[0] == 0:
         return x
     y = zeros(rows.shape[0], x.shape[1], x)
-    _add_product(rows, 1, x, y, 0, False)
+    _add_product(rows, ONE, x, y, ZERO, STRAIGHT)
     return y
 
 
@@ -83,7 +87,7 @@ def _add_back(rows, y, result):
     if rows.shape[0] == 0:
         add_scaled(result, result.dtype.type(1), y, y.shape[0])
     else:
-        _add_product(rows, 1, y, result, 0, True)
+        _add_product(rows, ONE, y, result, ZERO, TURNED)
 
 
 @part
@@ -92,8 +96,8 @@ def _centred(x, removed):
         return x
     away, result = zeros(removed.shape[0], x.shape[1], x), zeros(x.shape[0], x.shape[1], x)
     add_scaled(result, x.dtype.type(1), x, x.shape[0])
-    _add_product(removed, 1, x, away, 0, False)
-    _add_product(removed, -1, away, result, 0, True)
+    _add_product(removed, ONE, x, away, ZERO, STRAIGHT)
+    _add_product(removed, -ONE, away, result, ZERO, TURNED)
     return result
 
 
@@ -104,14 +108,14 @@ def _inputs_of(x, y, features, told):
     n, count, columns = linear.shape[0], member.shape[0], x.shape[1]
     z, lengths = zeros(n + count + told, columns, x), zeros(count, columns, x)
     square = zeros(y.shape[0], columns, x)
-    _combine(y, 0, y, 0, square, 0)
+    _combine(y, ZERO, y, ZERO, square, PRODUCT)
     for f in range(count):
         row = lengths[f]
         for i in range(columns):
             row[i] = smoothing[0] * smoothing[0]
-    _add_product(member, 1, square, lengths, 0, False)
-    _combine(lengths, 0, lengths, 0, lengths, 2)
-    _add_product(linear, 1, x, z, 0, False)
+    _add_product(member, ONE, square, lengths, ZERO, STRAIGHT)
+    _combine(lengths, ZERO, lengths, ZERO, lengths, ROOT)
+    _add_product(linear, ONE, x, z, ZERO, STRAIGHT)
     for f in range(count + told):
         row, given = z[n + f], lengths[f] if f < count else x[x.shape[0] - told + f - count]
         for i in range(columns):
@@ -128,14 +132,14 @@ def _featured(x, packed, features, loops, told, result):
     slope, through = zeros(z.shape[0], columns, x), zeros(y.shape[0], columns, x)
     # rows beyond the inputs of a unit are further points
     call_loop(loops[0], z.size // ((packed.shape[1] - 1) // 2), packed.shape[0], (z, packed, slope))
-    _combine(slope, linear.shape[0], lengths, 0, lengths, 1)
-    _add_product(member, 1, lengths, through, 0, True)
-    _combine(through, 0, y, 0, through, 0)
+    _combine(slope, linear.shape[0], lengths, ZERO, lengths, QUOTIENT)
+    _add_product(member, ONE, lengths, through, ZERO, TURNED)
+    _combine(through, ZERO, y, ZERO, through, PRODUCT)
     for f in range(result.shape[0]):
         row = result[f]
         for i in range(columns):
             row[i] = 0
-    _add_product(linear, 1, slope, result, 0, True)
+    _add_product(linear, ONE, slope, result, ZERO, TURNED)
     _add_back(rows, through, result)
 
 
@@ -159,10 +163,10 @@ def _featured_pulled(x, g, packed, features, loops, told, totals, result, back):
     z, lengths = _inputs_of(x, y, features, told)
     high, wide = z.shape[0], y.shape[0]
     slope, to_z, inner = zeros(high, columns, x), zeros(high, columns, x), zeros(high, columns, x)
-    _add_product(linear, 1, g, inner, 0, False)
+    _add_product(linear, ONE, g, inner, ZERO, STRAIGHT)
     forces, bent, product = zeros(wide, columns, x), zeros(wide, columns, x), zeros(wide, columns, x)
-    _combine(across, 0, y, 0, product, 0)
-    _add_product(member, 1, product, inner, n, False)
+    _combine(across, ZERO, y, ZERO, product, PRODUCT)
+    _add_product(member, ONE, product, inner, n, STRAIGHT)
     for f in range(count):
         length, row = lengths[f], inner[n + f]
         for i in range(length.size):
@@ -174,21 +178,21 @@ def _featured_pulled(x, g, packed, features, loops, told, totals, result, back):
         for i in range(columns):
             row[i] = 0
             other[i] = 0
-    _add_product(linear, 1, slope, result, 0, True)
-    _add_product(linear, 1, to_z, back, 0, True)
+    _add_product(linear, ONE, slope, result, ZERO, TURNED)
+    _add_product(linear, ONE, to_z, back, ZERO, TURNED)
     by_length, second = zeros(count, columns, x), zeros(count, columns, x)
-    _combine(slope, n, lengths, 0, by_length, 1)
+    _combine(slope, n, lengths, ZERO, by_length, QUOTIENT)
     for f in range(count):
         length, force, along, pulled, to = lengths[f], by_length[f], inner[n + f], to_z[n + f], second[f]
         for i in range(to.size):
             to[i] = (pulled[i] - along[i] * force[i]) / length[i]
-    _add_product(member, 1, by_length, forces, 0, True)
-    _add_product(member, 1, second, bent, 0, True)
+    _add_product(member, ONE, by_length, forces, ZERO, TURNED)
+    _add_product(member, ONE, second, bent, ZERO, TURNED)
     for f in range(wide):
         to, row, force, other = bent[f], y[f], forces[f], across[f]
         for i in range(to.size):
             to[i] = to[i] * row[i] + other[i] * force[i]
-    _combine(forces, 0, y, 0, forces, 0)
+    _combine(forces, ZERO, y, ZERO, forces, PRODUCT)
     _add_back(rows, forces, result)
     _add_back(rows, bent, back)
 
