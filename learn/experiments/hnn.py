@@ -60,7 +60,7 @@ FULL = Setting(
         "two-body": Training(2000, 200, 3e-3),
         "three-body": Training(3000, 200, 3e-3),
         "outer planets": Training(1000, 200, 3e-3),
-        PIXELS: Training(1600, 64, 5e-3),
+        PIXELS: Training(4000, 100, 5e-3),
     },
     {"two-body": 1000, "three-body": 5000},
     200,
