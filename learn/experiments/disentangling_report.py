@@ -132,9 +132,10 @@ def report(metrics: Mapping[str, Any]) -> str:
         "how much the action on a block depends on the other coordinates. **T3**: the law of the group on Z, and that factors commute. **T4**: √(1 − R²) of "
         "fitted linear maps on held-out points, and the root of their off-block energy. The worst part counts.",
         "- **Noise floor**: the same with g⁻¹g in place of g; for T3 the law on the data.",
-        "- **found from f**: coordinates in which fitted linear maps split; there is no such row where they do not.",
+        "- **found from f**: coordinates found from the representation alone, in which fitted linear maps split, up to the errors of their fit; there "
+        "is no such row where they do not, for some seed or all.",
         "- **Ring**: both problems are made of the target `ring`; two of them, or one as difference of two bodies whose centre is Gaussian. The exact "
-        "flow of the second has a density of the difference alone.", "",
+        "flow of the second has a density of the difference alone. Translations that are drawn move bodies by 0.5 at most, rotations go all around.", "",
         f"CPU time of all trainings together: {sum(r['cpu_seconds'] for r in rows):.0f} s.", "",
     ])  # fmt: skip
 
