@@ -25,7 +25,9 @@ class Constant(nn.Module):
     def __init__(self, value: np.ndarray) -> None:
         super().__init__()
         self.exact = np.array(value, dtype=np.float64)
-        self.register_buffer("value", torch.tensor(self.exact, dtype=torch.get_default_dtype()), persistent=False)
+        self.register_buffer(
+            "value", torch.tensor(self.exact, dtype=torch.get_default_dtype()), persistent=False
+        )
         self.value: Tensor
 
     def _apply(self, fn: Any, recurse: bool = True) -> Constant:
