@@ -153,7 +153,7 @@ def test_what_is_saved_is_read_by_kind_and_refused_when_it_does_not_fit(tmp_path
         load(tmp_path)
     for described in ({"curve": {"inputs": 2}}, {"line": {"inputs": 2}, "flow": {}}, {"line": [2]}):
         write(tmp_path, "model", tensors, described)
-        with pytest.raises(CheckpointError, match="no description"):
+        with pytest.raises(CheckpointError, match="no model of a known kind"):
             load(tmp_path)
 
 
