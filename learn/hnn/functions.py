@@ -117,7 +117,7 @@ class QuadraticFunction(nn.Module):
 
 
 class InvariantFunction(nn.Module):
-    """f(I_1(x), I_2(x), …) with a network f of given polynomials of degree one or two, so exactly as invariant as they are.
+    """f(I_1(x), I_2(x), …) with f, a network and a linear function, of given polynomials of degree one or two, so exactly as invariant as they are.
 
     Beside a form that is nowhere negative, a square of a length, the network sees its smoothed root, in which attraction
     is a steep function near nought and a plain one far away.  Everything enters as (I − mean)/spread with constants
@@ -150,6 +150,8 @@ class InvariantFunction(nn.Module):
         lengths = [i for i in range(k) if not slopes[i].any() and np.linalg.eigvalsh(forms[i])[0] > -_TINY]
         self.register_buffer("lengths", torch.tensor(lengths, dtype=torch.long), persistent=False)
         self.network = TanhNetwork(k + len(lengths), width, depth)
+        # a kinetic energy is linear in its invariant; a network alone would bend it where there were no data
+        self.line = nn.Parameter(torch.zeros(k + len(lengths)))
         self.register_buffer("mean", torch.zeros(k + len(lengths)))
         self.register_buffer("spread", torch.ones(k + len(lengths)))
         self.register_buffer("smoothing", torch.full((len(lengths),), SMOOTHING**2))
@@ -170,12 +172,13 @@ class InvariantFunction(nn.Module):
 
     def value(self, x: Tensor) -> Tensor:
         """Return f(I(x)) of shape (batch,)."""
-        return self.network.value(self._seen(*self._found(x)[:2]))
+        seen = self._seen(*self._found(x)[:2])
+        return self.network.value(seen) + seen @ self.line
 
     def gradient(self, x: Tensor) -> Tensor:
         """Return the gradient in x, of its shape (batch, n)."""
         found, lengths, bent = self._found(x)
-        pulled = self.network.gradient(self._seen(found, lengths)) / self.spread
+        pulled = (self.network.gradient(self._seen(found, lengths)) + self.line) / self.spread
         pulled, of_lengths = pulled.split([len(self.texts), len(self.lengths)], -1)
         pulled = pulled.index_add(-1, self.lengths, of_lengths / (2 * lengths))
         return pulled @ self.slopes.value + 2 * (pulled.unsqueeze(-1) * bent).sum(-2)
