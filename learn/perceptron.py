@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import linear, silu
 
 from learn import kernels
+from learn.twice import pulled
 
 #: Units beyond which a library's products are faster than those from registers.
 WIDEST = 256
@@ -70,12 +71,7 @@ class FusedPerceptron(torch.autograd.Function):
         x, shift, *layers = ctx.saved_tensors
         (g,) = cotangents
         if torch.is_grad_enabled():  # this pass is itself to be differentiated
-            given = [x, shift, *layers]
-            wanted = [t for t in given if t is not None and t.requires_grad]
-            found = iter(
-                torch.autograd.grad(plain_perceptron(x, shift, *layers), wanted, g, create_graph=True)
-            )
-            return tuple(next(found) if t is not None and t.requires_grad else None for t in given)
+            return pulled(plain_perceptron, [x, shift, *layers], g)
         to_x = torch.empty_like(
             x if ctx.needs_input_grad[0] else x[:0], memory_format=torch.contiguous_format
         )

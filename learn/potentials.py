@@ -14,6 +14,7 @@ from torch.nn.functional import linear
 from hamsym.errors import ParameterError
 from learn import kernels
 from learn.features import Constant, Features
+from learn.twice import pulled
 
 
 def closed_gradient(
@@ -61,13 +62,15 @@ class FusedGradients(torch.autograd.Function):
         if (
             torch.is_grad_enabled()
         ):  # this pass is itself to be differentiated, so it must be made of torch operations
-            own = [tensors[k : k + 5] for k in range(0, len(tensors), 5)]
-            value = torch.stack(
-                [closed_gradient(y, *w, features=ctx.shape.features) for y, w in zip(x, own, strict=True)]
-            )
-            wanted = [t for t in (x, *tensors) if t.requires_grad]
-            found = iter(torch.autograd.grad(value, wanted, g, create_graph=True))
-            return (None, *(next(found) if t.requires_grad else None for t in (x, *tensors)))
+
+            def plain(x: Tensor, *tensors: Tensor) -> Tensor:
+                own = [tensors[k : k + 5] for k in range(0, len(tensors), 5)]
+                each = [
+                    closed_gradient(y, *w, features=ctx.shape.features) for y, w in zip(x, own, strict=True)
+                ]
+                return torch.stack(each)
+
+            return (None, *pulled(plain, [x, *tensors], g))
         to_x, to_flat = kernels.gradients_pulled(x, g, ctx.flat, ctx.shape)
         return (None, to_x, *kernels.unflattened(to_flat, tensors))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from learn import kernels
 from learn.potentials import closed_gradient
+from learn.twice import pulled
 
 Slope: TypeAlias = Callable[[Tensor], Tensor]
 
@@ -82,9 +84,7 @@ class FusedLeapfrog(torch.autograd.Function):
         if (
             torch.is_grad_enabled()
         ):  # this pass is itself to be differentiated, so it is made of torch operations
-            wanted = [t for t in given if t.requires_grad]
-            found = iter(torch.autograd.grad(_plain(ctx.plan, *given), wanted, cotangents, create_graph=True))
-            return (None, *(next(found) if t.requires_grad else None for t in given))
+            return (None, *pulled(partial(_plain, ctx.plan), given, cotangents))
         plan, tensors = ctx.plan, given[2:]
         a, b, to_flat = kernels.leapfrog_pulled(q, p, cotangents, ctx.flat, plan.shape, **plan.how)
         return (None, a, b, *kernels.unflattened(to_flat, tensors))
@@ -122,10 +122,7 @@ class FusedLogDensity(torch.autograd.Function):
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
         *given, q0, p0 = ctx.saved_tensors
         if torch.is_grad_enabled():  # as in FusedLeapfrog
-            wanted = [t for t in given if t.requires_grad]
-            value = _plain_log_density(ctx.plan, *given)
-            found = iter(torch.autograd.grad(value, wanted, cotangents, create_graph=True))
-            return (None, *(next(found) if t.requires_grad else None for t in given))
+            return (None, *pulled(partial(_plain_log_density, ctx.plan), given, cotangents))
         removed = given[4]
         *pulls, (from_q, from_p, total) = kernels.log_base_pulled(q0, p0, removed, ctx.scales, cotangents[0])
         to_log_scale = q0.new_tensor([from_q - ctx.freedom * total, from_p - ctx.freedom * total])

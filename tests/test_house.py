@@ -205,6 +205,7 @@ ORDER = [
         "learn.fields",
         "learn.features",
         "learn.schedule",
+        "learn.twice",
     ],
     ["learn.lanes", "learn.products"],
     ["learn.forces", "learn.dense", "learn.gaussians", "learn.updates"],

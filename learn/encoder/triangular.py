@@ -10,6 +10,7 @@ from torch import Tensor
 
 from learn import kernels
 from learn.encoder.moments import LOG_SD_LIMIT, Moments, lower_triangle
+from learn.twice import pulled
 
 
 class TriangularMoments(Moments):
@@ -91,6 +92,11 @@ class FusedDraw(torch.autograd.Function):
         if torch.is_grad_enabled():  # this pass is itself to be differentiated
             d = noise.shape[-1]
             below = torch.tril_indices(d, d, -1)
-            value = Moments.draw(TriangularMoments(raw, unit, below), noise)
-            return (*torch.autograd.grad(value, raw, cotangents, create_graph=True), None, None)
+            return (
+                *pulled(
+                    lambda own: Moments.draw(TriangularMoments(own, unit, below), noise), [raw], cotangents
+                ),
+                None,
+                None,
+            )
         return kernels.draw_pulled(raw, noise, float(unit), LOG_SD_LIMIT, *cotangents), None, None

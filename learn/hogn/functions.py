@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, silu
 
+from learn import twice
 from learn.perceptron import FusedPerceptron, perceptron
 
 
@@ -104,10 +105,7 @@ class FusedGradient(torch.autograd.Function):
             ctx.saved_tensors
         )
         if torch.is_grad_enabled():  # this pass is itself to be differentiated
-            given = [x, w1, b1, w2, b2, w3]
-            wanted = [t for t in given if t.requires_grad]
-            found = iter(torch.autograd.grad(gradient_of(*given), wanted, y, create_graph=True))
-            return tuple(next(found) if t.requires_grad else None for t in given)
+            return twice.pulled(gradient_of, [x, w1, b1, w2, b2, w3], y)
         # slopes along y: of the first layer, of its activation, of the second layer
         along_first = y @ w1.T
         along_s1 = d1 * along_first

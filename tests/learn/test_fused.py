@@ -342,3 +342,46 @@ def test_torch_compile_of_the_plain_path_gives_the_same_numbers(dtype):
     for a, b in zip(*found, strict=True):
         size = max(1.0, float(a.abs().max()))
         torch.testing.assert_close(a / size, b / size, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("depth", [2, 12])
+def test_a_network_of_its_own_output_is_differentiated_twice(depth):
+    """Each argument stands for itself: no path is counted twice, and the way back does not branch with the depth."""
+    torch.manual_seed(0)
+    shapes = [(6, 3), (6,), (6, 6), (6,), (3, 6), (3,)]
+    layers = [torch.randn(s, dtype=torch.float64).mul_(0.4).requires_grad_() for s in shapes]
+    x = torch.randn(5, 3, dtype=torch.float64)
+
+    def curvature(network):
+        y = x
+        for _ in range(depth):
+            y = network(y, None, *layers)
+        slopes = torch.autograd.grad(y.square().sum(), layers, create_graph=True)
+        return [
+            *slopes,
+            *torch.autograd.grad(sum(s.square().sum() for s in slopes), layers, allow_unused=True),
+        ]
+
+    for fused, plain in zip(curvature(perceptron), curvature(plain_perceptron), strict=True):
+        torch.testing.assert_close(fused, plain, rtol=1e-9, atol=1e-11)
+
+
+def test_a_chain_of_its_own_output_is_differentiated_twice():
+    flow = HamiltonianFlow(2, hamiltonians=2, width=4, seed=0).double()
+    q, p = torch.randn(2, 4, 2, dtype=torch.float64)
+    weights = [w for h in flow.chain for w in h.parameters()]
+
+    def curvature():
+        a, b = flow.push_forward(*flow.push_forward(q, p))
+        slopes = torch.autograd.grad((a * b).sum(), weights, create_graph=True, allow_unused=True)
+        total = sum(s.square().sum() for s in slopes if s is not None)
+        return [
+            s for s in (*slopes, *torch.autograd.grad(total, weights, allow_unused=True)) if s is not None
+        ]
+
+    fused = curvature()
+    with kernels.left_to_torch():
+        plain = curvature()
+    assert len(fused) == len(plain)
+    for found, wanted in zip(fused, plain, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-8, atol=1e-10)
