@@ -17,6 +17,8 @@ from learn.report import markdown_table
 LEAST_DRAWN = 0.01  # of the relative bracket
 PLACES = {"base": "base", "data": "data", "trajectory": "path", "off_data": "off-data"}
 
+MARKERS = "osD^vP*Xhp<>d8H"  # together with a colour each method has its own
+
 
 def select(rows: Sequence[dict[str, Any]], target: str, method: str) -> list[dict[str, Any]]:
     """Return the rows of all seeds of one method on one target."""
@@ -158,7 +160,7 @@ def figure(rows: Sequence[dict[str, Any]], least: dict[str, tuple[float, float]]
                 (lower, max(cell["relative"]["off_data"], LEAST_DRAWN)),
             ):
                 panel.errorbar(
-                    gap, value, xerr=error, marker="osD^vP*Xhp<>d8"[number], color=colours(number), capsize=2,
+                    gap, value, xerr=error, marker=MARKERS[number % len(MARKERS)], color=colours(number), capsize=2,
                     linestyle="none", label=method.key,
                 )  # fmt: skip
         upper.axhspan(min(floors), max(floors), color="grey", alpha=0.25, linewidth=0)
