@@ -97,7 +97,7 @@ class Objective:
         >>> x = torch.linspace(-1, 1, 100)[:, None]
         >>> line = Regression(torch.nn.Linear(1, 1))
         >>> result = fit(line, (x, 2 * x + 1), steps=200, lr=0.1, progress=False)
-        >>> [round(float(value), 2) for value in line.model.parameters()]
+        >>> [round(value.item(), 2) for value in line.model.parameters()]
         [2.0, 1.0]
     """
 

@@ -367,3 +367,9 @@ def test_no_code_runs_from_data(path):
                 node
             )
             assert "pickle" not in called and called != ["torch", "load"], ast.unparse(node)
+
+
+def test_no_two_test_files_share_a_name():
+    """pytest imports them by their names alone: the second of two would not be run."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))

@@ -218,7 +218,7 @@ def read_elsewhere(tmp_path_factory):
 import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
 import torch; torch.set_num_threads(1)
 import learn
-from test_battery import CONTEXT, fingerprint
+from test_flow_battery import CONTEXT, fingerprint
 for k in range({len(SAVED)}):
     flow = learn.load({str(folder)!r} + f"/{{k}}")
     print(fingerprint(flow, {{}} if flow.context is None else {{"context": CONTEXT}}))
