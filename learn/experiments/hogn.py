@@ -13,14 +13,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import hamsym as hs
+from learn.experiments.hogn_figure import figure
 from learn.experiments.hogn_measures import Truth, follow, learned_energy, one_step, turning_error
-from learn.experiments.hogn_report import console_table, figure, goals, report
-from learn.experiments.runs import Folder
-from learn.hogn import HOGN, OGN, DeltaGN, NextState, spring_hamiltonian, springs
+from learn.experiments.hogn_report import console_table, goals, number, report
+from learn.experiments.runs import Folder, seeds
+from learn.hogn import HOGN, OGN, DeltaGN, NextState, Springs, spring_hamiltonian, springs
 from learn.hogn.model import GraphModel
 from learn.training import fit
 
@@ -42,6 +44,7 @@ class Setting:
         with_messages: steps where a training takes several times as long for each.
         other_sizes: particles of the systems of further tests.
         models: keys of what is trained.
+        seeds: repeats of everything, data and weights.
     """
 
     graphs: int
@@ -54,6 +57,7 @@ class Setting:
     with_messages: int
     other_sizes: tuple[int, ...]
     models: tuple[str, ...]
+    seeds: int
 
 
 @dataclass(frozen=True)
@@ -96,11 +100,11 @@ MODELS = {
 }
 QUICK = Setting(
     graphs=100, trajectory=40, tests=6, horizon=32, steps=1000, batch=64, width=48, with_messages=500,
-    other_sizes=(3, 12), models=("hogn-rk1", "hogn-rk4", "hogn-leapfrog", "ogn-rk1", "ogn-rk4", "delta"),
+    other_sizes=(3, 12), models=("hogn-rk1", "hogn-rk4", "hogn-leapfrog", "ogn-rk1", "ogn-rk4", "delta"), seeds=1,
 )  # fmt: skip
 FULL = Setting(
     graphs=200, trajectory=40, tests=12, horizon=64, steps=2000, batch=64, width=64, with_messages=1000,
-    other_sizes=(2, 3, 12, 16, 24), models=tuple(MODELS),
+    other_sizes=(2, 3, 12, 16, 24), models=tuple(MODELS), seeds=3,
 )  # fmt: skip
 
 
@@ -112,7 +116,7 @@ def run(
     Arguments:
         out: folder, made if it is not there.
         quick: fewer models, short trainings: a minute or two.
-        seed: seed of data and weights.
+        seed: first seed of data and weights.
         resume: take up an interrupted run in the same folder.
         quiet: print nothing.
 
@@ -128,46 +132,24 @@ def run(
         for claim, verdict in found.items():
             say(f"[bold]{name}[/bold]  {claim}: {verdict}", highlight=False)
 
-    folder.console.rule("data")
-    train = springs(graphs=setting.graphs, sizes=SIZES, steps=setting.trajectory, dt=DT, seed=seed)
-    tests = {
-        name: springs(
-            graphs=setting.tests, sizes=sizes, trajectories=2, steps=setting.horizon, dt=DT, seed=seed + 1 + k
-        )
-        for k, (name, sizes) in enumerate(
-            {"4-9": SIZES, **{str(n): (n,) for n in setting.other_sizes}}.items()
-        )
-    }
-    say(f"to learn from: {train}")
-    for name, test in tests.items():
-        say(f"test, {name} particles: {test}", highlight=False)
-    truths = {name: Truth.of(test) for name, test in tests.items()}
-
-    rows, data = [], train.steps()
-    for number, key in enumerate(setting.models, start=1):
-        entry = MODELS[key]
-        folder.console.rule(f"{number} of {len(setting.models)}: {entry.title}")
-
-        def measure(key: str = key, entry: Model = entry) -> dict[str, Any]:
-            model = entry.make(setting.width, seed)
-            began = time.process_time()
-            result = fit(
-                NextState(model, DT), data, steps=setting.with_messages if entry.has_messages else setting.steps,
-                batch=setting.batch, lr=entry.lr, seed=seed, progress=not quiet, out=out / key, resume=resume,
+    rows = []
+    for each in seeds(seed, setting.seeds):
+        folder.console.rule(f"data of seed {each}")
+        train, truths = _data(setting, each)
+        say(f"to learn from: {train}")
+        for name, truth in truths.items():
+            say(f"test, {name} particles: {truth.graphs}", highlight=False)
+        for place, key in enumerate(setting.models, start=1):
+            folder.console.rule(f"{place} of {len(setting.models)}: {MODELS[key].title}")
+            training = partial(
+                _train, MODELS[key], setting, train, truths, seed=each, progress=not quiet, out=out / f"{key}-{each}", resume=resume,
             )  # fmt: skip
-            last = result.history["loss"][-100:]
-            return {
-                "title": entry.title, "method": getattr(model, "method", None), "steps": len(result.history["step"]),
-                "parameters": sum(w.numel() for w in model.parameters()), "loss": sum(last) / len(last),
-                "cpu_seconds": time.process_time() - began, **measured(model, truths),
-            }  # fmt: skip
-
-        rows.append(folder.row(key, measure))
-        own = rows[-1]["by_step"]["1"]
-        say(
-            f"one step {rows[-1]['one_step']:.1e}, trajectories {_number(own['position'])}, true energy {_number(own['energy'])}",
-            highlight=False,
-        )
+            rows.append(folder.row(f"{key}-{each}", training) | {"model": key, "seed": each})
+            own = rows[-1]["by_step"]["1"]
+            say(
+                f"one step {rows[-1]['one_step']:.1e}, trajectories {number(own['position'])}, "
+                f"true energy {number(own['energy'])}", highlight=False,
+            )  # fmt: skip
     figure(rows, out / "hogn.png")
     metrics = folder.close({"proofs": proofs, "rows": rows}, report)
     folder.console.rule("done")
@@ -176,6 +158,37 @@ def run(
         say(f"{'met' if yes else 'MISSED'}: {text}", highlight=False)
     say(f"{metrics['seconds']:.0f} s; wrote hogn.png, metrics.json and report.md to {out}/", highlight=False)
     return metrics
+
+
+def _data(setting: Setting, seed: int) -> tuple[Springs, dict[str, Truth]]:
+    """Return the systems to learn from, and true trajectories of others by how many particles they have."""
+    train = springs(graphs=setting.graphs, sizes=SIZES, steps=setting.trajectory, dt=DT, seed=seed)
+    sizes = {"4-9": SIZES, **{str(n): (n,) for n in setting.other_sizes}}
+    others = seeds(1000 * seed + 1, len(sizes))  # nobody's data are another seed's tests
+    return train, {
+        name: Truth.of(
+            springs(graphs=setting.tests, sizes=n, trajectories=2, steps=setting.horizon, dt=DT, seed=other)
+        )
+        for other, (name, n) in zip(others, sizes.items(), strict=True)
+    }
+
+
+def _train(
+    entry: Model, setting: Setting, data: Springs, truths: dict[str, Truth], *, seed: int, **options: Any
+) -> dict[str, Any]:
+    """Train a model and return everything that is measured of it."""
+    model = entry.make(setting.width, seed)
+    began = time.process_time()
+    result = fit(
+        NextState(model, DT), data.steps(), steps=setting.with_messages if entry.has_messages else setting.steps,
+        batch=setting.batch, lr=entry.lr, seed=seed, **options,
+    )  # fmt: skip
+    last = result.history["loss"][-100:]
+    return {
+        "title": entry.title, "method": getattr(model, "method", None), "steps": len(result.history["step"]),
+        "parameters": sum(w.numel() for w in model.parameters()), "loss": sum(last) / len(last),
+        "cpu_seconds": time.process_time() - began, **measured(model, truths),
+    }  # fmt: skip
 
 
 def measured(model: GraphModel, truths: dict[str, Truth]) -> dict[str, Any]:
@@ -220,7 +233,3 @@ def _prove_learned() -> dict[str, str]:
 
 def _verdict(verdict: Any) -> str:
     return f"{verdict.status}, {'verified again' if verdict.check() else 'NOT confirmed'}"
-
-
-def _number(value: float | None) -> str:
-    return "astray" if value is None else f"{value:.3g}"

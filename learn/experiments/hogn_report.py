@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from hamsym.files import whole
 from learn.experiments import tables
 from learn.report import markdown_table
 
@@ -31,10 +29,36 @@ def results(rows: Sequence[Row]) -> list[list[str]]:
     return [
         [
             r["title"], f"{r['loss']:.1e}", f"{r['one_step']:.1e}", number(r["by_step"]["1"]["position"]),
-            number(r["by_step"]["1"]["energy"]), f"{r['r2']:.5f}" if "r2" in r else "–", f"{r['turning']:.0e}",
+            _range(r), f"{r['r2']:.5f}" if "r2" in r else "–", f"{r['turning']:.0e}",
         ]
         for r in rows
     ]  # fmt: skip
+
+
+def by_model(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return one row for each model, medians over seeds, in the order of the first seed."""
+    models = dict.fromkeys(r["model"] for r in rows)
+    found = []
+    for m in models:
+        own = [r for r in rows if r["model"] == m]
+        energies = sorted((r["by_step"]["1"]["energy"] for r in own), key=lambda e: _ratio(e, 1.0))
+        found.append({**tables.middle(own), "key": m, "energies": (energies[0], energies[-1])})
+    return found
+
+
+def goals(rows: Sequence[Row]) -> list[tuple[bool, str]]:
+    """Return what was to be shown: whether it was, for every seed, and the numbers, medians over seeds."""
+    every = [
+        _goals([{**r, "key": r["model"]} for r in rows if r["seed"] == s])
+        for s in dict.fromkeys(r["seed"] for r in rows)
+    ]
+    found = []
+    for k, (_, text) in enumerate(_goals(by_model(rows))):
+        held = sum(one[k][0] for one in every)
+        found.append(
+            (held == len(every), text + (f"; so for {held} of {len(every)} seeds" if len(every) > 1 else ""))
+        )
+    return found
 
 
 RESULTS = ("model", "loss", "one step", "trajectory", "true energy", "R² of H", "turning")
@@ -42,6 +66,7 @@ RESULTS = ("model", "loss", "one step", "trajectory", "true energy", "R² of H",
 
 def console_table(rows: Sequence[Row]) -> Table:
     """Return the main table for a terminal."""
+    rows = by_model(rows)
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), header_style="bold")
     for k, name in enumerate(RESULTS):
         table.add_column(name, justify="right" if k else "left")
@@ -66,6 +91,13 @@ def by(rows: Sequence[Row], what: str, error: str) -> tuple[list[str], list[list
     return columns, cells
 
 
+def _range(row: Row) -> str:
+    """The error of the energy, with the least and largest over seeds where there are some."""
+    least, most = row["energies"]
+    spread = "" if least == most else f" ({number(least)} to {number(most)})"
+    return number(row["by_step"]["1"]["energy"]) + spread
+
+
 def _find(rows: Sequence[Row], key: str) -> Row | None:
     return next((r for r in rows if r["key"] == key), None)
 
@@ -75,8 +107,8 @@ def _ratio(a: float | None, b: float | None) -> float:
     return float("inf") if a is None else a / b if b else 0.0
 
 
-def goals(rows: Sequence[Row]) -> list[tuple[bool, str]]:
-    """Return what was to be shown: whether it was, and the numbers."""
+def _goals(rows: Sequence[Row]) -> list[tuple[bool, str]]:
+    """Return whether one row for each model shows what was to be shown, and the numbers."""
     found = []
     for method in ("rk2", "rk4"):
         ours, theirs = _find(rows, f"hogn-{method}"), _find(rows, f"ogn-{method}")
@@ -166,7 +198,8 @@ def energy_lines(rows: Sequence[Row]) -> list[str]:
 
 def report(metrics: Mapping[str, Any]) -> str:
     """Return the report as Markdown."""
-    rows, setting = metrics["rows"], metrics["setting"]
+    every, setting = metrics["rows"], metrics["setting"]
+    rows, count = by_model(every), setting["seeds"]
     step_columns = {c: f"{float(c):g} dt" for c in ("0.125", "0.25", "0.5", "1", "2", "4")}
 
     def table(what: str, error: str) -> str:
@@ -177,10 +210,11 @@ def report(metrics: Mapping[str, Any]) -> str:
 
     lines = [
         "# Hamiltonian graph networks", "",
-        f"After Sanchez-Gonzalez, Bapst, Cranmer, Battaglia, arXiv 1909.12790. {tables.made_by(metrics)} One seed; no ±.", "",
+        f"After Sanchez-Gonzalez, Bapst, Cranmer, Battaglia, arXiv 1909.12790. {tables.made_by(metrics)} "
+        + (f"Medians over {count} seeds, each with its own data, tests and weights." if count > 1 else "One seed; no ±."), "",
         "![Errors by time, time step and size, and the learned energy](hogn.png)", "",
         "## What was to be shown", "",
-        *(f"- {'met' if yes else '**missed**'}: {text}." for yes, text in goals(rows)), "",
+        *(f"- {'met' if yes else '**missed**'}: {text}." for yes, text in goals(every)), "",
         "## Results", "",
         "Each model with the integrator and the time step that it was trained with, on systems of 4 to 9 particles that it has not seen.", "",
         markdown_table(RESULTS, results(rows)), "",
@@ -224,68 +258,3 @@ def report(metrics: Mapping[str, Any]) -> str:
         ), "",
     ]  # fmt: skip
     return "\n".join(lines)
-
-
-def figure(rows: Sequence[Row], path: Path) -> None:
-    """Draw errors of the energy over time, of positions over time step and size, and the learned energy."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    shown = [
-        r
-        for r in rows
-        if r["key"] in ("hogn-rk1", "hogn-rk4", "hogn-leapfrog", "ogn-rk4", "ogn-turning", "delta")
-    ]
-    colours = {r["key"]: f"C{k}" for k, r in enumerate(shown)}
-    drawn, panels = pyplot.subplots(2, 2, figsize=(10, 7), layout="constrained")
-    time, step, size, energy = panels.flat
-    for r in shown:
-        style: dict[str, Any] = {"color": colours[r["key"]], "label": r["title"], "linewidth": 1.2}
-        track = [x if x is not None else float("nan") for x in r["by_step"]["1"]["energy_at"]]
-        time.plot([0.4 * (k + 1) for k in range(len(track))], track, **style)
-        for panel, what, axis in ((step, "by_step", float), (size, "by_size", _middle)):
-            points = sorted(
-                (axis(name), found["position"])
-                for name, found in r[what].items()
-                if found["position"] is not None
-            )
-            panel.plot(*zip(*points, strict=True), marker="o", markersize=3, **style)
-    time.set(yscale="log", xlabel="time", ylabel="error of the true energy / kinetic energy", title="energy")
-    step.set(xscale="log", yscale="log", xlabel="time step / that of the data", ylabel="error of positions", ylim=(None, 1e2),
-             title="other time steps")  # fmt: skip
-    step.set_xticks([0.125, 0.25, 0.5, 1, 2, 4], ["1/8", "1/4", "1/2", "1", "2", "4"])
-    step.minorticks_off()
-    size.set(
-        yscale="log", xlabel="particles", ylabel="error of positions", title="other sizes", ylim=(None, 1e2)
-    )
-    for key in ("hogn-rk1", "hogn-rk4"):
-        found = _find(rows, key)
-        if found:
-            energy.plot(
-                *zip(*found["pairs"], strict=True),
-                ".",
-                markersize=2,
-                color=colours[key],
-                label=found["title"],
-            )
-    energy.set(xlabel="true H", ylabel="learned H", title="energy, less its mean in each system")
-    for panel in panels.flat:
-        panel.grid(alpha=0.2)
-    handles, labels = time.get_legend_handles_labels()
-    drawn.legend(handles, labels, loc="outside lower center", ncols=3)
-    with whole(path) as partly:
-        drawn.savefig(partly, dpi=140)
-    pyplot.close(drawn)
-
-
-def _middle(sizes: str) -> float:
-    """The middle of a range of sizes.
-
-    Example:
-        >>> _middle("4-9"), _middle("12")
-        (6.5, 12.0)
-    """
-    ends = [float(n) for n in sizes.split("-")]
-    return sum(ends) / len(ends)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 BRACKET = (
@@ -72,3 +73,31 @@ def plus_minus(value: float, error: float, *, sign: bool = False) -> str:
         ('0.250 ± 0.051', '+0.250 ± 0.051')
     """
     return f"{value:{'+' if sign else ''}.3f} ± {error:.3f}"
+
+
+def middle(found: Sequence[Any]) -> Any:
+    """Return the median of equal records over seeds, number by number.
+
+    Arguments:
+        found: numbers, or mappings or lists of numbers, one for each seed; None counts as larger than any number.  Of what
+            holds no numbers, and of lists of unequal lengths, the first is returned.
+
+    Example:
+        >>> middle([{"title": "a", "error": 1.0}, {"title": "a", "error": 3.0}, {"title": "a", "error": None}])
+        {'title': 'a', 'error': 3.0}
+        >>> middle([[1.0, None], [2.0, None]])
+        [1.5, None]
+    """
+    first = found[0]
+    if isinstance(first, Mapping):
+        return {name: middle([f[name] for f in found]) for name in first}
+    if (
+        isinstance(first, list)
+        and len({len(f) for f in found}) == 1
+        and not any(isinstance(x, list) for x in first)
+    ):
+        return [middle(values) for values in zip(*found, strict=True)]
+    if first is not None and (not isinstance(first, int | float) or isinstance(first, bool)):
+        return first
+    value = median([float("inf") if f is None else f for f in found])
+    return None if value == float("inf") else value

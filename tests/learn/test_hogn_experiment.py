@@ -19,7 +19,7 @@ from learn.experiments.hogn_measures import (
     one_step,
     turning_error,
 )
-from learn.experiments.hogn_report import goals, report
+from learn.experiments.hogn_report import by_model, goals, report
 from learn.fields import Separated
 from learn.hogn import HOGN, OGN, DeltaGN, spring_energy, springs
 from learn.hogn.model import GraphModel
@@ -27,7 +27,7 @@ from learn.integrators import integrate
 
 TINY = dataclasses.replace(
     hogn.QUICK, graphs=6, trajectory=5, tests=2, horizon=8, steps=20, with_messages=10, width=8, other_sizes=(2,),
-    models=("hogn-rk1", "hogn-rk4", "hogn-messages", "ogn-rk1", "ogn-rk4", "ogn-turning", "delta"),
+    models=("hogn-rk1", "hogn-rk4", "hogn-messages", "ogn-rk1", "ogn-rk4", "ogn-turning", "delta"), seeds=2,
 )  # fmt: skip
 
 
@@ -137,7 +137,7 @@ def test_a_trajectory_that_leaves_the_numbers_is_counted(truth):
 def test_a_run_writes_its_report_and_is_taken_up_again(tmp_path, monkeypatch):
     monkeypatch.setattr(hogn, "QUICK", TINY)
     metrics = hogn.run(tmp_path, quick=True, quiet=True)
-    assert [r["key"] for r in metrics["rows"]] == list(TINY.models)
+    assert [r["key"] for r in metrics["rows"]] == [f"{key}-{seed}" for seed in (0, 1) for key in TINY.models]
     assert (tmp_path / "hogn.png").stat().st_size > 10_000
     assert json.loads((tmp_path / "metrics.json").read_text())["rows"][0]["steps"] == 20
     text = (tmp_path / "report.md").read_text()
@@ -145,10 +145,11 @@ def test_a_run_writes_its_report_and_is_taken_up_again(tmp_path, monkeypatch):
     assert "proved, verified again" in text and "NOT confirmed" not in text
     assert len(goals(metrics["rows"])) == 5
     with_gaps = json.loads((tmp_path / "metrics.json").read_text())
-    with_gaps["rows"][0]["by_step"]["4"]["position"] = None  # as a trajectory that went astray is written
+    for row in with_gaps["rows"]:
+        row["by_step"]["4"]["position"] = None  # as a trajectory that went astray is written
     assert "| astray |" in report(with_gaps)
 
-    (tmp_path / "rows" / "delta.json").unlink()
+    (tmp_path / "rows" / "delta-1.json").unlink()
     again = hogn.run(tmp_path, quick=True, quiet=True, resume=True)
 
     def without_times(rows):
@@ -157,3 +158,19 @@ def test_a_run_writes_its_report_and_is_taken_up_again(tmp_path, monkeypatch):
     assert without_times(again["rows"]) == without_times(metrics["rows"])
     with pytest.raises(CheckpointError, match="other settings"):
         hogn.run(tmp_path, quick=True, quiet=True, resume=True, seed=1)
+
+
+def test_what_is_met_is_met_for_every_seed(tmp_path, monkeypatch):
+    """Medians are told, but one seed that fails is enough."""
+    monkeypatch.setattr(hogn, "QUICK", dataclasses.replace(TINY, models=("hogn-rk4",), seeds=3))
+    rows = json.loads(json.dumps(hogn.run(tmp_path, quick=True, quiet=True)["rows"]))
+    for row, r2 in zip(rows, (0.9999, 0.9995, 0.5), strict=True):
+        row["r2"] = r2
+    ((yes, text),) = goals(rows)
+    assert not yes and "0.999500" in text and "2 of 3 seeds" in text
+    energies = [row["by_step"]["1"]["energy"] for row in rows]
+    (merged,) = by_model(rows)
+    assert merged["by_step"]["1"]["energy"] == sorted(energies)[1] and merged["energies"] == (
+        min(energies),
+        max(energies),
+    )
