@@ -23,7 +23,8 @@ from learn.experiments.hnn_report import console_table, figure, report
 from learn.experiments.hnn_tasks import Rollouts, States, Task, planets, spring, three_body, two_body
 from learn.experiments.hnn_tasks import pendulum as pendulum_task
 from learn.experiments.runs import Folder, seeds
-from learn.hnn.model import HNN, FieldNetwork
+from learn.hnn.field import FieldNetwork
+from learn.hnn.model import HNN
 from learn.training import fit
 
 Measure: TypeAlias = Callable[[], dict[str, Any]]

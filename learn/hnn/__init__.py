@@ -3,8 +3,8 @@
 Source: Greydanus, Dzamba, Yosinski, *Hamiltonian Neural Networks*, arXiv 1906.01563 (2019).
 """
 
+from learn.hnn.field import FieldNetwork as FieldNetwork
 from learn.hnn.model import HNN as HNN
-from learn.hnn.model import FieldNetwork as FieldNetwork
 from learn.hnn.objectives import DerivativeLoss as DerivativeLoss
 from learn.hnn.objectives import StepLoss as StepLoss
 from learn.hnn.pixels import PixelHNN as PixelHNN

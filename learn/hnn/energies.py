@@ -8,7 +8,8 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from hamsym.errors import ParameterError
+from hamsym.arguments import shown
+from hamsym.errors import ParameterError, SymmetryError
 from hamsym.symbolic.integrals.invariants import invariants
 from hamsym.symbolic.space import PhaseSpace
 from hamsym.symbolic.symmetry.generator import Generator
@@ -171,6 +172,32 @@ def build(
     if kind == "separable":
         return SeparableEnergy(TanhNetwork(dim, width, depth), TanhNetwork(dim, width, depth))
     return JointEnergy(TanhNetwork(2 * dim, width, depth))
+
+
+def energy_of(energy: Any, dim: int, width: int, depth: int, generators: tuple[Generator, ...] = ()) -> Any:
+    """Return the energy that is meant by a name of :func:`build`, or a module or function of (q, p).
+
+    Raises:
+        ParameterError: if it is none.
+        SymmetryError: if an energy of the user's own is to be made of invariants.
+
+    Example:
+        >>> type(energy_of("separable", 1, 8, 2)).__name__, type(energy_of(lambda q, p: p[..., 0], 1, 8, 2)).__name__
+        ('SeparableEnergy', 'AnyEnergy')
+    """
+    if isinstance(energy, str):
+        if energy not in KINDS:
+            raise ParameterError(
+                f"energy={shown(energy)} is not known; it is {', '.join(map(repr, KINDS))}, or a module or function of (q, p)"
+            )
+        return build(dim, energy, width, depth, generators)
+    if not callable(energy) and not isinstance(energy, Energy):
+        raise ParameterError(f"energy is a name, or a module or function of (q, p), not {shown(energy)}")
+    if generators:
+        raise SymmetryError(
+            "symmetry='exact' makes the energy of invariants itself; with an energy of your own use symmetry='penalty'"
+        )
+    return energy if isinstance(energy, nn.Module) and isinstance(energy, Energy) else AnyEnergy(energy)
 
 
 def _invariant(

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from learn.hnn.model import HNN, FieldNetwork
+from learn.hnn.field import FieldNetwork
+from learn.hnn.model import HNN
 from learn.hnn.pixels import PixelHNN
 
 

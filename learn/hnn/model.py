@@ -1,121 +1,26 @@
-"""The Hamiltonian neural network, and the network without an energy that it is compared with."""
+"""The Hamiltonian neural network: a learned energy and the motion that follows from it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from hamsym.arguments import integer, shown
-from hamsym.errors import CheckpointError, ParameterError, ShapeError, SymmetryError
-from hamsym.numeric.methods import Method
-from hamsym.symbolic.space import PhaseSpace
-from hamsym.symbolic.symmetry.generator import Generator
-from learn.arguments import MAX_NUMBERS, seed_number
+from hamsym.arguments import shown
+from hamsym.errors import CheckpointError, SymmetryError
+from learn.arguments import seed_number
 from learn.constraint import BracketConstraint
-from learn.hnn.energies import KINDS, AnyEnergy, Energy, build
-from learn.hnn.functions import orthogonal
+from learn.hnn.energies import energy_of
+from learn.hnn.field import Pair, VectorField, sizes
 from learn.hnn.objectives import DerivativeLoss, StepLoss
-from learn.hnn.symmetry import KnownSlopes, prove
-from learn.integrators import rollout
-from learn.points import as_points, require_finite
+from learn.hnn.symmetry import KnownSlopes, prove, standard_names
 from learn.storage import write
 from learn.symmetry import as_generators, measure_brackets
 
 MODES = (None, "penalty", "exact")
-MAX_WEIGHTS = 10**8
-Pair: TypeAlias = tuple[Tensor, Tensor]
-
-
-class VectorField(nn.Module):
-    """What can be rolled out: states (q, p), their rates of change, trajectories.
-
-    Arguments:
-        dim: number of coordinates.
-    """
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.dim = integer("dim", dim, minimum=1, maximum=MAX_NUMBERS)
-
-    def rates(self, q: Tensor, p: Tensor) -> Pair:
-        """Return (dq/dt, dp/dt), each of the shape (batch, dim) of q, without a look at the states."""
-        raise TypeError(f"{type(self).__name__} has no rates(q, p)")
-
-    def field(self, q: Any, p: Any) -> Pair:
-        """Return (dq/dt, dp/dt), each of shape (batch, dim), differentiable in the weights.
-
-        Arguments:
-            q, p: states of shape (batch, dim), tensors or arrays of any precision.
-
-        Raises:
-            ShapeError: if the states have another shape.
-            NonFiniteError: if a state is not finite.
-
-        Example:
-            >>> from learn.hnn import HNN
-            >>> [x.shape for x in HNN(2, width=8).field([[1.0, 0.0]], [[0.0, 1.0]])]
-            [torch.Size([1, 2]), torch.Size([1, 2])]
-        """
-        return self.rates(*self.states(q, p))
-
-    @torch.no_grad()
-    def rollout(
-        self, q: Any, p: Any, dt: float, steps: int, *, save_every: int = 1, method: str | Method = "auto"
-    ) -> Pair:
-        """Return trajectories from given states, by the integrators of the simulator.
-
-        Arguments:
-            q, p: first states of shape (batch, dim).
-            dt: time step.
-            steps: how many.
-            save_every: steps between stored states.
-            method: a name of ``learn.integrators.integrators()``; "auto" for one of order four: a symplectic one for a
-                separable energy, Runge–Kutta's otherwise.
-
-        Returns:
-            (q, p), each of shape (batch, steps // save_every + 1, dim), the first states first.
-
-        Raises:
-            NotSeparableError: if a splitting method is given an energy that is not U(q) + K(p).
-            NonFiniteError: if a trajectory leaves the numbers.
-            ShapeError, ParameterError, UnknownNameError: for bad arguments.
-
-        Example:
-            >>> from learn.hnn import HNN
-            >>> q, p = HNN(1, width=8, energy="separable", seed=0).rollout([[1.0]], [[0.0]], 0.1, 10, save_every=5)
-            >>> q.shape
-            torch.Size([1, 3, 1])
-        """
-        q, p = self.states(q, p)
-        system = self.system
-        if isinstance(method, str) and method == "auto":
-            method = "rk4" if callable(system) and not hasattr(system, "grad_potential") else "yoshida4"
-        return rollout(system, q, p, dt, steps, save_every=save_every, method=method)
-
-    @property
-    def system(self) -> Any:
-        """What ``learn.integrators`` steps: the rates, or the two gradients of a separable energy."""
-        return self.rates
-
-    def states(self, q: Any, p: Any) -> Pair:
-        """Return states as tensors of shape (batch, dim) in the precision and on the device of the weights.
-
-        Raises:
-            ShapeError: if they have another shape.
-            NonFiniteError: if one is not finite.
-        """
-        like = next(iter(self.parameters()), torch.empty(0))
-        q, p = as_points(q, self.dim, like), as_points(p, self.dim, like)
-        if q.shape != p.shape:
-            raise ShapeError(
-                f"q and p must have the same shape (batch, {self.dim}), not {(*q.shape,)} and {(*p.shape,)}"
-            )
-        return require_finite(q, "q"), require_finite(p, "p")
 
 
 class HNN(VectorField):
@@ -164,12 +69,12 @@ class HNN(VectorField):
         seed: int | None = None,
     ) -> None:
         super().__init__(dim)
-        self.width, self.depth = _sizes(self.dim, width, depth)
+        self.width, self.depth = sizes(self.dim, width, depth)
         if not (symmetry is None or isinstance(symmetry, str)) or symmetry not in MODES:
             raise SymmetryError(
                 f"symmetry={shown(symmetry)} is not available; the modes are {', '.join(map(repr, MODES))}"
             )
-        self.symmetry, self.generators = symmetry, _renamed(as_generators(generators, self.dim))
+        self.symmetry, self.generators = symmetry, standard_names(as_generators(generators, self.dim))
         if symmetry is not None and not self.generators:
             raise SymmetryError(f"symmetry={symmetry!r} needs generators, for example 'q1*p2 - q2*p1'")
         self.kind = energy if isinstance(energy, str) else None
@@ -177,7 +82,7 @@ class HNN(VectorField):
         with torch.random.fork_rng(devices=[], enabled=seed is not None):
             if seed is not None:
                 torch.manual_seed(seed_number(seed))
-            self.hamiltonian = _energy(energy, self.dim, self.width, self.depth, exact)
+            self.hamiltonian = energy_of(energy, self.dim, self.width, self.depth, exact)
         self.register_buffer("unit_is_set", torch.tensor(False))
         self.unit_is_set: Tensor
 
@@ -302,7 +207,9 @@ class HNN(VectorField):
             >>> model.bracket_residual(*torch.randn(2, 50, 2))[0].relative < 1e-14
             True
         """
-        listed = self.generators if generators is None else _renamed(as_generators(generators, self.dim))
+        listed = (
+            self.generators if generators is None else standard_names(as_generators(generators, self.dim))
+        )
         q, p = self.states(q, p)
         with torch.no_grad():
             known = KnownSlopes(*self.hamiltonian.slopes(q, p))
@@ -357,89 +264,3 @@ class HNN(VectorField):
     def extra_repr(self) -> str:
         generators = [g.text for g in self.generators]
         return f"dim={self.dim}, energy={self.kind!r}, symmetry={self.symmetry!r}, generators={generators}"
-
-
-class FieldNetwork(VectorField):
-    """The baseline: a network that outputs (dq/dt, dp/dt) itself, of the same size and training as an HNN.
-
-    Arguments:
-        dim: number of coordinates.
-        width, depth: of the network; 200 and 2 as published.
-        seed: of the first weights.
-
-    Example:
-        >>> [x.shape for x in FieldNetwork(2, width=8).field([[1.0, 0.0]], [[0.0, 1.0]])]
-        [torch.Size([1, 2]), torch.Size([1, 2])]
-    """
-
-    def __init__(self, dim: int, width: int = 200, depth: int = 2, *, seed: int | None = None) -> None:
-        super().__init__(dim)
-        self.width, self.depth = _sizes(self.dim, width, depth)
-        with torch.random.fork_rng(devices=[], enabled=seed is not None):
-            if seed is not None:
-                torch.manual_seed(seed_number(seed))
-            sizes = [2 * self.dim] + [self.width] * self.depth
-            layers: list[nn.Module] = []
-            for a, b in pairwise(sizes):
-                layers += [nn.Linear(a, b), nn.Tanh()]
-            self.network = orthogonal(nn.Sequential(*layers, nn.Linear(self.width, 2 * self.dim, bias=False)))
-
-    def rates(self, q: Tensor, p: Tensor) -> Pair:
-        """Return the outputs of the network, (dq/dt, dp/dt)."""
-        dq, dp = self.network(torch.cat([q, p], -1)).chunk(2, -1)
-        return dq, dp
-
-    def config(self) -> dict[str, Any]:
-        """Return the plain values that rebuild the model without its weights."""
-        dtype = str(next(iter(self.parameters())).dtype).removeprefix("torch.")
-        return {"dim": self.dim, "width": self.width, "depth": self.depth, "dtype": dtype}
-
-    def save(self, path: str | Path) -> None:
-        """Write the model into the directory ``path``; ``learn.load`` reads it.
-
-        Raises:
-            CheckpointError: if the directory cannot be written.
-        """
-        write(path, "model", self.state_dict(), {"vector_field": self.config()})
-
-    def derivative_loss(self, *, weight_decay: float = 0.0) -> DerivativeLoss:
-        """Return the objective |ds/dt − output|², for ``learn.fit`` on rows (q, p, dq/dt, dp/dt)."""
-        return DerivativeLoss(self, weight_decay=weight_decay)
-
-
-def _sizes(dim: int, width: Any, depth: Any) -> tuple[int, int]:
-    width = integer("width", width, minimum=1, maximum=MAX_NUMBERS)
-    depth = integer("depth", depth, minimum=1, maximum=100)
-    weights = width * (2 * dim + width * (depth - 1) + 2 * dim)
-    if weights > MAX_WEIGHTS:
-        raise ParameterError(
-            f"dim={dim}, width={width} and depth={depth} make {weights:.3g} weights, more than the "
-            f"{MAX_WEIGHTS:.0e} that are allowed"
-        )
-    return width, depth
-
-
-def _renamed(generators: tuple[Generator, ...]) -> tuple[Generator, ...]:
-    """The generators in the names q1…qn, p1…pn."""
-    renamed = []
-    for g in generators:
-        space = PhaseSpace.standard(len(g.space.variables) // 2)
-        names = dict(zip(g.space.variables, space.variables, strict=True))
-        renamed.append(g if g.space == space else Generator(g.expr.xreplace(names), space))
-    return tuple(renamed)
-
-
-def _energy(energy: Any, dim: int, width: int, depth: int, generators: tuple[Generator, ...]) -> Any:
-    if isinstance(energy, str):
-        if energy not in KINDS:
-            raise ParameterError(
-                f"energy={shown(energy)} is not known; it is {', '.join(map(repr, KINDS))}, or a module or function of (q, p)"
-            )
-        return build(dim, energy, width, depth, generators)
-    if not callable(energy) and not isinstance(energy, Energy):
-        raise ParameterError(f"energy is a name, or a module or function of (q, p), not {shown(energy)}")
-    if generators:
-        raise SymmetryError(
-            "symmetry='exact' makes the energy of invariants itself; with an energy of your own use symmetry='penalty'"
-        )
-    return energy if isinstance(energy, nn.Module) and isinstance(energy, Energy) else AnyEnergy(energy)

@@ -14,9 +14,11 @@ from torch.nn.functional import relu
 
 from hamsym.arguments import integer
 from hamsym.errors import ParameterError, ShapeError
+from learn.architecture import MAX_WEIGHTS
 from learn.arguments import MAX_NUMBERS, seed_number
+from learn.hnn.field import FieldNetwork
 from learn.hnn.functions import orthogonal
-from learn.hnn.model import HNN, MAX_WEIGHTS, FieldNetwork
+from learn.hnn.model import HNN
 from learn.objective import Batch, Objective, Progress
 
 #: Share of the residual of the latent motion in the loss, as published.

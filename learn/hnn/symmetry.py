@@ -70,3 +70,19 @@ def prove(g: Generator, texts: Mapping[str, Sequence[str]], *, budget: float = 1
     scope = " and ".join(functions[part] for part in texts)
     verdict.question = f"{{g, H}} = 0 for g = {g.text}, H = {formula} for every {scope}"
     return verdict
+
+
+def standard_names(generators: tuple[Generator, ...]) -> tuple[Generator, ...]:
+    """Return generators in the names q1…qn, p1…pn.
+
+    Example:
+        >>> g = Generator("x*py - y*px", PhaseSpace(["x", "y"], ["px", "py"]))
+        >>> standard_names((g,))[0].text
+        '-p1*q2 + p2*q1'
+    """
+    renamed = []
+    for g in generators:
+        space = PhaseSpace.standard(len(g.space.variables) // 2)
+        names = dict(zip(g.space.variables, space.variables, strict=True))
+        renamed.append(g if g.space == space else Generator(g.expr.xreplace(names), space))
+    return tuple(renamed)
