@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from hamsym.arguments import integer
+from hamsym.arguments import integer, shown
 from hamsym.errors import ParameterError
 from hamsym.symbolic.symmetry.generator import Generator
 from learn.action import Rotations
@@ -23,11 +24,14 @@ from learn.encoder import (
 )
 from learn.features import Features
 from learn.invariants import invariant_potentials
+from learn.kinetic import QuadraticEnergy
 from learn.leapfrog import SeparableHamiltonian
 from learn.particles import PairPotential, Particles
 from learn.potentials import AveragedPotential, RidgePotential
 
 MODES = (None, "penalty", "features", "exact", "average", "augment")
+#: Kinetic energies: a network, or |p|²/2.
+KINETIC = ("learned", "fixed")
 #: From so many coordinates on the encoder has one triangle for all points; a full one for each is d²/2 outputs.
 WIDE = 9
 MAX_WEIGHTS = 10**8
@@ -43,9 +47,10 @@ class Sizes:
         hamiltonians: length of the chain.
         steps: leapfrog steps of each.
         width: units in each potential and in the encoder.
+        kinetic: whether the kinetic energies are "learned" or "fixed".
 
     Raises:
-        ParameterError: for sizes that are not positive integers, or too large.
+        ParameterError: for another kind of kinetic energy, for sizes that are not positive integers, or too large.
 
     Example:
         >>> Sizes(2, 8, 1, 64).width
@@ -56,8 +61,11 @@ class Sizes:
     hamiltonians: int
     steps: int
     width: int
+    kinetic: str = "learned"
 
     def __post_init__(self) -> None:
+        if self.kinetic not in KINETIC:
+            raise ParameterError(f"kinetic is {' or '.join(map(repr, KINETIC))}, not {shown(self.kinetic)}")
         largest = {"dim": MAX_NUMBERS, "width": MAX_NUMBERS, "hamiltonians": MAX_LENGTH, "steps": MAX_LENGTH}
         for name, limit in largest.items():
             object.__setattr__(self, name, integer(name, getattr(self, name), minimum=1, maximum=limit))
@@ -71,7 +79,7 @@ class Sizes:
         outputs = max(free, (1 + MAX_STRETCHES) * (inputs + 2) + MAX_STRETCHES)
         encoder = (inputs + 1) * self.width + (self.width + 1) * (self.width + outputs)
         encoder += 2 * dim**2 if dim >= WIDE else 0
-        return self.hamiltonians * (2 * potential + 1) + encoder
+        return self.hamiltonians * ((2 if self.kinetic == "learned" else 1) * potential + 1) + encoder
 
     def require_room(self, inputs: int) -> None:
         """Refuse more weights than memory holds.
@@ -122,17 +130,14 @@ def build(
     features = _features(sizes, symmetry, generators)
     group = Rotations(generators).elements(elements) if symmetry == "average" else None
 
-    def potential(curvature: float) -> RidgePotential:
+    def energy(curvature: float) -> RidgePotential:
         if group is not None:
             return AveragedPotential(sizes.dim, group, sizes.width, curvature=curvature, context=context)
         inputs = copy.deepcopy(features)
         return RidgePotential(sizes.dim, sizes.width, features=inputs, curvature=curvature, context=context)
 
     learn_dt = symmetry not in ("penalty", "features")
-    chain = [
-        SeparableHamiltonian(potential(0.0), potential(1.0), dt=dt, learn_dt=learn_dt)
-        for _ in range(sizes.hamiltonians)
-    ]
+    chain = _chain(sizes, energy, dt, learn_dt)
     if symmetry != "exact":
         free = GaussianEncoder if sizes.dim < WIDE else WideEncoder
         return chain, free(sizes.dim, sizes.width, context)
@@ -143,13 +148,24 @@ def build(
 
 
 def _pairwise(sizes: Sizes, particles: Particles, dt: float) -> tuple[list[SeparableHamiltonian], Encoder]:
-    chain = [
-        SeparableHamiltonian(
-            PairPotential(particles, sizes.width), PairPotential(particles, sizes.width, curvature=1.0), dt=dt
+    def energy(curvature: float) -> RidgePotential:
+        return PairPotential(particles, sizes.width, curvature=curvature)
+
+    return _chain(sizes, energy, dt), PairEncoder(particles, sizes.width)
+
+
+def _chain(
+    sizes: Sizes, energy: Callable[[float], RidgePotential], dt: float, learn_dt: bool = True
+) -> list[SeparableHamiltonian]:
+    """Hamiltonians of energies with a first curvature: 0 of a potential, 1 of a kinetic energy, so that states move."""
+
+    def kinetic(potential: RidgePotential) -> RidgePotential | QuadraticEnergy:
+        return (
+            energy(1.0) if sizes.kinetic == "learned" else QuadraticEnergy(copy.deepcopy(potential.features))
         )
-        for _ in range(sizes.hamiltonians)
-    ]
-    return chain, PairEncoder(particles, sizes.width)
+
+    potentials = (energy(0.0) for _ in range(sizes.hamiltonians))
+    return [SeparableHamiltonian(u, kinetic(u), dt=dt, learn_dt=learn_dt) for u in potentials]
 
 
 def _features(sizes: Sizes, symmetry: str | None, generators: tuple[Generator, ...]) -> Features:

@@ -149,8 +149,9 @@ def flow_from(config: dict[str, Any], tensors: Mapping[str, Tensor]) -> Hamilton
     context = config.get("context", 0)
     if not isinstance(context, int) or isinstance(context, bool) or not 0 <= context <= numbers:
         raise ValueError(f"it claims context={context!r}, which its weights do not support")
+    kinetic = config.get("kinetic", "learned")  # before it could be fixed
     if (
-        2 * chain * width * (1 + context) > numbers
+        (2 if kinetic == "learned" else 1) * chain * width * (1 + context) > numbers
         or width * (width + (0 if "particles" in config else dim)) > numbers
         or 4 * chain > len(tensors)
     ):
@@ -166,6 +167,7 @@ def flow_from(config: dict[str, Any], tensors: Mapping[str, Tensor]) -> Hamilton
         elements=config.get("elements", 16),  # flows saved before there were any
         dt=float(config["dt"]),
         context=context,  # and before they could be conditional
+        kinetic=kinetic,
         particles=config.get("particles"),
         species=config.get("species"),
         seed=0,

@@ -32,6 +32,7 @@ def line(flow: HamiltonianFlow) -> str:
     a, b = _base(flow)
     parts = [
         "" if flow.context is None else f"context={flow.context.size}",
+        "" if flow.kinetic == "learned" else f"kinetic={flow.kinetic!r}",
         "" if flow.particles is None else f"particles={flow.particles.number, flow.particles.dimensions}",
         f"dim={flow.dim}, hamiltonians={flow.hamiltonians}, steps={flow.steps}, width={flow.width}",
         f"symmetry={flow.symmetry!r}, generators={[g.text for g in flow.generators]}",
@@ -63,6 +64,7 @@ def table(flow: HamiltonianFlow) -> str:
         "symmetry": f"{flow.symmetry!r}: {PROMISES[flow.symmetry]}",
         "generators": ", ".join(g.text for g in flow.generators) or "none",
         "chain": f"{flow.hamiltonians} Hamiltonian{several} of width {flow.width}, {steps} each",
+        "kinetic energy": "learned" if flow.kinetic == "learned" else "fixed, |p|²/2 in the unit of the flow",
         "encoder": type(flow.encoder).__name__,
         "base": f"q₀ ~ N(0, {a}²), p₀ ~ N(0, {b}²)",
         "weights": f"{_weights(flow)} in {place}",

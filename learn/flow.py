@@ -69,6 +69,9 @@ class HamiltonianFlow(MarginalFlow):
             all potentials and the first layer of the encoder; nothing else, so that every mode of symmetry means at
             each context what it means without.  All densities, bounds and samples then take ``context=…``, of shape
             (k,) for all points or (n, k) with one for each, and :meth:`given` returns the flow at one context.
+        kinetic: "learned", or "fixed": K(p) = |p|²/2 in the units of the flow, no weights (Souveton et al., arXiv
+            2302.01955), in every mode.  K is then invariant under all rotations; dt of modes "penalty" and "features" is
+            fixed as it is with a learned K, which leaves them less freedom.
         particles: (n, d) for n bodies in d dimensions, dim = n·d, body after body; for mode "exact".  Potentials are sums
             over pairs of functions of their distance, so the density is also invariant under reflections and exchanges
             of identical bodies, and the cost grows with the pairs alone.  Without ``generators`` they are those of
@@ -104,11 +107,12 @@ class HamiltonianFlow(MarginalFlow):
         elements: int = 16,
         dt: float = 0.25,
         context: int = 0,
+        kinetic: str = "learned",
         particles: Particles | tuple[int, int] | None = None,
         species: Sequence[Any] | None = None,
         seed: int | None = None,
     ) -> None:
-        sizes = Sizes(dim, hamiltonians, steps, width)
+        sizes = Sizes(dim, hamiltonians, steps, width, kinetic)
         dt = real("dt", dt, above=0)
         if seed is not None:
             seed = seed_number(seed)
@@ -136,6 +140,7 @@ class HamiltonianFlow(MarginalFlow):
         removed = found.translations if found else None
         super().__init__(sizes.dim, chain, encoder, sizes.steps, removed, context)
         self.hamiltonians, self.width, self.elements = sizes.hamiltonians, sizes.width, elements
+        self.kinetic = sizes.kinetic
         self.symmetry, self.first_dt, self.group = symmetry, dt, group
         self.generators, self.particles = listed, bodies
         if isinstance(encoder, WideEncoder):
@@ -175,6 +180,7 @@ class HamiltonianFlow(MarginalFlow):
             self.generators,
             elements=self.elements,
             dt=self.first_dt,
+            kinetic=self.kinetic,
             seed=0,
         ).to(self.unit)
         shifts = {f"{name.removesuffix('steering')}bias": c.reshape(-1) @ t for name, t in self.state_dict().items()
@@ -193,9 +199,9 @@ class HamiltonianFlow(MarginalFlow):
 
         In exact mode: hamsym verdicts, for each generator g one for the potentials, one for the kinetic energies
         and one for the base density; the ``question`` of each names g and the part.  Potentials enter as an
-        *undefined* function V of the invariants, so a proof holds for every value of the weights.  Leapfrog
-        commutes with a linear point action whenever K and U do, hence the density of the flow has the symmetry too.
-        A flow of particles adds three verdicts for each exchange of identical bodies.
+        *undefined* function V of the invariants, so a proof holds for every value of the weights; a fixed K enters as
+        a|p|² for every a > 0.  Leapfrog commutes with a linear point action whenever K and U do, hence the density of
+        the flow has the symmetry too.  A flow of particles adds three verdicts for each exchange of identical bodies.
 
         In every other mode nothing is proved, and the measured residuals on base states are returned
         (:class:`learn.symmetry.BracketResidual`, one per generator).
@@ -219,9 +225,9 @@ class HamiltonianFlow(MarginalFlow):
             q, p = self.sample_base(states, generator=torch.Generator(self.unit.device).manual_seed(0))
             return measure_brackets(self.chain, self.generators, q, p)
         if self.particles is not None:
-            return prove_pair_invariance(self.generators, self.particles, budget=budget)
+            return prove_pair_invariance(self.generators, self.particles, self.kinetic, budget=budget)
         found = invariant_potentials(self.generators)
-        return [v for g in found.generators for v in prove_invariance(g, found, budget=budget)]
+        return [v for g in found.generators for v in prove_invariance(g, found, self.kinetic, budget=budget)]
 
     def save(self, path: str | Path) -> None:
         """Write the flow into the directory ``path`` (safetensors and json), atomically; ``learn.load`` reads it.
@@ -269,6 +275,7 @@ class HamiltonianFlow(MarginalFlow):
             "generators": [{"formula": g.text, **s} for g, s in zip(self.generators, spaces, strict=True)],
             "elements": self.elements,
             "dt": self.first_dt,
+            "kinetic": self.kinetic,
             "context": 0 if self.context is None else self.context.size,
             "invariants": invariant_potentials(self.generators).texts
             if self.symmetry in ("features", "exact") and self.particles is None

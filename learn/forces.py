@@ -19,13 +19,19 @@ PRODUCT, QUOTIENT, ROOT = np.int64(0), np.int64(1), np.int64(2)
 
 
 @part
+def clear(x):
+    """x ← 0."""
+    for f in range(x.shape[0]):
+        row = x[f]
+        for n in range(row.size):
+            row[n] = 0
+
+
+@part
 def zeros(rows, columns, like):
     """An array of zeros."""
     result = np.empty((rows, columns), like.dtype)
-    for f in range(rows):
-        row = result[f]
-        for n in range(columns):
-            row[n] = 0
+    clear(result)
     return result
 
 
@@ -135,10 +141,7 @@ def _featured(x, packed, features, loops, told, result):
     _combine(slope, linear.shape[0], lengths, ZERO, lengths, QUOTIENT)
     _add_product(member, ONE, lengths, through, ZERO, TURNED)
     _combine(through, ZERO, y, ZERO, through, PRODUCT)
-    for f in range(result.shape[0]):
-        row = result[f]
-        for i in range(columns):
-            row[i] = 0
+    clear(result)
     _add_product(linear, ONE, slope, result, ZERO, TURNED)
     _add_back(rows, through, result)
 
@@ -150,7 +153,10 @@ def gradient(x, packed, curvature, features, loops, told, result):
         call_loop(loops[0], x.size // ((packed.shape[1] - 1) // 2), packed.shape[0], (x, packed, result))
         add_scaled(result, curvature, x, x.shape[0] - told)
     else:
-        _featured(x, packed, features, loops, told, result)
+        if packed.shape[0]:
+            _featured(x, packed, features, loops, told, result)
+        else:
+            clear(result)
         add_scaled(result, curvature, _centred(x, features[3]), x.shape[0] - told)
 
 
@@ -173,11 +179,8 @@ def _featured_pulled(x, g, packed, features, loops, told, totals, result, back):
             row[i] /= length[i]
     points = z.size // ((packed.shape[1] - 1) // 2)
     call_loop(loops[1], points, packed.shape[0], (z, inner, packed, slope, to_z, totals))
-    for f in range(result.shape[0]):
-        row, other = result[f], back[f]
-        for i in range(columns):
-            row[i] = 0
-            other[i] = 0
+    clear(result)
+    clear(back)
     _add_product(linear, ONE, slope, result, ZERO, TURNED)
     _add_product(linear, ONE, to_z, back, ZERO, TURNED)
     by_length, second = zeros(count, columns, x), zeros(count, columns, x)
@@ -208,7 +211,11 @@ def gradient_pulled(x, g, packed, curvature, features, loops, told, totals, resu
         add_scaled(back, curvature, g, kept)
         return dot(g, x)
     else:
-        _featured_pulled(x, g, packed, features, loops, told, totals, result, back)
+        if packed.shape[0]:
+            _featured_pulled(x, g, packed, features, loops, told, totals, result, back)
+        else:
+            clear(result)
+            clear(back)
         add_scaled(result, curvature, _centred(x, features[3]), kept)
         away = _centred(g, features[3])
         add_scaled(back, curvature, away, kept)

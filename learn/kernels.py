@@ -66,21 +66,33 @@ class Shape:
         features: what they look at.
         units: how many each has.
         told: numbers in a context of every point, which units look at too.
+        moving: units of the kinetic energies of a chain; as many as those of the potentials if None, else 0.
 
     Example:
         >>> shape = Shape(Features.of(2, [0, 1]), 8)
-        >>> shape.size
-        34
+        >>> shape.size, shape.columns, Shape(shape.features, 8, moving=0).columns
+        (34, 69, 37)
     """
 
     features: Features
     units: int
     told: int = 0
+    moving: int | None = None
 
     @property
     def size(self) -> int:
         """Numbers in a record of one potential: W, b, w, k and u."""
         return (self.features.size + self.told + 2) * self.units + 2
+
+    @property
+    def columns(self) -> int:
+        """Numbers in a member of a chain: log dt, and the records of U and K."""
+        return 1 + self.size + (self.size if self.moving is None else 2)
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Units of each potential and of each kinetic energy."""
+        return self.units, self.units if self.moving is None else self.moving
 
     def arguments(self, dtype: torch.dtype) -> tuple[Any, tuple[int, int]]:
         """The features as arrays (None for the coordinates themselves), and the addresses of the loops over as many inputs."""
@@ -183,13 +195,7 @@ def leapfrog(
         tensor([1., 1., 1.])
     """
     moved = [torch.empty_like(x, memory_format=torch.contiguous_format) for x in (q, p)]
-    given = (
-        array(flat).reshape(-1, 1 + 2 * shape.size),
-        shape.units,
-        sign,
-        *shape.arguments(q.dtype),
-        steps,
-    )
+    given = (array(flat).reshape(-1, shape.columns), shape.counts, sign, *shape.arguments(q.dtype), steps)
     _compiled().leapfrog(array(q), array(p), _contexts(context, q), *given, *[x.numpy() for x in moved])
     return moved[0], moved[1]
 
@@ -215,8 +221,8 @@ def leapfrog_pulled(
         flat, shape, steps, sign, context: as for :func:`leapfrog`.
     """
     back = [torch.empty_like(x, memory_format=torch.contiguous_format) for x in (q, p)]
-    columns, to_flat = 1 + 2 * shape.size, torch.zeros_like(flat)
-    given = (array(flat).reshape(-1, columns), shape.units, sign, *shape.arguments(q.dtype), steps)
+    columns, to_flat = shape.columns, torch.zeros_like(flat)
+    given = (array(flat).reshape(-1, columns), shape.counts, sign, *shape.arguments(q.dtype), steps)
     states = [array(q), array(p), _contexts(context, q), *[array(x) for x in cotangents]]
     results = (to_flat.numpy().reshape(-1, columns), *[x.numpy() for x in back])
     _compiled().leapfrog_pulled(*states, *given, *results)

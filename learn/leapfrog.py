@@ -11,16 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from learn import kernels
+from learn.kinetic import QuadraticEnergy
 from learn.potentials import FusedGradients, RidgePotential
 from learn.reversible import FusedLeapfrog, FusedLogDensity, Plan, steps_by
 
 
 class SeparableHamiltonian(nn.Module):
-    """H(q, p) = K(p) + U(q), both learned, with the time step that belongs to it.
+    """H(q, p) = K(p) + U(q), U and mostly K learned, with the time step that belongs to it.
 
     Arguments:
         potential: module with ``value`` and ``gradient``, U.
-        kinetic: the same for K.
+        kinetic: the same for K, or |p|²/2.
         dt: first value of the time step.
         learn_dt: whether dt is trained.  H → cH, dt → dt/c leaves the flow unchanged, so a constraint on {g, H}
             has a meaning only with dt fixed.
@@ -35,7 +36,12 @@ class SeparableHamiltonian(nn.Module):
     """
 
     def __init__(
-        self, potential: RidgePotential, kinetic: RidgePotential, *, dt: float = 0.25, learn_dt: bool = True
+        self,
+        potential: RidgePotential,
+        kinetic: RidgePotential | QuadraticEnergy,
+        *,
+        dt: float = 0.25,
+        learn_dt: bool = True,
     ) -> None:
         super().__init__()
         self.potential_energy, self.kinetic_energy = potential, kinetic
@@ -76,7 +82,7 @@ class SeparableHamiltonian(nn.Module):
         return self.potential_energy.gradient(q)
 
     def grad_kinetic(self, p: Tensor) -> Tensor:
-        """Return ∇K(p), of the shape (batch, dim) of p: the velocity, which is not p here."""
+        """Return ∇K(p), of the shape (batch, dim) of p: the velocity, which need not be p."""
         return self.kinetic_energy.gradient(p)
 
 
@@ -121,14 +127,25 @@ def slopes(chain: Sequence[Any], q: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
         True
     """
     if all(type(h) is SeparableHamiltonian for h in chain):
-        energies = [h.potential_energy for h in chain] + [h.kinetic_energy for h in chain]
-        tensors = [e.tensors() for e in energies]
-        flat = [t for own in tensors for t in own]
-        if _alike(energies, tensors) and kernels.applies(q, p, *flat):
-            found = FusedGradients.apply(energies[0].features, torch.cat([q, p]), *flat)
+        of_u, of_k = ([getattr(h, name) for h in chain] for name in ("potential_energy", "kinetic_energy"))
+        found = _together(of_u + of_k, torch.cat([q, p]))
+        if found is not None:
             return found[: len(q)], found[len(q) :]
-    of_u = torch.stack([h.grad_potential(x) for h, x in zip(chain, q, strict=True)])
-    return of_u, torch.stack([h.grad_kinetic(y) for h, y in zip(chain, p, strict=True)])
+        found = _together(of_u, q)  # where the kinetic energies have no weights
+        if found is not None:
+            return found, torch.stack([k.gradient(y) for k, y in zip(of_k, p, strict=True)])
+    by_one = torch.stack([h.grad_potential(x) for h, x in zip(chain, q, strict=True)])
+    return by_one, torch.stack([h.grad_kinetic(y) for h, y in zip(chain, p, strict=True)])
+
+
+def _together(energies: Sequence[Any], x: Tensor) -> Tensor | None:
+    """The gradients of potentials at their own points as one node of the graph; None where the kernels do not apply."""
+    tensors = [e.tensors() for e in energies]
+    flat = [t for own in tensors for t in own]
+    if _alike(energies, tensors) and kernels.applies(x, *flat):
+        found: Tensor = FusedGradients.apply(energies[0].features, x, *flat)
+        return found
+    return None
 
 
 def leapfrog_chain(
@@ -196,14 +213,16 @@ def _plan(
     chain: Sequence[SeparableHamiltonian], states: Sequence[Tensor], steps: int, inverse: bool
 ) -> tuple[bool, Plan | None, list[Tensor]]:
     """Whether the potentials of a chain differ in nothing but weights, how the kernels are called, and with what."""
-    energies = [energy for h in chain for energy in (h.potential_energy, h.kinetic_energy)]
-    own = [energy.steered_tensors() for energy in energies]
-    if not own or not _alike(energies, own):
+    of_u, of_k = [h.potential_energy for h in chain], [h.kinetic_energy for h in chain]
+    own_u, own_k = ([energy.steered_tensors() for energy in energies] for energies in (of_u, of_k))
+    quadratic = bool(chain) and all(isinstance(k, QuadraticEnergy) for k in of_k)
+    energies, compared = (of_u, own_u) if quadratic else (of_u + of_k, own_u + own_k)
+    if not chain or not _alike(energies, compared):
         return False, None, []
-    tensors = [t for h, u, k in zip(chain, own[::2], own[1::2], strict=True) for t in (h.log_dt, *u, *k)]
+    tensors = [t for h, u, k in zip(chain, own_u, own_k, strict=True) for t in (h.log_dt, *u, *k)]
     if not kernels.applies(*states, *tensors):
         return True, None, []
-    told = [energy.told for energy in energies]
+    told = [energy.told for energy in of_u + of_k]
     context = told[0] if told[0] is not None and told[0].ndim == 2 else None
     if context is not None and not (
         all(t is context for t in told)
@@ -212,11 +231,11 @@ def _plan(
     ):
         return False, None, []
     size = 0 if context is None else context.shape[1]
-    shape = kernels.Shape(energies[0].features, own[0][0].shape[1], size)
+    shape = kernels.Shape(of_u[0].features, own_u[0][0].shape[1], size, 0 if quadratic else None)
     return True, Plan(shape, steps, -1 if inverse else 1, context), tensors
 
 
-def _alike(energies: Sequence[RidgePotential], tensors: Sequence[Sequence[Tensor]]) -> bool:
+def _alike(energies: Sequence[RidgePotential | QuadraticEnergy], tensors: Sequence[Sequence[Tensor]]) -> bool:
     """Whether potentials suit the kernels and differ in nothing but weights."""
     first, shape = energies[0], tensors[0][0].shape
     key = first.features.key

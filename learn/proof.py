@@ -16,7 +16,9 @@ from hamsym.symbolic.zero_test.verdict import Verdict
 from learn.invariants import InvariantPotentials
 
 
-def prove_invariance(g: Generator, invariants: InvariantPotentials, *, budget: float = 10.0) -> list[Verdict]:
+def prove_invariance(
+    g: Generator, invariants: InvariantPotentials, kinetic: str = "learned", *, budget: float = 10.0
+) -> list[Verdict]:
     """Prove that g commutes with every function of given invariants.
 
     U and K enter as an undefined function V of the invariants, of q and of p, and the base density as the Gaussian
@@ -26,6 +28,7 @@ def prove_invariance(g: Generator, invariants: InvariantPotentials, *, budget: f
     Arguments:
         g: a generator, on the space of the invariants.
         invariants: what the potentials may look at.
+        kinetic: "learned", or "fixed" for K = a|p|² with an arbitrary a > 0.
         budget: seconds for each verdict.
 
     Returns:
@@ -61,9 +64,12 @@ def prove_invariance(g: Generator, invariants: InvariantPotentials, *, budget: f
         return f"{function}({', '.join(arguments)})"
 
     texts = invariants.texts
+    of_p = (invariant_function(texts["p"]), f"for every {function}")
+    if kinetic == "fixed":
+        of_p = (f"{first}*({square(p)})", f"for every {first} > 0")
     parts = {
         "U": (invariant_function(texts["q"]), f"for every {function}"),
-        "K": (invariant_function(texts["p"]), f"for every {function}"),
+        "K": of_p,
         "-log π": (f"{first}*({square(q)}) + {second}*({square(p)})", f"for every {first}, {second} > 0"),
     }
     verdicts = []

@@ -1,7 +1,8 @@
 """Compiled loops over points and ridge potentials: slopes, what cotangents pull back, and whole chains of leapfrog steps.
 
 Loaded with the first use, because it loads numba; :mod:`learn.kernels` is the way in.  A potential is one record of
-numbers: W (inputs × units), b and w of the units, k and u; a member of a chain is log dt, then U, then K.
+numbers: W (inputs × units), b and w of the units, k and u; a member of a chain is log dt, then U, then K, which may
+have no units.
 """
 
 # compiled functions carry no types:
@@ -141,20 +142,29 @@ def gradients_pulled(x, g, records, units, features, loops, to_x, to_records):
 
 
 @part
-def _records(flat):
-    """The potentials of a chain, then the kinetic energies."""
-    members, size = flat.shape[0], (flat.shape[1] - 1) // 2
-    records = np.empty((2 * members, size), flat.dtype)
+def _sizes(flat, moving):
+    """Numbers in the record of a potential, and in that of a kinetic energy."""
+    return ((flat.shape[1] - 1) // 2, (flat.shape[1] - 1) // 2) if moving else (flat.shape[1] - 3, 2)
+
+
+@part
+def _records(flat, moving):
+    """The potentials of a chain, then the kinetic energies, in records of one size: k and u are the last of each."""
+    members, (size, own) = flat.shape[0], _sizes(flat, moving)
+    records = zeros(2 * members, size, flat)
     for m in range(members):
         for i in range(size):
-            records[m, i], records[members + m, i] = flat[m, 1 + i], flat[m, 1 + size + i]
+            records[m, i] = flat[m, 1 + i]
+        for i in range(own):
+            records[members + m, size - own + i] = flat[m, 1 + size + i]
     return records
 
 
 @compiled
-def leapfrog(q, p, context, flat, units, sign, features, loops, steps, q_out, p_out):
-    """Kick–drift–kick steps through a chain."""
-    records, members = _records(flat), flat.shape[0]
+def leapfrog(q, p, context, flat, counts, sign, features, loops, steps, q_out, p_out):
+    """Kick–drift–kick steps through a chain; counts are the units of each potential and of each kinetic energy."""
+    units, moving = counts
+    records, members = _records(flat, moving), flat.shape[0]
     packed, unit, told = _packed(records, units, context.shape[1]), records[:, -1], context.shape[1]
     half = flat.dtype.type(0.5)
     for start in range(0, q.shape[0], BLOCK):
@@ -167,21 +177,22 @@ def leapfrog(q, p, context, flat, units, sign, features, loops, steps, q_out, p_
                 _scale(y, unit[members + m - 1] / unit[members + m], told)
             step = sign * math.exp(flat[m, 0]) / (unit[m] * unit[members + m])
             for k in range(2 * steps + 1):  # kicks and drifts in turns, in one place: it is compiled once
-                which, at, to, factor = m, x, y, -step
+                which, at, to, factor, count = m, x, y, -step, units
                 if k % 2:
-                    which, at, to, factor = members + m, y, x, step
+                    which, at, to, factor, count = members + m, y, x, step, moving
                 elif k == 0 or k == 2 * steps:
                     factor = -(half * step)
-                gradient(at, packed[which], records[which, -2], features, loops, told, slope)
+                gradient(at, packed[which, :count], records[which, -2], features, loops, told, slope)
                 add_scaled(to, factor, slope, high)
         _put_back(x, start, unit[members - 1], q_out)
         _put_back(y, start, unit[2 * members - 1], p_out)
 
 
 @compiled
-def leapfrog_pulled(q, p, context, to_q, to_p, flat, units, sign, features, loops, steps, to_flat, gq, gp):
+def leapfrog_pulled(q, p, context, to_q, to_p, flat, counts, sign, features, loops, steps, to_flat, gq, gp):
     """The reverse pass of :func:`leapfrog` from its final states, which undoes the steps as it goes."""
-    records, members = _records(flat), flat.shape[0]
+    units, moving = counts
+    records, members = _records(flat, moving), flat.shape[0]
     told = context.shape[1]
     packed, totals, unit = _packed(records, units, told), _lanes_of(records, units), records[:, -1]
     to_records = zeros(records.shape[0], records.shape[1], records)
@@ -205,16 +216,16 @@ def leapfrog_pulled(q, p, context, to_q, to_p, flat, units, sign, features, loop
                 _scale(b, unit[members + m] / unit[members + m + 1], told)
             step = sign * math.exp(flat[m, 0]) / (unit[m] * unit[members + m])
             for k in range(2 * steps, -1, -1):
-                which, at, to, cotangent, grown, share = m, x, y, b, a, -one
+                which, at, to, cotangent, grown, share, count = m, x, y, b, a, -one, units
                 if k % 2:
-                    which, at, to, cotangent, grown, share = members + m, y, x, a, b, one
+                    which, at, to, cotangent, grown, share, count = members + m, y, x, a, b, one, moving
                 elif k == 0 or k == 2 * steps:
                     share = -half
                 _scaled(cotangent, share * step, v)
                 to_records[which, -2] += gradient_pulled(
                     at,
                     v,
-                    packed[which],
+                    packed[which, :count],
                     records[which, -2],
                     features,
                     loops,
@@ -228,9 +239,12 @@ def leapfrog_pulled(q, p, context, to_q, to_p, flat, units, sign, features, loop
                 add_scaled(to, -share * step, slope, high)
         _put_back(a, start, one / unit[0], gq)
         _put_back(b, start, one / unit[members], gp)
-    size = records.shape[1]
-    for m in range(2 * members):
+    size, own = _sizes(flat, moving)
+    for m in range(members):
         _fold(totals[m], records[m], to_records[m])
-        first = 1 if m < members else 1 + size
         for i in range(size):
-            to_flat[m % members, first + i] = to_records[m, i]
+            to_flat[m, 1 + i] = to_records[m, i]
+        if moving:
+            _fold(totals[members + m], records[members + m], to_records[members + m])
+        for i in range(own):
+            to_flat[m, 1 + size + i] = to_records[members + m, size - own + i]

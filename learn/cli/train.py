@@ -61,6 +61,7 @@ def train(
     save_every: Annotated[int, typer.Option(min=1, max=10**8, help="Steps between checkpoints.")] = 500,
     hamiltonians: Annotated[int, typer.Option(min=1, max=1000, help="Length of the chain.")] = 8,
     width: Annotated[int, typer.Option(min=1, max=10_000, help="Units of each potential.")] = 64,
+    kinetic: Annotated[str, typer.Option(help="Kinetic energies: learned, or fixed as |p|²/2.")] = "learned",
     threads: Annotated[int, typer.Option(min=1, max=1024, help="Threads of torch.")] = 1,
     tensorboard: Annotated[
         Path | None, typer.Option(help="Folder for the history as TensorBoard reads it.")
@@ -96,7 +97,7 @@ def train(
         )
     flow = learn.HamiltonianFlow(
         dim=data.shape[-1], hamiltonians=hamiltonians, width=width, symmetry=mode, generators=generators,
-        context=context, seed=seed,
+        context=context, kinetic=kinetic, seed=seed,
     )  # fmt: skip
     constraint = None  # that of the mode, if it has one
     if tolerance is not None and mode in ("penalty", "features"):

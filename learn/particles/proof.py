@@ -31,7 +31,7 @@ def pair_formulas(particles: Particles, space: PhaseSpace | None = None) -> dict
 
 
 def prove_pair_invariance(
-    generators: Sequence[Generator], particles: Particles, *, budget: float = 10.0
+    generators: Sequence[Generator], particles: Particles, kinetic: str = "learned", *, budget: float = 10.0
 ) -> list[Verdict]:
     """Prove that sums over pairs of bodies commute with generators, and do not notice exchanges of identical bodies.
 
@@ -41,6 +41,7 @@ def prove_pair_invariance(
     Arguments:
         generators: on the coordinates of the bodies.
         particles: the bodies.
+        kinetic: "learned", or "fixed" for K = a Σ|p_i − p̄|² with an arbitrary a > 0.
         budget: seconds for each verdict.
 
     Returns:
@@ -55,11 +56,13 @@ def prove_pair_invariance(
         >>> print(found[-1].question)
         -log π with bodies 2 and 3 exchanged is -log π, for every a, b > 0
     """
-    return list(_proved(tuple(generators), particles, budget))
+    return list(_proved(tuple(generators), particles, kinetic, budget))
 
 
 @lru_cache(maxsize=8)  # of thirteen bodies they take half a minute
-def _proved(generators: tuple[Generator, ...], particles: Particles, budget: float) -> tuple[Verdict, ...]:
+def _proved(
+    generators: tuple[Generator, ...], particles: Particles, kinetic: str, budget: float
+) -> tuple[Verdict, ...]:
     base = generators[0].space if generators else particles.space
     functions = [f"V{k + 1}" if max(particles.kinds) else "V" for k in range(max(particles.kinds) + 1)]
     space = PhaseSpace(
@@ -71,7 +74,10 @@ def _proved(generators: tuple[Generator, ...], particles: Particles, budget: flo
     texts = pair_formulas(particles, space)
     gaussian = f"a*({_spread(particles, space.coordinates)}) + b*({_spread(particles, space.momenta)})"
     every = f"for every {', '.join(functions)}"
-    parts = {"U": (texts["q"], every), "K": (texts["p"], every), "-log π": (gaussian, "for every a, b > 0")}
+    of_p = (texts["p"], every)
+    if kinetic == "fixed":
+        of_p = (f"a*({_spread(particles, space.momenta)})", "for every a > 0")
+    parts = {"U": (texts["q"], every), "K": of_p, "-log π": (gaussian, "for every a, b > 0")}
     energies = {name: Hamiltonian(text, space) for name, (text, _) in parts.items()}
     verdicts = []
     for g in generators:

@@ -67,6 +67,19 @@ for _mode in ("penalty", "features", "average", "augment"):
             ("three bodies", 6, _bodies),
         )
     }
+#: The kinetic energy fixed, in every mode and for both kinds of potentials.
+for _name in (
+    "free",
+    "free 3d, two steps",
+    "penalty",
+    "features",
+    "exact",
+    "exact, two bodies in space",
+    "average",
+    "augment",
+    "exact, so(2)×so(3)",
+):
+    MORE[f"{_name}, K fixed"] = CASES[_name] | {"kinetic": "fixed"}
 EXACT = [name for name, case in CASES.items() if case.get("symmetry") == "exact"]
 
 
@@ -83,7 +96,7 @@ def make(
     flow.set_unit(1.7)
     with torch.no_grad():
         for h in flow.chain:
-            for energy in (h.potential_energy, h.kinetic_energy):
+            for energy in learned(h):
                 energy.out.mul_(8)
                 if energy.features.is_identity:
                     energy.weight.mul_(2 / 3)  # kicks so large want slower waves
@@ -91,6 +104,11 @@ def make(
         flow.encoder.network[-1].bias.normal_(0, 0.3, generator=_generator(device))
         flow.log_scale.copy_(torch.tensor([0.2, -0.3]))
     return flow
+
+
+def learned(h):
+    """The energies of a Hamiltonian that have weights."""
+    return [energy for energy in (h.potential_energy, h.kinetic_energy) if hasattr(energy, "out")]
 
 
 def states(flow: HamiltonianFlow, n: int = 40, seed: int = 1):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from flows import CASES, MORE, make, states
+from flows import CASES, MORE, learned, make, states
 
 from hamsym.errors import SymmetryError
 from learn.architecture import MODES
@@ -137,7 +137,8 @@ def linear(case, dtype, size):
     flow, given = flow_of(case, dtype, size)
     with torch.no_grad():
         for h in flow.chain:
-            h.potential_energy.out.zero_(), h.kinetic_energy.out.zero_()
+            for energy in learned(h):
+                energy.out.zero_()
     d, (a, b) = flow.dim, flow.base_scales
     jacobian = jacobians(flow, *states(flow, 1), **given)[0].double()
     base = torch.cat([a.expand(d), b.expand(d)]).double().square()

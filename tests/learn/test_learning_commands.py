@@ -47,6 +47,14 @@ def refused(answer, *words):
     assert all(word in err for word in words), err
 
 
+def test_the_kinetic_energy_can_be_fixed(hamsym):
+    code, _, _ = hamsym("train", "ring", "--out", "flow", "--kinetic", "fixed", *SMALL, "--json")
+    assert code == 0 and learn.load("flow").kinetic == "fixed"
+    refused(
+        hamsym("train", "ring", "--out", "other", "--kinetic", "cold", *SMALL), "'learned' or 'fixed'", "cold"
+    )
+
+
 @pytest.fixture
 def conditional(tmp_path):
     """A file of points in the plane whose third column, the context, is where they lie along the first."""
