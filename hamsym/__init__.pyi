@@ -29,7 +29,7 @@ from .symbolic.integrals.invariants import invariants as invariants
 from .symbolic.integrals.search import find_integrals as find_integrals
 from .symbolic.lagrangian import Lagrangian as Lagrangian
 from .symbolic.lie_poisson import LiePoissonSpace as LiePoissonSpace
-from .symbolic.space import PhaseSpace as PhaseSpace
+from .symbolic.phase_space import PhaseSpace as PhaseSpace
 from .symbolic.symmetry.generator import Generator as Generator
 from .symbolic.symmetry.runge_lenz import runge_lenz as runge_lenz
 from .symbolic.symmetry.standard import angular_momentum as angular_momentum

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from hamsym.arguments import shown
 from hamsym.errors import CheckpointError, HamsymError, ParameterError
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 from hamsym.symbolic.symmetry.generator import Generator
 from learn.flow import HamiltonianFlow
 from learn.storage import read

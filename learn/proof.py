@@ -10,7 +10,7 @@ import sympy as sp
 from hamsym.symbolic.bracket import verify
 from hamsym.symbolic.formula.text import to_text
 from hamsym.symbolic.hamiltonian import Hamiltonian
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 from hamsym.symbolic.symmetry.generator import Generator
 from hamsym.symbolic.zero_test.verdict import Verdict
 from learn.invariants import InvariantPotentials

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hamsym.errors import NonFiniteError, SymmetryError
 from hamsym.symbolic.formula.derivative import derivative
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 from hamsym.symbolic.symmetry.generator import Generator
 
 _FUNCTIONS: dict[Any, Callable[..., Tensor]] = {

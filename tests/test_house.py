@@ -35,6 +35,7 @@ ORDER = [
     ["hamsym.symbolic.formula.summation"],
     ["hamsym.symbolic.formula.parser", "hamsym.symbolic.formula.admission"],
     ["hamsym.symbolic.space"],
+    ["hamsym.symbolic.phase_space"],
     ["hamsym.symbolic.function"],
     ["hamsym.symbolic.linear"],
     ["hamsym.symbolic.structure"],

@@ -9,7 +9,7 @@ import numpy as np
 import sympy as sp
 
 from hamsym.errors import FormulaError
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 
 _Q1, _Q2 = PhaseSpace.standard(2).coordinates
 #: An exact number: a sympy number or text such as "5.1" or "49/400".

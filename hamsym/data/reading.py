@@ -22,7 +22,7 @@ from hamsym.numeric.loops import runs_in_loops
 from hamsym.numeric.trajectories import Trajectories
 from hamsym.numeric.values import slope_function
 from hamsym.symbolic.hamiltonian import Hamiltonian
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 
 if TYPE_CHECKING:
     import xarray

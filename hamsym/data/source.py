@@ -13,7 +13,7 @@ from hamsym.arguments import integer, shown
 from hamsym.data.systems import System, systems
 from hamsym.errors import ParameterError, did_you_mean
 from hamsym.symbolic.hamiltonian import Hamiltonian
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 
 _FORMULA_KEYS = ("hamiltonian", "coordinates", "momenta", "parameters", "integrals", "time")
 

@@ -21,7 +21,7 @@ from hamsym.data.bumps import Arc, Component, Gaussian, Number, PinwheelArm, Rin
 from hamsym.data.catalogue import Catalogue
 from hamsym.errors import ParameterError
 from hamsym.numeric.arguments import points
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 
 if TYPE_CHECKING:
     from hamsym.symbolic.hamiltonian import Hamiltonian

@@ -26,7 +26,8 @@ from hamsym.numeric.simulate import simulate
 from hamsym.numeric.stepping import fill, kernel_arguments, stepping_kernels
 from hamsym.symbolic.formula.derivative import derivative
 from hamsym.symbolic.hamiltonian import Hamiltonian
-from hamsym.symbolic.space import PhaseSpace, Space
+from hamsym.symbolic.phase_space import PhaseSpace
+from hamsym.symbolic.space import Space
 from hamsym.symbolic.sums.expansion import outermost_sums
 
 

@@ -11,7 +11,8 @@ import sympy as sp
 from hamsym.errors import ParameterError, SpaceError
 from hamsym.symbolic.formula.derivative import derivative
 from hamsym.symbolic.formula.domain import Domain
-from hamsym.symbolic.space import PhaseSpace, Space
+from hamsym.symbolic.phase_space import PhaseSpace
+from hamsym.symbolic.space import Space
 from hamsym.symbolic.sum_proofs import decide_sums
 from hamsym.symbolic.sums import has_sums, term_count
 from hamsym.symbolic.zero_test.decide import Claim, decide, formal_bracket

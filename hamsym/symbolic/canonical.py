@@ -16,7 +16,8 @@ from hamsym.symbolic.bracket import Formula, budget_seconds, with_roots
 from hamsym.symbolic.formula.derivative import derivative
 from hamsym.symbolic.formula.domain import Domain
 from hamsym.symbolic.formula.names import Name
-from hamsym.symbolic.space import PhaseSpace, Space
+from hamsym.symbolic.phase_space import PhaseSpace
+from hamsym.symbolic.space import Space
 from hamsym.symbolic.symmetry.flows import Flow
 from hamsym.symbolic.zero_test.decide import Claim, decide, formal_bracket
 from hamsym.symbolic.zero_test.proved import Proved

@@ -15,8 +15,9 @@ from hamsym.symbolic.formula.text import shorten, to_text
 from hamsym.symbolic.function import SpaceFunction
 from hamsym.symbolic.lagrangian import Lagrangian
 from hamsym.symbolic.legendre import legendre_transform
+from hamsym.symbolic.phase_space import PhaseSpace
 from hamsym.symbolic.separation import sort_terms
-from hamsym.symbolic.space import PhaseSpace, Space
+from hamsym.symbolic.space import Space
 from hamsym.symbolic.sums import has_sums, term_count
 
 #: Terms of sums in coordinates and momenta up to which they are written out to look whether H is separable.

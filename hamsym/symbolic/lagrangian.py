@@ -12,7 +12,7 @@ from hamsym.symbolic.formula.derivative import derivative
 from hamsym.symbolic.formula.names import Name, name_list
 from hamsym.symbolic.formula.text import shorten
 from hamsym.symbolic.function import SpaceFunction
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 
 
 class Lagrangian(SpaceFunction):

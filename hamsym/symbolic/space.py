@@ -1,7 +1,4 @@
-"""Phase spaces: names, their order, their assumptions, and the Poisson tensor.
-
-Bracket and order are fixed once, here: q before p, and ``{f, g} = Σ ∂f/∂qᵢ ∂g/∂pᵢ − ∂f/∂pᵢ ∂g/∂qᵢ``.
-"""
+"""What all spaces share: names, their order, their assumptions, and formulas in them."""
 
 from __future__ import annotations
 
@@ -14,7 +11,6 @@ from typing import Self
 
 import sympy as sp
 
-from hamsym.arguments import plural
 from hamsym.errors import FormulaError, SpaceError
 from hamsym.symbolic.formula.admission import admitted, require_formula
 from hamsym.symbolic.formula.domain import Domain
@@ -24,7 +20,6 @@ from hamsym.symbolic.formula.names import (
     exact_number,
     name_list,
     require_declarable,
-    shown_names,
 )
 from hamsym.symbolic.formula.parser import parse_with_domain
 from hamsym.symbolic.sums import (
@@ -127,6 +122,7 @@ class Space(ABC):
             SpaceError: for names that are taken or cannot be declared.
 
         Example:
+            >>> from hamsym import PhaseSpace
             >>> PhaseSpace.standard(1).with_parameters({"a": "positive"})
             PhaseSpace(q=(q1), p=(p1), parameters={'a': 'positive'})
         """
@@ -153,6 +149,7 @@ class Space(ABC):
             FormulaError: with the position and the remedy, for anything else.
 
         Example:
+            >>> from hamsym import PhaseSpace
             >>> PhaseSpace.standard(1).parse("p1**2/2 + 0.1*q1**4")
             p1**2/2 + q1**4/10
         """
@@ -168,6 +165,7 @@ class Space(ABC):
             FormulaError: as :meth:`parse`.
 
         Example:
+            >>> from hamsym import PhaseSpace
             >>> PhaseSpace.standard(1).parse_with_domain("sqrt(q1)**2 + q1/q1")
             (q1 + 1, Domain(positive=(q1,), nonzero=(q1,)))
         """
@@ -196,6 +194,7 @@ class Space(ABC):
             FormulaError: if a name is not declared in this space, or the value holds what no text could say.
 
         Example:
+            >>> from hamsym import PhaseSpace
             >>> import sympy
             >>> PhaseSpace.standard(1).express(0.5 * sympy.Symbol("q1") ** 2)
             q1**2/2
@@ -217,6 +216,7 @@ class Space(ABC):
             FormulaError: as :meth:`express`, and for subscripts outside of the space.
 
         Example:
+            >>> from hamsym import PhaseSpace
             >>> from sympy import IndexedBase, Sum, Symbol
             >>> i, p = Symbol("i"), IndexedBase("p")
             >>> PhaseSpace.standard(64).written(Sum(p[i]**2/2, (i, 1, 64)))
@@ -251,6 +251,7 @@ class Space(ABC):
             FormulaError: if there are too many terms.
 
         Example:
+            >>> from hamsym import PhaseSpace
             >>> space = PhaseSpace.standard(3)
             >>> space.written_out(space.parse("Sum(q[i], (i, 1, 3))**2"))
             (q1 + q2 + q3)**2
@@ -267,6 +268,7 @@ class Space(ABC):
             expression: as for :meth:`express`.
 
         Example:
+            >>> from hamsym import PhaseSpace
             >>> PhaseSpace.standard(1).express_with_domain("q1**2/q1")
             (q1, Domain(positive=(), nonzero=(q1,)))
         """
@@ -279,6 +281,7 @@ class Space(ABC):
         """Return the expression and the domain of :meth:`express_with_domain` with their sums as they are.
 
         Example:
+            >>> from hamsym import PhaseSpace
             >>> space = PhaseSpace.standard(5)
             >>> space.written_with_domain("Sum(q[i]**2/q[i], (i, 1, 5))")
             (Sum(q[i], (i, 1, 5)), Domain(positive=(), nonzero=((q[i], (i, 1, 5)),)))
@@ -343,106 +346,6 @@ class Space(ABC):
     def __getstate__(self) -> dict[str, object]:
         """Leave out what is computed again when it is needed."""
         return {key: value for key, value in vars(self).items() if key not in _COMPUTED}
-
-
-class PhaseSpace(Space):
-    """Canonical coordinates and momenta with their assumptions, parameters and undefined functions.
-
-    Arguments:
-        coordinates: names as text separated by spaces, or a sequence of names; sympy symbols are taken by name.
-        momenta: as many names, in the same order.
-        parameters: name to ``"real"`` or ``"positive"``; a coordinate's name may appear here to assume it positive.
-        functions: name of an undefined function to its number of arguments; a proof then holds for every such function.
-        time: name of the explicit time variable, or None.
-
-    Raises:
-        SpaceError: for names that clash, are not identifiers, or do not pair up.
-
-    Example:
-        >>> space = PhaseSpace("x y", "px py", parameters={"m": "positive"}, functions={"V": 1})
-        >>> space.parse("(px**2 + py**2)/(2*m) + V(sqrt(x**2 + y**2))")
-        V(sqrt(x**2 + y**2)) + (px**2 + py**2)/(2*m)
-        >>> space
-        PhaseSpace(q=(x, y), p=(px, py), parameters={'m': 'positive'}, functions={'V': 1})
-    """
-
-    def __init__(
-        self,
-        coordinates: Name | Sequence[Name],
-        momenta: Name | Sequence[Name],
-        *,
-        parameters: Mapping[Name, str] | None = None,
-        functions: Mapping[str, int] | None = None,
-        time: Name | None = None,
-    ) -> None:
-        super().__init__(coordinates, momenta, parameters=parameters, functions=functions, time=time)
-        if not self.coordinates:
-            raise SpaceError(
-                "a phase space needs at least one coordinate, for example PhaseSpace('q1', 'p1')"
-            )
-        if len(self.coordinates) != len(self.momenta):
-            raise SpaceError(
-                f"{plural(len(self.coordinates), 'coordinate')} but {len(self.momenta)} momenta; give one momentum each"
-            )
-
-    @classmethod
-    def standard(
-        cls,
-        n: int,
-        *,
-        parameters: Mapping[Name, str] | None = None,
-        functions: Mapping[str, int] | None = None,
-        time: Name | None = None,
-    ) -> PhaseSpace:
-        """Return the space with coordinates q1…qn and momenta p1…pn.
-
-        Arguments:
-            n: number of degrees of freedom, at least 1.
-            parameters, functions, time: as for :class:`PhaseSpace`.
-
-        Raises:
-            SpaceError: for a number that is no positive integer.
-
-        Example:
-            >>> PhaseSpace.standard(2).coordinates
-            (q1, q2)
-        """
-        if not isinstance(n, int) or isinstance(n, bool) or n < 1:
-            raise SpaceError(f"the number of degrees of freedom is a positive integer, not {n!r}")
-        q, p = ([f"{letter}{i}" for i in range(1, n + 1)] for letter in "qp")
-        return cls(q, p, parameters=parameters, functions=functions, time=time)
-
-    @property
-    def dof(self) -> int:
-        """Number of degrees of freedom."""
-        return len(self.coordinates)
-
-    @cached_property
-    def poisson_tensor(self) -> dict[tuple[sp.Symbol, sp.Symbol], sp.Expr]:  # type: ignore[override]
-        """``J[q_i, p_i] = 1`` and ``J[p_i, q_i] = -1``."""
-        tensor: dict[tuple[sp.Symbol, sp.Symbol], sp.Expr] = {}
-        for q, p in zip(self.coordinates, self.momenta, strict=True):
-            tensor[q, p], tensor[p, q] = sp.Integer(1), sp.Integer(-1)
-        return tensor
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the arguments that make an equal space, in types that JSON knows.
-
-        Example:
-            >>> space = PhaseSpace("x", "p", parameters={"m": "positive"})
-            >>> PhaseSpace(**space.to_dict()) == space
-            True
-        """
-        q, p = ([s.name for s in symbols] for symbols in (self.coordinates, self.momenta))
-        return {"coordinates": q, "momenta": p, **self._declared()}
-
-    def _repr_latex_(self) -> str:
-        q, p = (r",\, ".join(map(sp.latex, symbols)) for symbols in (self.coordinates, self.momenta))
-        return rf"$\displaystyle \left({q};\; {p}\right)$"
-
-    def __repr__(self) -> str:
-        parts = [f"q={shown_names(self.coordinates)}", f"p={shown_names(self.momenta)}", *self._options()]
-        return f"PhaseSpace({', '.join(parts)})"
 
 
 def _assumed(parameters: Mapping[Name, str] | None) -> dict[str, str]:

@@ -12,7 +12,8 @@ from hamsym.symbolic.canonical import is_canonical, read_images
 from hamsym.symbolic.formula.derivative import derivative
 from hamsym.symbolic.formula.names import Name
 from hamsym.symbolic.hamiltonian import Hamiltonian
-from hamsym.symbolic.space import PhaseSpace, Space
+from hamsym.symbolic.phase_space import PhaseSpace
+from hamsym.symbolic.space import Space
 from hamsym.symbolic.zero_test.showing import at_point
 
 #: Operations up to which an expression is made shorter.

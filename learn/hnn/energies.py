@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from hamsym.arguments import shown
 from hamsym.errors import ParameterError, SymmetryError
 from hamsym.symbolic.integrals.invariants import invariants
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 from hamsym.symbolic.symmetry.generator import Generator
 from learn.fields import CanonicalField
 from learn.hnn.functions import InvariantFunction, QuadraticFunction, TanhNetwork

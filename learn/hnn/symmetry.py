@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hamsym.symbolic.bracket import verify
 from hamsym.symbolic.hamiltonian import Hamiltonian
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 from hamsym.symbolic.symmetry.generator import Generator
 from hamsym.symbolic.zero_test.verdict import Verdict
 

@@ -15,7 +15,7 @@ from hamsym.arguments import integer, real
 from hamsym.errors import ParameterError
 from hamsym.numeric.simulate import simulate
 from hamsym.symbolic.hamiltonian import Hamiltonian
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 from learn.arguments import seed_number
 from learn.hogn.graphs import Graphs
 

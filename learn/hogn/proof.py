@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from hamsym.symbolic.bracket import verify
 from hamsym.symbolic.hamiltonian import Hamiltonian
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 from hamsym.symbolic.zero_test.verdict import Verdict
 
 

@@ -13,7 +13,7 @@ import sympy as sp
 
 from hamsym.arguments import integer, shown
 from hamsym.errors import ParameterError, SymmetryError
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 from hamsym.symbolic.symmetry.generator import Generator
 from hamsym.symbolic.symmetry.standard import total_angular_momentum, total_momentum
 from learn.action import PointAction

@@ -9,7 +9,7 @@ import sympy as sp
 
 from hamsym.symbolic.bracket import is_zero, verify
 from hamsym.symbolic.hamiltonian import Hamiltonian
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 from hamsym.symbolic.symmetry.generator import Generator
 from hamsym.symbolic.zero_test.verdict import Verdict
 from learn.particles.bodies import Particles

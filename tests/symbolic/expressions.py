@@ -7,7 +7,7 @@ import sympy as sp
 from hypothesis import strategies as st
 
 from hamsym.symbolic.lie_poisson import LiePoissonSpace
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 from hamsym.symbolic.zero_test.evaluation import evaluate
 from hamsym.symbolic.zero_test.witness import choices, points
 

@@ -9,7 +9,7 @@ from flint import fmpq
 from hypothesis import HealthCheck, given, reject, settings
 
 from hamsym.symbolic.bracket import is_zero
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 from hamsym.symbolic.tower import Clock, Converter, NotCovered, Overrun, Tower, derivative, vanishes
 from hamsym.symbolic.tower.arcs import is_zero_angle
 from hamsym.symbolic.tower.certificate import Reader, relations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hamsym.data.systems.writing import over
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 
 
 def cartesian(n: int, d: int, parameters: dict[str, str], time: str | None = None) -> PhaseSpace:

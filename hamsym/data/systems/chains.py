@@ -12,7 +12,7 @@ from hamsym.data.systems.drawing import box, line
 from hamsym.data.systems.family import Size, entry
 from hamsym.data.systems.system import ENERGY, Draw, Facts, States
 from hamsym.data.systems.writing import LONGEST, MOST_PARTICLES, over, over_pairs, pairs
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 
 #: The largest size at which all n integrals were proved to be conserved and to commute; beyond it, only the energy and
 #: the total momentum are listed.

@@ -9,7 +9,7 @@ from hamsym.data.systems.family import Size, entry
 from hamsym.data.systems.system import Facts
 from hamsym.data.systems.writing import LONGEST, over
 from hamsym.errors import ParameterError
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 
 
 def bonds(n: int, d: int, half: str = "") -> str:

@@ -8,7 +8,7 @@ from hamsym.data.systems.drawing import ellipses, sphere
 from hamsym.data.systems.family import Size, entry
 from hamsym.data.systems.system import ENERGY, Facts, States
 from hamsym.data.systems.writing import ROTATIONS, squares
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 
 _R = "sqrt(q1**2 + q2**2 + q3**2)"
 _L1, _L2, _L3 = ROTATIONS

@@ -12,7 +12,7 @@ from hamsym.data.systems.family import Size, entry
 from hamsym.data.systems.system import ENERGY, Facts, States
 from hamsym.data.systems.writing import pairs, rotation, squares, total
 from hamsym.errors import ParameterError
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 
 
 def _positive(*names: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from hamsym.data.systems.family import entry
 from hamsym.data.systems.system import ENERGY, Facts, States
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 
 
 @entry("a rod in gravity, from small oscillations to rotation")

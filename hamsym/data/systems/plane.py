@@ -7,7 +7,7 @@ import numpy as np
 from hamsym.data.systems.drawing import box, polar
 from hamsym.data.systems.family import entry
 from hamsym.data.systems.system import ENERGY, Draw, Facts, States
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 
 _KINETIC = "(p1**2 + p2**2)/2"
 _L = "(q1*p2 - q2*p1)"

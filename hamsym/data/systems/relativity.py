@@ -6,7 +6,7 @@ import numpy as np
 
 from hamsym.data.systems.family import entry
 from hamsym.data.systems.system import ENERGY, Facts, States
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 
 _DELTA = "(r**2 - 2*M*r + a**2)"
 _SIGMA = "(r**2 + a**2*cos(th)**2)"

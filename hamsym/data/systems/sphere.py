@@ -8,7 +8,7 @@ from hamsym.data.systems.drawing import sphere
 from hamsym.data.systems.family import Size, entry
 from hamsym.data.systems.system import ENERGY, Draw, Facts, States
 from hamsym.data.systems.writing import pairs, rotation, squares, total
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 
 
 def _tangent(n: int, away: float) -> Draw:

@@ -10,7 +10,7 @@ from hamsym.data.systems.drawing import line
 from hamsym.data.systems.family import Size, entry
 from hamsym.data.systems.system import ENERGY, Facts
 from hamsym.data.systems.writing import MOST_PARTICLES, over, over_pairs, pairs
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 
 #: The largest size at which all integrals were proved to be conserved and to commute.
 ALL_UP_TO = 3

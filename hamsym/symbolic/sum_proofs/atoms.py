@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from hamsym.symbolic.formula.derivative import derivative
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 from hamsym.symbolic.sums import Families, Ranges, Term, summands
 from hamsym.symbolic.sums.affine import Affine
 

@@ -11,7 +11,7 @@ import sympy as sp
 from hamsym.errors import FormulaError
 from hamsym.symbolic.formula.domain import Domain
 from hamsym.symbolic.formula.text import shorten
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 from hamsym.symbolic.sum_proofs.atoms import Atoms, NoTermwise
 from hamsym.symbolic.sum_proofs.generic import generic_verdict
 from hamsym.symbolic.sum_proofs.gradients import Bracket

@@ -6,7 +6,7 @@ import re
 
 import sympy as sp
 
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 from hamsym.symbolic.sum_proofs.atoms import Atoms
 from hamsym.symbolic.zero_test.claim import Claim
 from hamsym.symbolic.zero_test.decide import decide

@@ -9,7 +9,7 @@ import numpy as np
 import sympy as sp
 
 from hamsym.symbolic.formula.domain import Domain
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 from hamsym.symbolic.sum_proofs.atoms import Atoms, Summand
 from hamsym.symbolic.sum_proofs.enclosure import _EPS, Box, enclosed
 from hamsym.symbolic.sums import Ranges, auxiliaries, has_sums

@@ -10,7 +10,7 @@ from flint import arb, ctx
 
 from hamsym.symbolic.formula.domain import Domain
 from hamsym.symbolic.formula.text import shorten
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 from hamsym.symbolic.sum_proofs.atoms import Atoms, Summand
 from hamsym.symbolic.sum_proofs.gradients import Bracket
 from hamsym.symbolic.sums import Ranges, auxiliaries, term_count

@@ -13,7 +13,7 @@ import sympy as sp
 from hamsym.arguments import plural
 from hamsym.errors import SpaceError
 from hamsym.symbolic.bracket import Formula
-from hamsym.symbolic.space import PhaseSpace
+from hamsym.symbolic.phase_space import PhaseSpace
 from hamsym.symbolic.symmetry.generator import Generator
 
 
