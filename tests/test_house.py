@@ -240,6 +240,7 @@ ORDER = [
     ["learn.equivariance", "learn.constraint"],
     ["learn.objective", "learn.processes", "learn.rows", "learn.result"],
     ["learn.hnn.functions", "learn.hnn.symmetry"],
+    ["learn.hnn.invariant"],
     ["learn.hnn.energies", "learn.hnn.objectives"],
     ["learn.hnn.field"],
     ["learn.hnn"],

@@ -14,7 +14,8 @@ from hamsym.symbolic.integrals.invariants import invariants
 from hamsym.symbolic.phase_space import PhaseSpace
 from hamsym.symbolic.symmetry.generator import Generator
 from learn.fields import CanonicalField
-from learn.hnn.functions import InvariantFunction, QuadraticFunction, TanhNetwork
+from learn.hnn.functions import QuadraticFunction, TanhNetwork
+from learn.hnn.invariant import InvariantFunction
 
 KINDS = ("network", "separable", "quadratic")
 

@@ -113,6 +113,51 @@ def test_symmetry_is_proved_for_every_weight_and_measured(energy):
     assert HNN(4, 8).prove_symmetry() == []
 
 
+def test_every_distance_is_among_the_lengths():
+    """x₁₂·x₁₃ is an invariant, |x₂ − x₃| is none of those found; the network sees it all the same."""
+    space = hs.PhaseSpace.standard(6)
+    turns = (*hs.total_momentum(space, 2), *hs.total_angular_momentum(space, 2))
+    potential = HNN(
+        6, 8, energy="separable", symmetry="exact", generators=turns, seed=0
+    ).hamiltonian.potential
+    q = torch.randn(50, 6)
+    lengths = potential._found(q)[1].square() - potential.smoothing
+    x = q.unflatten(-1, (3, 2))
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        ratios = lengths / (x[:, i] - x[:, j]).square().sum(-1, keepdim=True)
+        assert (ratios.std(0) < 1e-3 * ratios.mean(0)).any(), (i, j)
+
+
+def test_lengths_are_as_invariant_as_what_they_are_made_of():
+    """Of q1 p1, which scaling leaves, (q1 ± p1)² are the parts, which it does not leave: they are no sums of it."""
+    model = HNN(2, 8, symmetry="exact", generators="q1*p1", seed=0).double()
+    function = model.hamiltonian.function
+    assert sorted(function.texts) == ["p1*q1", "p2", "q2"] and function.lengths == 0
+    q, p = states(50, 2)
+    assert model.bracket_residual(q, p)[0].relative < 1e-14
+    was = model.energy(q, p)
+    q[:, 0], p[:, 0] = 1.7 * q[:, 0], p[:, 0] / 1.7
+    assert torch.allclose(model.energy(q, p), was, rtol=0, atol=1e-12)
+
+
+def test_momenta_that_cancel_have_no_unit(dtype):
+    """Rounding of p1 + p2 = 0 in all data is not blown up to the size of a feature."""
+    space = hs.PhaseSpace.standard(4)
+    model = HNN(
+        4, 8, energy="separable", symmetry="exact", generators=hs.total_angular_momentum(space, 2), seed=0
+    )
+    model.to(dtype)
+    q, p = states(200, 4, dtype)
+    p[:, 2:] = -p[:, :2] * (1 + torch.finfo(dtype).eps)
+    model.set_unit(q, p)
+    a = model.hamiltonian.kinetic.gradient(p)
+    p[:, 2:] = -p[:, :2]
+    assert (
+        torch.isfinite(a).all()
+        and (a - model.hamiltonian.kinetic.gradient(p)).abs().max() < 1e-4 * a.abs().max()
+    )
+
+
 def test_generators_in_other_names_are_the_same():
     task = hs.systems["nbody"](n=2, d=2)
     space = task.hamiltonian.space
