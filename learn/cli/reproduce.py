@@ -26,6 +26,7 @@ EXPERIMENTS = {
     "peers": (
         "learn.experiments.peers", "fit, symmetry and speed beside zuko and normflows at equal CPU time",
     ),
+    "nhf": ("learn.experiments.nhf", "Neural Hamiltonian Flows on densities of the plane, K learned and fixed, beside RealNVP"),
     "hnn": ("learn.experiments.hnn", "Hamiltonian Neural Networks: the published tasks, and the planets, with and without symmetry"),
     "hogn": ("learn.experiments.hogn", "Hamiltonian Graph Networks: springs, other time steps, integrators and sizes, beside OGN and DeltaGN"),
     "disentangling": ("learn.experiments.disentangling", "base states of flows and a VAE under the definition of disentangled representations"),

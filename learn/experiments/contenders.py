@@ -48,24 +48,29 @@ class Model(Protocol):
 
 
 class Hamiltonian:
-    """The flow of this library with its defaults.
+    """A flow of this library, trained by the defaults of :func:`learn.fit`.
 
     Arguments:
         seed: of the first weights.
         symmetry: its mode.
+        lr: largest learning rate; the default of ``fit`` if None.
+        options: other than the defaults of :class:`learn.HamiltonianFlow`.
 
     Example:
         >>> Hamiltonian(0).sample(3).shape
         torch.Size([3, 2])
     """
 
-    def __init__(self, seed: int, symmetry: str | None = None) -> None:
+    def __init__(
+        self, seed: int, symmetry: str | None = None, *, lr: float | None = None, **options: Any
+    ) -> None:
+        self.rate: dict[str, Any] = {} if lr is None else {"lr": lr}
         self.flow = HamiltonianFlow(
-            2, symmetry=symmetry, generators=(ROTATION,) if symmetry else (), seed=seed
+            2, symmetry=symmetry, generators=(ROTATION,) if symmetry else (), seed=seed, **options
         )
 
     def train_on(self, q: Tensor, *, steps: int, batch: int, seed: int) -> None:
-        fit(self.flow, q, steps=steps, batch=batch, seed=seed, progress=False)
+        fit(self.flow, q, steps=steps, batch=batch, seed=seed, progress=False, **self.rate)
 
     def log_prob(self, q: Tensor, samples: int, seed: int) -> tuple[Tensor, Tensor]:
         found = self.flow.estimate_log_prob(q, samples, seed=seed)

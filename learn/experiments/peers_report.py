@@ -11,7 +11,7 @@ import numpy as np
 from hamsym.files import whole
 from learn.experiments import tables
 from learn.experiments.contenders import CONTENDERS
-from learn.experiments.runs import difference, mean_and_error
+from learn.experiments.runs import difference, mean_and_error, mean_gap
 from learn.report import markdown_table
 
 #: Share by which the CPU times of trainings may differ before the report says so.
@@ -32,16 +32,6 @@ def cells(rows: Sequence[dict[str, Any]]) -> list[tuple[str, float]]:
         [('ring', 15.0), ('moons', 15.0)]
     """
     return list(dict.fromkeys((r["target"], r["budget"]) for r in rows))
-
-
-def mean_gap(rows: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
-    """Return the KL gap over seeds and its standard error.
-
-    Example:
-        >>> mean_gap([{"kl_gap": 0.5, "kl_gap_se": 0.1}])
-        (0.5, 0.1)
-    """
-    return mean_and_error([r["kl_gap"] for r in rows], [r["kl_gap_se"] for r in rows])
 
 
 def reading(metrics: Mapping[str, Any]) -> list[str]:

@@ -177,6 +177,16 @@ def mean_and_error(values: Sequence[float], errors: Sequence[float]) -> tuple[fl
     return float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values)))
 
 
+def mean_gap(rows: Sequence[Mapping[str, Any]], column: str = "kl_gap") -> tuple[float, float]:
+    """Return the KL gap over seeds, or another gap in a column of its own, and its standard error.
+
+    Example:
+        >>> mean_gap([{"kl_gap": 0.5, "kl_gap_se": 0.1}])
+        (0.5, 0.1)
+    """
+    return mean_and_error([r[column] for r in rows], [r[f"{column}_se"] for r in rows])
+
+
 def difference(rows: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
     """Return how much larger the KL gap of ``rows`` is than that of ``others``, paired by seed, and its error.
 
