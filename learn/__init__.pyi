@@ -1,4 +1,5 @@
 from . import disentanglement as disentanglement
+from . import hgn as hgn
 from .checkpoint import load as load
 from .constraint import BracketConstraint as BracketConstraint
 from .datasets import TrajectoryDataset as TrajectoryDataset
@@ -8,6 +9,7 @@ from .equivariance import bracket_residual as bracket_residual
 from .equivariance import density_invariance as density_invariance
 from .evaluation import evaluate as evaluate
 from .flow import HamiltonianFlow as HamiltonianFlow
+from .hgn.model import HGN as HGN
 from .hnn.model import HNN as HNN
 from .hogn.controls import OGN as OGN
 from .hogn.controls import DeltaGN as DeltaGN
