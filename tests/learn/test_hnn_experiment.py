@@ -10,8 +10,8 @@ import torch
 
 import hamsym as hs
 import learn
-from hamsym.errors import CheckpointError, ShapeError
-from learn.experiments import hnn, hnn_pixels, hnn_report, hnn_tasks
+from hamsym.errors import CheckpointError, ParameterError, ShapeError
+from learn.experiments import hnn, hnn_pixels, hnn_planets, hnn_report, hnn_tasks
 from learn.hnn.pixels import PixelHNN
 from learn.objective import Batch, Progress
 
@@ -70,7 +70,7 @@ def test_bodies_are_as_published():
 
 
 def test_planets_obey_newton_but_for_each_other():
-    task = hnn_tasks.planets()
+    task = hnn_planets.planets()
     train, test, rollouts = task.draw(0)
     radius = np.linalg.norm(train.q, axis=-1, keepdims=True)
     newton = -train.q / radius**3
@@ -78,7 +78,7 @@ def test_planets_obey_newton_but_for_each_other():
     assert 1e-3 < error.max() < 5e-2  # Jupiter pulls the Sun too, which tells most where the Sun is far
     assert len(test.q) > 1.9 * len(train.q) and rollouts.truth[0].shape == (4, rollouts.points, 3)
     assert np.allclose(rollouts.truth[0][:, 0], rollouts.q)
-    years = rollouts.span / (2 * np.pi) * hnn_tasks.AU**1.5
+    years = rollouts.span / (2 * np.pi) * hnn_planets.AU**1.5
     assert abs(years - 200) < 0.2
 
 
@@ -97,16 +97,18 @@ def test_pictures_of_mirrored_angles_are_mirrored():
     assert np.abs(second + 15 * np.sin(angle[:, 1:-1])).max() < 0.05 * 15 * np.abs(np.sin(angle)).max()
 
 
-def test_the_loss_of_pixels_is_the_published_one(dtype):
+@pytest.mark.parametrize("step", ["euler", "midpoint"])
+def test_the_loss_of_pixels_is_the_published_one_or_the_midpoint_s(step, dtype):
     model = PixelHNN(9, width=8, seed=0).to(dtype)
     rows = torch.randint(0, 255, (6, 3, 9), dtype=torch.uint8)
-    objective = model.loss()
+    objective = model.loss(step)
     (frames,) = objective.transform((rows,), torch.Generator())
     loss, parts = objective.loss(Batch((frames,)), torch.Generator(), Progress(0, 1))
     x, y = rows[:, :2].to(dtype) / 255, rows[:, 1:].to(dtype) / 255
     (q, p), (q_next, p_next) = model.encode(x), model.encode(y)
     energy = model.latent.energy
-    a, b = (z.detach().requires_grad_() for z in (q, p))
+    at = (q, p) if step == "euler" else ((q + q_next) / 2, (p + p_next) / 2)
+    a, b = (z.detach().requires_grad_() for z in at)
     h_q, h_p = torch.autograd.grad(energy(a, b).sum(), (a, b))
     z, z_next, rate = torch.cat([q, p], -1), torch.cat([q_next, p_next], -1), torch.cat([h_p, -h_q], -1)
     wanted = (
@@ -117,6 +119,29 @@ def test_the_loss_of_pixels_is_the_published_one(dtype):
     assert torch.isclose(loss, wanted, rtol=1e-5) and set(parts) == {"autoencoder", "canonical", "motion"}
     with pytest.raises(ShapeError, match="three frames"):
         objective.transform((rows[:, :2],), torch.Generator())
+
+
+def test_a_turn_is_a_midpoint_step_and_no_step_of_euler():
+    """z' = R(ω) z is area-preserving: H = tan(ω/2) |z|² leaves nothing of the midpoint's residual, no H of Euler's."""
+    model = PixelHNN(1, width=4, seed=0).double()
+    z = torch.randn(200, 2, dtype=torch.float64)
+    w = 0.3
+    turned = z @ torch.tensor([[np.cos(w), -np.sin(w)], [np.sin(w), np.cos(w)]])
+    states = torch.cat([z, turned])
+    model.encode = lambda frames: states.chunk(2, -1)
+    rows = Batch((torch.zeros(200, 3, 1, dtype=torch.float64),))
+
+    def residual(step: str, k: float) -> float:
+        model.latent.hamiltonian = learn.HNN(1, energy=lambda q, p: k * (q**2 + p**2).sum(-1)).hamiltonian
+        return model.loss(step).loss(rows, torch.Generator(), Progress(0, 1))[1]["motion"].item()
+
+    assert residual("midpoint", np.tan(w / 2)) < 1e-20
+    assert min(residual("euler", k) for k in np.linspace(0.05, 0.3, 26)) > 1e-4
+
+
+def test_unknown_steps_are_refused():
+    with pytest.raises(ParameterError, match="midpoint"):
+        PixelHNN(9, width=4).loss("rk4")
 
 
 @pytest.mark.parametrize("energy", [True, False])
