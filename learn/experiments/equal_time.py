@@ -6,8 +6,9 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,40 +24,33 @@ MOST_RESTARTS = 5
 LR = 1e-3  # where no rate is chosen: times do not depend on it
 
 
-class Sizes(Protocol):
-    """What a comparison says of trainings and measures.
+@dataclass(frozen=True)
+class Sizes:
+    """What comparisons say of trainings and measures.
 
     Attributes:
         points, held_out, batch: numbers of points.
         samples: K of the importance-weighted bound.
         few: another, smaller K.
-        turned: points whose log p is compared over rotations.
-        paced: steps of a training by which the time of a step is measured.
-        rounds: how often times are measured, in turns.
+        turned: points whose log p is compared over rotations, on targets that have them.
         rates: learning rates that are tried.
         trial: seconds of such a try.
+        paced: steps of a training by which the time of a step is measured.
+        rounds: how often times are measured, in turns.
+        drawn: samples that are drawn.
     """
 
-    @property
-    def points(self) -> int: ...
-    @property
-    def held_out(self) -> int: ...
-    @property
-    def batch(self) -> int: ...
-    @property
-    def samples(self) -> int: ...
-    @property
-    def few(self) -> int: ...
-    @property
-    def turned(self) -> int: ...
-    @property
-    def paced(self) -> int: ...
-    @property
-    def rounds(self) -> int: ...
-    @property
-    def rates(self) -> tuple[float, ...]: ...
-    @property
-    def trial(self) -> float: ...
+    points: int
+    held_out: int
+    batch: int
+    samples: int
+    few: int
+    turned: int
+    rates: tuple[float, ...]
+    trial: float
+    paced: int
+    rounds: int
+    drawn: int
 
 
 @contextmanager

@@ -21,7 +21,7 @@ import hamsym as hs
 from hamsym.errors import MissingExtraError, NonFiniteError
 from learn.experiments import nhf_report, tables
 from learn.experiments.contenders import CONTENDERS, Contender, Hamiltonian, package
-from learn.experiments.equal_time import assess, chosen_rate, one_thread, pace_of, points_of, train
+from learn.experiments.equal_time import Sizes, assess, chosen_rate, one_thread, pace_of, points_of, train
 from learn.experiments.nhf_report import window
 from learn.experiments.runs import Folder, seeds
 from learn.flow import HamiltonianFlow
@@ -53,22 +53,14 @@ REALNVP = next(c for c in CONTENDERS if c.key == "realnvp")
 
 
 @dataclass(frozen=True)
-class Setting:
+class Setting(Sizes):
     """Sizes of a run.
 
     Attributes:
         seconds: of CPU for each training.
         seeds: trainings of each model on each target.
         targets: what is learned.
-        points, held_out, batch: numbers of points.
-        samples: K of the importance-weighted bound.
-        few: a smaller K, to see what it costs.
-        turned: points whose log p is compared over rotations, where a target has them and that is measured.
-        paced: steps of a training by which the time of a step is measured.
-        rounds: how often times are measured, in turns.
-        rates: learning rates of which one is chosen for each model by trial.
-        trial: seconds of such a try.
-        drawn, bins: samples in the histogram of a model, and its bins along an axis.
+        bins: of the histogram of a model, along an axis.
         probed: the target on which robustness is measured.
         training: optimiser steps of such a training.
         steps, times, widths, robust: what is varied there, the last being learning rates.
@@ -78,17 +70,6 @@ class Setting:
     seconds: float
     seeds: int
     targets: tuple[str, ...]
-    points: int
-    held_out: int
-    batch: int
-    samples: int
-    few: int
-    turned: int
-    paced: int
-    rounds: int
-    rates: tuple[float, ...]
-    trial: float
-    drawn: int
     bins: int
     probed: str
     training: int
@@ -100,13 +81,15 @@ class Setting:
 
 
 QUICK = Setting(
-    2.0, 1, ("gaussians8", "moons", "pinwheel"), 20_000, 1_000, 512, 200, 20, 8, 40, 3, (RATE,), 1.0, 20_000, 40,
-    "gaussians8", 300, (2, 8, 32), (0.5, 8.0), (16,), (3e-2,), 1,
+    20_000, 1_000, 512, 200, 20, 8, (RATE,), 1.0, 40, 3, 20_000,
+    seconds=2.0, seeds=1, targets=("gaussians8", "moons", "pinwheel"), bins=40, probed="gaussians8", training=300,
+    steps=(2, 8, 32), times=(0.5, 8.0), widths=(16,), robust=(3e-2,), repeats=1,
 )  # fmt: skip
 FULL = Setting(
-    8.0, 3, ("gaussians8", "paper_blobs", "paper_rings", "moons", "pinwheel", "checkerboard"), 100_000, 4_000, 512, 1_000, 64, 8,
-    100, 5, (1e-3, 3e-3, 1e-2), 5.0, 100_000, 60, "gaussians8", 1_500, (2, 4, 8, 16, 32), (0.5, 1.0, 4.0, 8.0), (16, 32, 128),
-    (1e-3, 1e-2, 3e-2), 3,
+    100_000, 4_000, 512, 1_000, 64, 8, (1e-3, 3e-3, 1e-2), 5.0, 100, 5, 100_000,
+    seconds=8.0, seeds=3, targets=("gaussians8", "paper_blobs", "paper_rings", "moons", "pinwheel", "checkerboard"), bins=60,
+    probed="gaussians8", training=1_500, steps=(2, 4, 8, 16, 32), times=(0.5, 1.0, 4.0, 8.0), widths=(16, 32, 128),
+    robust=(1e-3, 1e-2, 3e-2), repeats=3,
 )  # fmt: skip
 
 

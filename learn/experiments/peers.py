@@ -18,6 +18,7 @@ from learn.experiments.contenders import CONTENDERS, package
 from learn.experiments.equal_time import (
     LR,
     ROUND,
+    Sizes,
     chosen_rate,
     in_turns,
     measure,
@@ -44,39 +45,20 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Setting:
-    """Sizes of a run.
+class Setting(Sizes):
+    """Sizes of a run; the models of other libraries try the rates, and log p is timed with the smaller K.
 
     Attributes:
         budgets: what is trained.
-        points, held_out, batch: numbers of points.
-        samples: K of the importance-weighted bound.
-        few: K with which log p is timed.
-        turned: points whose log p is compared over rotations.
-        rates: learning rates tried for models of other libraries.
-        trial: seconds of such a try.
-        paced: steps of a training by which the time of a step is measured.
-        rounds: how often times are measured, in turns.
-        drawn: samples that are timed.
     """
 
     budgets: tuple[Budget, ...]
-    points: int
-    held_out: int
-    batch: int
-    samples: int
-    few: int
-    turned: int
-    rates: tuple[float, ...]
-    trial: float
-    paced: int
-    rounds: int
-    drawn: int
 
 
-QUICK = Setting((Budget(2.0, 1, TUNED),), 20_000, 1_000, 512, 200, 64, 8, (3e-3,), 1.0, 40, 3, 10_000)
+QUICK = Setting(20_000, 1_000, 512, 200, 64, 8, (3e-3,), 1.0, 40, 3, 10_000, budgets=(Budget(2.0, 1, TUNED),))
 FULL = Setting(
-    (Budget(15.0, 2, TUNED), Budget(10.0, 1, OTHERS)), 100_000, 4_000, 512, 1_000, 64, 32, (1e-3, 3e-3, 1e-2, 3e-2), 5.0, 100, 5, 10_000
+    100_000, 4_000, 512, 1_000, 64, 32, (1e-3, 3e-3, 1e-2, 3e-2), 5.0, 100, 5, 10_000,
+    budgets=(Budget(15.0, 2, TUNED), Budget(10.0, 1, OTHERS)),
 )  # fmt: skip
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from hamsym.numeric.lanes import indent
 from hamsym.numeric.loops.layout import WIDTH
 from hamsym.numeric.loops.module import stepping_module, stored_steps, summed_stages
@@ -18,11 +16,6 @@ _ITERATIONS = 100
 _ROUNDING = 1e-12
 
 
-def gauss_arguments(method: Gauss) -> tuple[np.ndarray, ...]:
-    """Return the arrays that the kernels of :func:`gauss_loops` take besides the parameters: the tableau."""
-    return np.array(method.a), np.array(method.b), np.array(method.c)
-
-
 def gauss_loops(H: Hamiltonian, method: Gauss, *, compensated: bool, strict: bool) -> str:
     """Return the source of the kernels of Gauss methods with as many stages.
 
@@ -33,7 +26,8 @@ def gauss_loops(H: Hamiltonian, method: Gauss, *, compensated: bool, strict: boo
         strict: no fused operations, and the library's functions.
 
     Returns:
-        A module as :func:`hamsym.numeric.loops.module.stepping_module` makes it; :func:`gauss_arguments` follow the parameters.
+        A module as :func:`hamsym.numeric.loops.module.stepping_module` makes it; the arrays a, b and c
+        of the tableau follow the parameters.
     """
     sums, stages = sums_of(H.written, H.space), len(method.b)
     numbered = [f"{letter}{half}{n}" for letter in "ZF" for n in range(stages) for half in "QP"]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from hamsym.numeric.loops.doubled import doubled_arguments, doubled_loops
-from hamsym.numeric.loops.gauss import gauss_arguments, gauss_loops
-from hamsym.numeric.loops.runge_kutta import runge_kutta_arguments, runge_kutta_loops
+from hamsym.numeric.loops.gauss import gauss_loops
+from hamsym.numeric.loops.runge_kutta import runge_kutta_loops
 from hamsym.numeric.loops.splitting import splitting_arguments, splitting_loops
 from hamsym.numeric.methods import Doubled, Gauss, Method, RungeKutta, Splitting, doubled
 from hamsym.symbolic.hamiltonian import Hamiltonian
@@ -45,10 +45,8 @@ def loop_arguments(H: Hamiltonian, method: Method, values: Mapping[str, float]) 
     k = np.array([values.get(name, 0.0) for name in H.space.parameters])
     if isinstance(method, Splitting):
         return k, *splitting_arguments(method)
-    if isinstance(method, Gauss):
-        return k, *gauss_arguments(method)
-    if isinstance(method, RungeKutta):
-        return k, *runge_kutta_arguments(method)
+    if isinstance(method, (Gauss, RungeKutta)):
+        return k, *map(np.array, (method.a, method.b, method.c))
     return k, *(doubled_arguments(method) if isinstance(method, Doubled) else ())
 
 

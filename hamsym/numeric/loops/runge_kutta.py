@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from hamsym.numeric.lanes import indent
 from hamsym.numeric.loops.layout import WIDTH
 from hamsym.numeric.loops.module import stepping_module, stored_steps, summed_stages
@@ -11,11 +9,6 @@ from hamsym.numeric.loops.room import Room
 from hamsym.numeric.methods import RungeKutta
 from hamsym.numeric.parts import sums_of
 from hamsym.symbolic.hamiltonian import Hamiltonian
-
-
-def runge_kutta_arguments(method: RungeKutta) -> tuple[np.ndarray, ...]:
-    """Return the arrays that the kernels of :func:`runge_kutta_loops` take besides the parameters: the tableau."""
-    return np.array(method.a), np.array(method.b), np.array(method.c)
 
 
 def runge_kutta_loops(H: Hamiltonian, method: RungeKutta, *, compensated: bool, strict: bool) -> str:
@@ -28,8 +21,8 @@ def runge_kutta_loops(H: Hamiltonian, method: RungeKutta, *, compensated: bool, 
         strict: no fused operations, and the library's functions.
 
     Returns:
-        A module as :func:`hamsym.numeric.loops.module.stepping_module` makes it; :func:`runge_kutta_arguments` follow the
-        parameters.
+        A module as :func:`hamsym.numeric.loops.module.stepping_module` makes it; the arrays a, b and c
+        of the tableau follow the parameters.
     """
     sums = sums_of(H.written, H.space)
     slopes = [f"F{half}{n}" for n in range(len(method.b)) for half in "QP"]
