@@ -20,6 +20,8 @@ from .likelihood import LogProbEstimate as LogProbEstimate
 from .objective import Batch as Batch
 from .objective import Objective as Objective
 from .objective import Progress as Progress
+from .pullback import Symplecticity as Symplecticity
+from .pullback import symplecticity as symplecticity
 from .quadrature import quadrature_log_prob as quadrature_log_prob
 from .tensorboard import TensorBoard as TensorBoard
 from .training import FitResult as FitResult
