@@ -9,8 +9,8 @@ from nbclient import NotebookClient
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
-def test_the_three_notebooks_are_there():
-    assert [p.stem[:2] for p in NOTEBOOKS][:3] == ["01", "02", "03"]
+def test_the_four_notebooks_are_there():
+    assert [p.stem[:2] for p in NOTEBOOKS][:4] == ["01", "02", "03", "04"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
