@@ -186,15 +186,10 @@ def measure(
     return done | assess(model, name, setting, seed)
 
 
-def chosen_rate(
-    folder: Folder,
-    contender: Contender,
-    targets: Sequence[str],
-    pace: float,
-    setting: Sizes,
-    seed: int,
-) -> float:
-    """Return the learning rate with the smallest mean KL gap in short trainings; the only one, if there is no choice.
+def tried_rates(
+    folder: Folder, contender: Contender, targets: Sequence[str], pace: float, setting: Sizes, seed: int
+) -> dict[float, float]:
+    """Return the mean KL gap in short trainings with each learning rate; nothing, if there is no choice.
 
     Arguments:
         folder: keeps what was tried.
@@ -204,8 +199,6 @@ def chosen_rate(
         setting: sizes, with the rates and the seconds of a trial.
         seed: of the run; trials have points and weights of their own.
     """
-    if len(setting.rates) == 1:
-        return setting.rates[0]
     other = seeds(seed, 2001)[-1]
 
     def tried(rate: float) -> float:
@@ -218,7 +211,12 @@ def chosen_rate(
         ]
         return mean_gap(rows)[0]
 
-    return min(setting.rates, key=tried)
+    return {rate: tried(rate) for rate in setting.rates} if len(setting.rates) > 1 else {}
+
+
+def chosen_rate(tried: Mapping[float, float], setting: Sizes) -> float:
+    """Return the learning rate with the smallest of the gaps of :func:`tried_rates`; the only one, if there is no choice."""
+    return min(tried, key=tried.__getitem__) if tried else setting.rates[0]
 
 
 def points_of(name: str, n: int, seed: int) -> torch.Tensor:

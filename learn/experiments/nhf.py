@@ -21,7 +21,16 @@ import hamsym as hs
 from hamsym.errors import MissingExtraError, NonFiniteError
 from learn.experiments import nhf_report, tables
 from learn.experiments.contenders import CONTENDERS, Contender, Hamiltonian, package
-from learn.experiments.equal_time import Sizes, assess, chosen_rate, one_thread, pace_of, points_of, train
+from learn.experiments.equal_time import (
+    Sizes,
+    assess,
+    chosen_rate,
+    one_thread,
+    pace_of,
+    points_of,
+    train,
+    tried_rates,
+)
 from learn.experiments.nhf_report import window
 from learn.experiments.runs import Folder, seeds
 from learn.flow import HamiltonianFlow
@@ -122,7 +131,8 @@ def run(
     with one_thread():
         key = "pace" if missing is None else "pace-without-realnvp"
         pace = folder.row(key, lambda: {"seconds": pace_of(contenders, setting, seed)})["seconds"]
-        rates = {c.key: chosen_rate(folder, c, TUNED, pace[c.key], setting, seed) for c in contenders}
+        trials = {c.key: tried_rates(folder, c, TUNED, pace[c.key], setting, seed) for c in contenders}
+        rates = {key: chosen_rate(tried, setting) for key, tried in trials.items()}
         rows = []
         for name, s, c in product(setting.targets, seeds(seed, setting.seeds), contenders):
             how = partial(measure, c, name, pace[c.key], rates[c.key], setting, s, s == seed)
@@ -144,6 +154,7 @@ def run(
     nhf_report.figure(rows, probes, out / "nhf.png")
     metrics = folder.close(
         {"pace": pace, "rates": rates, "runs": rows, "probes": probes, "missing": missing,
+         "trials": {key: {f"{rate:g}": gap for rate, gap in tried.items()} for key, tried in trials.items()},
          "words": {c.key: c.words for c in contenders}},
         nhf_report.report,
     )  # fmt: skip

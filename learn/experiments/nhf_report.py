@@ -166,6 +166,7 @@ def report(metrics: Mapping[str, Any]) -> str:
         f"{setting['points']} training points, {setting['held_out']} held-out ones, batches of {setting['batch']}, as many steps as fit into the seconds by times "
         f"measured in turns. Flows of this library are trained by the defaults of `learn.fit` but for the learning rate, RealNVP (normflows, 12 affine couplings, on points "
         f"of mean 0 and variance 1) by maximum likelihood with the same optimiser, schedule and clipping. {_rates(setting)}", "",
+        *_trials(metrics["trials"]),
     ]  # fmt: skip
     return "\n".join(lines)
 
@@ -186,6 +187,18 @@ def _rates(setting: Mapping[str, Any]) -> str:
         f"The learning rate of each is that of {tried} with the smallest mean gap in trainings of {setting['trial']:g} s on gaussians8 and "
         "pinwheel with another seed, whose time is not counted."
     )
+
+
+def _trials(trials: Mapping[str, Mapping[str, float]]) -> list[str]:
+    rates = list(next(iter(trials.values())))
+    if not rates:
+        return []
+    lines = [[key, *(f"{gap:.3f}" for gap in gaps.values())] for key, gaps in trials.items()]
+    edge = [key for key, gaps in trials.items() if min(gaps, key=gaps.__getitem__) == rates[-1]]
+    said = (
+        f"The largest was the best for {', '.join(edge)}: a larger one might be better still." if edge else ""
+    )
+    return [markdown_table(["mean gap in trials", *rates], lines), "", *([said, ""] if said else [])]
 
 
 def _bound(rows: Sequence[Row]) -> str:

@@ -25,6 +25,7 @@ from learn.experiments.equal_time import (
     one_thread,
     pace_of,
     points_of,
+    tried_rates,
 )
 from learn.experiments.runs import Folder, seeds
 
@@ -89,7 +90,9 @@ def run(
         proofs = {name: folder.prove(name, hs.targets[name]) for name in ROUND if name in targets}
         pace = folder.row("pace", partial(paces, setting, seed))["seconds"]
         rates = {
-            c.key: chosen_rate(folder, c, TUNED, pace[c.key], setting, seed) for c in CONTENDERS if not c.ours
+            c.key: chosen_rate(tried_rates(folder, c, TUNED, pace[c.key], setting, seed), setting)
+            for c in CONTENDERS
+            if not c.ours
         }
         rows = []
         for budget in setting.budgets:

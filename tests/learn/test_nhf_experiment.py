@@ -130,6 +130,20 @@ def test_the_report_says_what_the_rows_say(finished):
     assert len(nhf_report.goals(metrics)) == 2 + 4 + 4 + 1
 
 
+def test_learning_rates_are_those_of_the_smallest_gaps_in_trials(finished):
+    folder, metrics = finished
+    for model, gaps in metrics["trials"].items():
+        assert metrics["rates"][model] == float(min(gaps, key=gaps.get))
+        for rate, gap in gaps.items():
+            rows = [
+                json.loads((folder / "rows" / f"rate-{t}-{model}-{rate}.json").read_text()) for t in nhf.TUNED
+            ]
+            assert gap == pytest.approx(np.mean([r["kl_gap"] for r in rows])) and {
+                r["seed"] for r in rows
+            } == {2100}
+            assert f"{gap:.3f}" in (folder / "report.md").read_text()
+
+
 def rows_with(gaps):
     return [
         {"target": "moons", "model": m, "seed": s, "kl_gap": g + 0.01 * s, "kl_gap_se": 0.01, "parameters": 10 + (m in ("single", "chain"))}
