@@ -10,7 +10,7 @@ import torch
 
 import hamsym as hs
 import learn
-from hamsym.errors import CheckpointError, ParameterError, ShapeError
+from hamsym.errors import CheckpointError, MissingExtraError, ParameterError, ShapeError
 from learn.experiments import hnn, hnn_pixels, hnn_planets, hnn_report, hnn_tasks
 from learn.hnn.pixels import PixelHNN
 from learn.objective import Batch, Progress
@@ -165,6 +165,16 @@ def test_goals_are_judged_by_the_numbers():
         {"task": "spring", "method": "HNN", "energy": 1.0},
     ]
     assert [met for met, _ in hnn_report.goals(rows)] == [True, False, False]
+
+
+def test_without_the_ephemeris_its_row_is_left_out_and_said_so(monkeypatch):
+    def missing(*_, **__):
+        raise MissingExtraError("no ephemeris")
+
+    assert hnn_planets.at_hand()
+    monkeypatch.setattr(hs, "solar_system", missing)
+    assert not hnn_planets.at_hand()
+    assert "ephemeris" in " ".join(hnn_report.planet_lines([{"task": "spring", "method": "HNN"}]))
 
 
 @pytest.mark.slow
