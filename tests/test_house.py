@@ -276,7 +276,7 @@ ORDER = [
     ["learn.loop"],
     ["learn.training", "learn.checkpoint"],
     ["learn.evaluation"],
-    ["learn.report"],
+    ["learn.animation", "learn.report"],
     ["learn.experiments"],
     ["learn.cli.data", "learn.cli.options", "learn.cli.reproduce"],
     ["learn.cli.evaluate", "learn.cli.sample", "learn.cli.train"],
