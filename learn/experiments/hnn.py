@@ -69,7 +69,7 @@ FULL = Setting(
 )
 QUICK = Setting(
     1,
-    {name: replace(t, steps=max(300, t.steps // 8)) for name, t in FULL.trainings.items()},
+    {name: replace(t, steps=min(t.steps, 1000)) for name, t in FULL.trainings.items()},
     {"two-body": 200, "three-body": 500},
     20,
 )
@@ -128,7 +128,7 @@ def run(
 
     Arguments:
         out: folder, made if it is not there.
-        quick: an eighth of the steps (but 300 at least), fewer orbits and one seed; a minute.
+        quick: a thousand steps at most, fewer orbits and one seed; a minute or two.
         seed: of the first repeat; the others follow.
         resume: take up an interrupted run in the same folder.
         quiet: print nothing.

@@ -71,7 +71,7 @@ def cell(value: float, error: float) -> str:
         >>> cell(3.8416e-4, 6.53e-5)
         '3.84e-04 ± 6.5e-05'
     """
-    return f"{value:.2e} ± {error:.1e}"
+    return f"{value:.2e} ± {error:.1e}" if error else f"{value:.2e}"  # of one seed there is none
 
 
 def _methods(rows: Sequence[Mapping[str, Any]], task: str) -> list[str]:
@@ -166,8 +166,8 @@ def report(metrics: Mapping[str, Any]) -> str:
         "- **Energy MSE**: mean square of E(model) − E(truth), with the true energy function, over rollouts and looks: 15 rollouts each, "
         "t ≤ 20 × 1.09 with 100 looks for spring and pendulum (the published stretch of the models' time axis), t ≤ 25 with 500 looks for two "
         "bodies, as published; for three bodies t ≤ 5 with 100 looks, which is our reading, since the published protocol for them was not at hand.",
-        "- **Rollouts**: Runge–Kutta of order four with fixed steps (published: adaptive, of order five); the HNN of invariants, "
-        "which is U(q) + K(p), by the symplectic method of Yoshida of order four.",
+        "- **Rollouts**: Runge–Kutta of order four with fixed steps (published: adaptive, of order five); those of U(q) + K(p) "
+        "by the symplectic method of Yoshida of order four.",
         "- **HNN, invariants**: U(q) + K(p), each a network of the invariants of all total momenta and angular momenta that are polynomials of q or "
         "of p alone, seen as logarithms of lengths, and a linear function of them; {g, H} = 0 is proved for every value of the weights.",
         "- **HNN, separable**: U(q) + K(p) of published networks, without a symmetry: what the HNN of invariants owes to H being a sum.",
@@ -223,7 +223,7 @@ def planet_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     ]  # fmt: skip
     for method in _methods(found, "outer planets"):
         value, error = spread([10 * r["distance"] for r in select(found, "outer planets", method)])
-        lines.append(f"- {method}: {value:.3g} ± {error:.1g} au")
+        lines.append(f"- {method}: {value:.3g}{f' ± {error:.1g}' if error else ''} au")
     return [*lines, ""]
 
 
