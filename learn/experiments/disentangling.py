@@ -1,16 +1,17 @@
-"""Is a learned representation disentangled?  Base states of flows and latent means of a VAE under four tests.
+"""Is a learned representation disentangled?  Base states of flows, latent means of a VAE and latent states of an HGN under four tests.
 
 Higgins et al., arXiv 1812.02230 (2018), define disentangling by a product group and leave open how to learn it.  A flow
 whose Hamiltonians commute with the generators of commuting point actions (Rezende et al., arXiv 1909.13739) has base
 states that are equivariant whatever its weights; whether the product splits them is a question about coordinates, which
-the second problem asks: centre of mass × relative rotation, body by body and in Jacobi's coordinates.
+the second problem asks: centre of mass × relative rotation, body by body and in Jacobi's coordinates.  A Hamiltonian
+generative network sees films of two bodies that turn independently, and is asked about the latent states at their beginnings.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import combinations, product
 from pathlib import Path
@@ -29,77 +30,24 @@ from learn.disentanglement import (
     adapted_frame,
     measure,
 )
+from learn.experiments.disentangling_films import LatentStates, starts, train
+from learn.experiments.disentangling_problems import PROBLEMS, TARGET, Problem
 from learn.experiments.disentangling_report import TOLERANCE, console_table, figure, reading, report
 from learn.experiments.runs import Folder, seeds
 from learn.flow import HamiltonianFlow
 from learn.training import fit
 
-TARGET = "ring"
-SPACE = hs.PhaseSpace.standard(4)
-#: Bodies 1 and 2 in the plane ↦ centre and difference, both over √2: a rotation of the four coordinates.
-JACOBI = np.array([[1, 0, 1, 0], [0, 1, 0, 1], [1, 0, -1, 0], [0, 1, 0, -1]]) / 2**0.5
-OF_POINTS = ((0, 1), (2, 3))
 OF_STATES = ((0, 1, 4, 5), (2, 3, 6, 7))
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Points of four coordinates and the product group that moves them.
-
-    Attributes:
-        name: for tables.
-        generators: one entry for each factor.
-        extents: of the group parameters that are drawn, by factor; they keep points among those of the training.
-        affine: whether fitted actions need a constant, as for translations.
-        frames: coordinates of the plane, by name, in which the representation of a flow is looked at.
-        draw: (number, seed) ↦ points.
-    """
-
-    name: str
-    generators: tuple[Any, ...]
-    extents: tuple[float, ...]
-    affine: bool
-    frames: Mapping[str, np.ndarray]
-    draw: Callable[[int, int], np.ndarray]
-
-    def group(self) -> ProductGroup:
-        """Return the group, its commuting factors proved."""
-        proved = ProductGroup.of(*self.generators)
-        factors = [
-            replace(f, extents=(e,) * len(f.moves)) for f, e in zip(proved.factors, self.extents, strict=True)
-        ]
-        return ProductGroup(factors, proved.proofs)
-
-
-def _rings(n: int, seed: int) -> np.ndarray:
-    ring = hs.targets[TARGET]
-    return np.concatenate([ring.sample(n, seed=s) for s in seeds(2 * seed, 2)], -1)
-
-
-def _pair(n: int, seed: int) -> np.ndarray:
-    centre = np.random.default_rng(seed).normal(size=(n, 2))
-    return np.asarray(np.concatenate([centre, hs.targets[TARGET].sample(n, seed=seed)], -1) @ JACOBI)
-
-
-PROBLEMS = (
-    Problem(
-        "two rotations", (hs.angular_momentum(SPACE, 0, 1), hs.angular_momentum(SPACE, 2, 3)), (np.pi, np.pi), False,
-        {"as given": np.eye(4)}, _rings,
-    ),
-    Problem(
-        "centre × rotation",
-        (hs.total_momentum(SPACE, 2), hs.Generator("((q1 - q3)*(p2 - p4) - (q2 - q4)*(p1 - p3))/2", SPACE)), (0.5, np.pi), True,
-        {"body by body": np.eye(4), "Jacobi": JACOBI}, _pair,
-    ),
-)  # fmt: skip
 #: Singular values below this share are taken for errors of maps fitted to what is not exact.
 LOOSE = 0.3
 MODELS = ("exact flow", "free flow", "VAE")
+#: Films of one step of an HGN.
+FILM_BATCH = 32
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Sizes of a run: points and steps of trainings, states that are tested, group elements of each factor."""
+    """Sizes of a run: points and steps of trainings, states that are tested, group elements of each factor, films of an HGN."""
 
     points: int
     seeds: int
@@ -109,10 +57,12 @@ class Setting:
     width: int
     tested: int
     elements: int
+    films: int
+    film_steps: int
 
 
-QUICK = Setting(2_000, 1, 200, 128, 4, 32, 200, 4)
-FULL = Setting(20_000, 2, 1_500, 256, 4, 32, 600, 12)
+QUICK = Setting(2_000, 1, 200, 128, 4, 32, 200, 4, 500, 600)
+FULL = Setting(20_000, 2, 1_500, 256, 4, 32, 600, 12, 2_000, 6_000)
 
 
 def run(
@@ -139,6 +89,12 @@ def run(
         measured = partial(_row, key, problem, groups[problem.name], model, setting, folder, seed=s)
         rows.append(folder.row(key, measured))
         folder.console.print(f"{problem.name}, {model}, seed {s}: done", highlight=False)
+    filmed = PROBLEMS[0]
+    for s in seeds(seed, setting.seeds):
+        key = f"{filmed.name}-HGN-{s}".replace(" ", "-")
+        measured = partial(_film_row, key, filmed, groups[filmed.name], setting, folder, seed=s)
+        rows.append(folder.row(key, measured))
+        folder.console.print(f"{filmed.name}, HGN, seed {s}: done", highlight=False)
     figure(rows, out / "disentangling.png")
     metrics = folder.close({"proofs": proofs, "groups": commute, "rows": rows}, report)
     folder.console.print(console_table(metrics))
@@ -172,15 +128,44 @@ def _row(
     if isinstance(trained, HamiltonianFlow):
         found = of_flow(trained.double(), group, problem, fresh, setting.elements, seed)
     else:
-        found = of_vae(trained.model.double(), group, problem, fresh, setting.elements, seed)
+        represent = trained.model.double().represent
+        found = of_latents(represent, _halves(), group, problem.affine, fresh, setting.elements, seed)
     return {
         "problem": problem.name, "model": model, "seed": seed, "loss": float(np.mean(result.history["loss"][-50:])),
-        "cpu_seconds": spent,
-        "tests": [
-            {"frame": frame, "passes": tested.passes(TOLERANCE), "failing": tested.failing(1e-2), **tested.to_dict()}
-            for frame, tested in found.items()
-        ],
+        "cpu_seconds": spent, "tests": _plain(found),
     }  # fmt: skip
+
+
+def _film_row(
+    key: str, problem: Problem, group: ProductGroup, setting: Setting, folder: Folder, *, seed: int
+) -> dict[str, Any]:
+    """The same of an HGN that is trained on films."""
+    started = time.process_time()
+    model, pixels = train(
+        setting.films, setting.film_steps, FILM_BATCH, seed, progress=not folder.console.quiet, resume=folder.resume,
+        out=folder.out / "models" / key,
+    )  # fmt: skip
+    spent = time.process_time() - started
+    fresh = starts(setting.tested, seeds(seed, 1001)[-1])
+    # a latent coordinate and its momentum belong together
+    ways = [[(*block, *(k + 4 for k in block)) for block in way] for way in _halves()]
+    found = of_latents(LatentStates(model), ways, group, True, fresh, setting.elements, seed)
+    return {
+        "problem": problem.name, "model": "HGN", "seed": seed, "pixels": pixels, "cpu_seconds": spent, "tests": _plain(found),
+    }  # fmt: skip
+
+
+def _plain(found: Mapping[str, DisentanglementReport]) -> list[dict[str, Any]]:
+    """Reports by the frame of coordinates as plain values."""
+    return [
+        {
+            "frame": frame,
+            "passes": tested.passes(TOLERANCE),
+            "failing": tested.failing(1e-2),
+            **tested.to_dict(),
+        }
+        for frame, tested in found.items()
+    ]
 
 
 def make(model: str, problem: Problem, setting: Setting, seed: int) -> Any:
@@ -215,7 +200,8 @@ def of_flow(
     found = {
         name: tests(blocks=OF_STATES, frame=np.kron(np.eye(2), turn)) for name, turn in problem.frames.items()
     }
-    return found | _in_found_frame(f, tests, group, states, problem, elements, seed, flow.symmetry == "exact")
+    exact = flow.symmetry == "exact"
+    return found | _in_found_frame(f, tests, group, states, problem.affine, elements, seed, exact)
 
 
 def _in_found_frame(
@@ -223,7 +209,7 @@ def _in_found_frame(
     tests: Any,
     group: ProductGroup,
     rows: np.ndarray,
-    problem: Problem,
+    affine: bool,
     elements: int,
     seed: int,
     exact: bool,
@@ -234,7 +220,7 @@ def _in_found_frame(
             f,
             group,
             rows,
-            affine=problem.affine,
+            affine=affine,
             elements=elements,
             seed=seed,
             tolerance=1e-6 if exact else LOOSE,
@@ -244,13 +230,31 @@ def _in_found_frame(
     return {"found from f": tests(blocks=blocks, frame=frame)}
 
 
-def of_vae(
-    model: VAE, group: ProductGroup, problem: Problem, q: np.ndarray, elements: int, seed: int
+def of_latents(
+    f: Callable[[np.ndarray], np.ndarray],
+    ways: Sequence[Sequence[Sequence[int]]],
+    group: ProductGroup,
+    affine: bool,
+    rows: np.ndarray,
+    elements: int,
+    seed: int,
 ) -> dict[str, DisentanglementReport]:
-    """Return the tests of the latent means of a VAE, with the two coordinates for each factor that suit it best."""
-    tests = partial(measure, model.represent, group, q, affine=problem.affine, elements=elements, seed=seed)
-    ways = [(first, tuple(k for k in range(4) if k not in first)) for first in combinations(range(4), 2)]
+    """Return the tests of latent coordinates on which no action is known, with the blocks that suit them best.
+
+    Arguments:
+        f: data ↦ latent coordinates.
+        ways: blocks of coordinates to choose from, one for each factor.
+        group: of the data.
+        affine: whether fitted actions have a constant.
+        rows: of data.
+        elements: of each factor.
+        seed: of elements.
+    """
+    tests = partial(measure, f, group, rows, affine=affine, elements=elements, seed=seed)
     best = min((tests(blocks=way) for way in ways), key=lambda report: report.product.value)
-    return {"best blocks": best} | _in_found_frame(
-        model.represent, tests, group, q, problem, elements, seed, False
-    )
+    return {"best blocks": best} | _in_found_frame(f, tests, group, rows, affine, elements, seed, False)
+
+
+def _halves() -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """The ways to give each of two factors two of four coordinates."""
+    return [(first, tuple(k for k in range(4) if k not in first)) for first in combinations(range(4), 2)]

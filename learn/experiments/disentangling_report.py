@@ -104,6 +104,7 @@ def report(metrics: Mapping[str, Any]) -> str:
          f"{test['r_squared'][factor]:.4f}", f"{test['off_block_energy'][factor]:.1e}"]
         for row in rows for test in row["tests"] for factor in test["moved"]
     ]  # fmt: skip
+    pixels = [row["pixels"]["following"] for row in rows if "pixels" in row]
     return "\n".join([
         "# Disentangled representations", "",
         f"After Higgins et al., arXiv 1812.02230. {tables.made_by(metrics)} The worst of {setting['seeds']} seed(s); noise floors in "
@@ -128,6 +129,10 @@ def report(metrics: Mapping[str, Any]) -> str:
         "- **VAE**: the representation of q is the mean of z, four coordinates. No action on z is known, so for every group element the best affine "
         "or linear map is fitted on half of the points and tested on the other; of all ways to give each factor two coordinates that with the "
         "smallest T2 is shown.",
+        "- **HGN**: a state of two bodies, each on a spring of its own to the middle, begins a film, and the representation is the latent state (q, p), eight numbers, "
+        "that the encoder reads off its first five frames, at the mean of the posterior. The latent energy and what it is a function of are learned, so no action is known and "
+        "affine maps are fitted as for the VAE; a factor may take two latent coordinates with their momenta."
+        + (" Root mean square error of pixels in films that it has not seen: " + ", ".join(f"{p:.3f}" for p in pixels) + ", full brightness being 1." if pixels else ""),
         "- **T1**: mean |f(g·x) − g·f(x)| over mean |f(x) − f(x′)|. **T2**: change of the other coordinates over that of the factor's own, and "
         "how much the action on a block depends on the other coordinates. **T3**: the law of the group on Z, and that factors commute. **T4**: √(1 − R²) of "
         "fitted linear maps on held-out points, and the root of their off-block energy. The worst part counts.",

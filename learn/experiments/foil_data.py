@@ -91,13 +91,11 @@ class Scene:
 
     def render(self, places: Tensor) -> Tensor:
         """Return bytes (…, bodies, size, size) of bodies at places (…, 2 bodies)."""
-        space, q = self.hamiltonian.space, places.numpy().astype(np.float64)
-        drawn = [
-            Renderer.of({"size": SIZE, "radius": RADIUS, "particles": [[x.name, y.name]]}, space)
-            .draw(q, self.parameters, extent=EXTENT)
-            for x, y in zip(space.coordinates[::2], space.coordinates[1::2], strict=True)
-        ]  # fmt: skip
-        return torch.from_numpy(np.stack(drawn, -3))
+        q = places.numpy().astype(np.float64)
+        drawn = a_channel_each(
+            self.hamiltonian.space, q, self.parameters, size=SIZE, extent=EXTENT, radius=RADIUS
+        )
+        return torch.from_numpy(drawn)
 
     def prove(self) -> dict[str, Any]:
         """Prove or refute {g, H} = 0, and check the verdict by independent code."""
@@ -106,6 +104,29 @@ class Scene:
             "target": self.name, "hamiltonian": self.hamiltonian.text, "generator": self.generator.text,
             **verdict.to_dict(), "checked": verdict.check(), "text": str(verdict).splitlines(),
         }  # fmt: skip
+
+
+def a_channel_each(
+    space: Any, q: np.ndarray, parameters: dict[str, float], *, size: int, extent: float, radius: float
+) -> np.ndarray:
+    """Return bytes (…, bodies, size, size): a picture for each body of the plane at places (…, 2 bodies).
+
+    Arguments:
+        space: whose coordinates are x and y of one body after the other.
+        q: places.
+        parameters: of the space.
+        size, extent, radius: of the renderer.
+
+    Example:
+        >>> a_channel_each(hs.PhaseSpace.standard(4), np.zeros((3, 4)), {}, size=8, extent=1.0, radius=0.3).shape
+        (3, 2, 8, 8)
+    """
+    drawn = [
+        Renderer.of({"size": size, "radius": radius, "particles": [[x.name, y.name]]}, space)
+        .draw(q, parameters, extent=extent)
+        for x, y in zip(space.coordinates[::2], space.coordinates[1::2], strict=True)
+    ]  # fmt: skip
+    return np.stack(drawn, -3)
 
 
 def scene(name: str, bodies: int, trap: bool) -> Scene:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from hamsym.errors import CheckpointError
-from learn.experiments import disentangling
+from learn.experiments import disentangling, disentangling_films
 from learn.experiments.disentangling_report import report, worst
 
-TINY = disentangling.Setting(200, 1, 4, 32, 2, 8, 100, 2)
+TINY = disentangling.Setting(200, 1, 4, 32, 2, 8, 100, 2, 20, 2)
 
 
 def test_points_are_what_the_problems_say():
@@ -22,6 +22,24 @@ def test_points_are_what_the_problems_say():
     pair = disentangling.PROBLEMS[1].draw(500, 3)
     apart, centre = (pair[:, :2] - pair[:, 2:]) / 2**0.5, (pair[:, :2] + pair[:, 2:]) / 2**0.5
     assert np.allclose(np.hypot(*apart.T).mean(), first.mean(), rtol=0.1) and abs(centre.std() - 1) < 0.1
+
+
+def test_films_show_what_the_states_say_and_latent_states_are_read_off_them():
+    rows = disentangling_films.starts(40, 1)
+    seen = disentangling_films.films(rows, 2).double().numpy() / 255
+    n, extent = disentangling_films.SIZE, disentangling_films.EXTENT
+    axis = -extent + 2 * extent / n * (np.arange(n) + 0.5)
+    light = seen.sum((-2, -1))
+    x, y = (seen.sum(-2) @ axis) / light, (seen.sum(-1) @ axis[::-1]) / light
+    found = np.stack([x, y], -1).reshape(40, 2, 4)
+    assert np.allclose(found[:, 0], rows[:, :4], atol=0.01)
+    h = disentangling_films.DT
+    assert np.allclose(found[:, 1], np.cos(h) * rows[:, :4] + np.sin(h) * rows[:, 4:], atol=0.01)
+    # each factor of the group turns one body, and its picture alone
+    group = disentangling.PROBLEMS[0].group()
+    g = group.draw(0, np.random.default_rng(0))
+    moved = disentangling_films.films(group.act(g, rows), 2).double().numpy() / 255
+    assert np.array_equal(moved[:, :, 1], seen[:, :, 1]) and abs(moved - seen)[:, :, 0].max() > 0.5
 
 
 def test_a_run_tells_exact_from_free_and_is_taken_up_again(tmp_path, monkeypatch):
@@ -37,6 +55,7 @@ def test_a_run_tells_exact_from_free_and_is_taken_up_again(tmp_path, monkeypatch
     }
     bodies = found["centre × rotation", "exact flow", "body by body"]
     assert bodies["equivariance"][0] < 1e-12 and bodies["product"][0] > 0.5
+    assert ("two rotations", "HGN", "best blocks") in found
     assert all(r["failing"] for (_, model, _), r in found.items() if model != "exact flow")
     assert all(
         b == {"status": "proved", "checked": True} for g in metrics["groups"].values() for b in g["brackets"]
@@ -49,7 +68,7 @@ def test_a_run_tells_exact_from_free_and_is_taken_up_again(tmp_path, monkeypatch
     assert "inf" in report(with_gaps)
 
     kept = sorted((tmp_path / "rows").iterdir())
-    assert len(kept) == 6
+    assert len(kept) == 7
     kept[0].unlink()
     again = disentangling.run(tmp_path, quick=True, quiet=True, resume=True)
 
