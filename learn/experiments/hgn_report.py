@@ -181,14 +181,14 @@ def report(metrics: Mapping[str, Any]) -> str:
         "## Setting", "",
         *(f"- **{metrics['titles'][s]}**: {words}." for s, words in metrics["scenes"].items()),
         f"- {setting['films']} films of {setting['frames']} frames 0.125 apart, 32 × 32 pixels of one channel, cut at random places into pieces of {learned} frames; "
-        f"bodies differ in brightness. Adam as in `learn.fit`, {setting['steps']} steps of {setting['batch']} pieces, rate {setting['lr']:g}; width {setting['width']}; "
+        f"bodies differ in brightness. Adam as in `learn.fit`, steps of {setting['batch']} pieces, as many as the table says, rate {setting['lr']:g}; width {setting['width']}; "
         f"options of the objective: {_options(setting['objective'])}.",
         "- The published setting: 50 000 films in colour, convolutional networks, maps of 4 × 4 × 16 for q and for p, batches of 16, rate 1.5e-4, up to 500 000 steps; "
         "its table of pixel errors was not at hand. Here q has as many numbers as the system has degrees of freedom, networks are dense, and a training takes minutes on a CPU. "
         "On a GPU: `learn.HGN(width=1024, dim=16)` and `learn.fit(…, steps=500_000, batch=128, lr=1.5e-4)` on films of `hs.generate_dataset`; this was not run.", "",
         markdown_table(
-            ["system", "model", "parameters", "CPU seconds of training", "pixel error in training"],
-            [[_title(r), r["title"], str(r["parameters"]), f"{r['cpu_seconds']:.0f}", number(r["training"]["mse"])] for r in rows],
+            ["system", "model", "parameters", "steps", "CPU seconds of training", "pixel error in training"],
+            [[_title(r), r["title"], str(r["parameters"]), str(setting["steps"][r["scene"]]), f"{r['cpu_seconds']:.0f}", number(r["training"]["mse"])] for r in rows],
         ), "",
     ]  # fmt: skip
     return "\n".join(lines)
