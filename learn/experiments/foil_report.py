@@ -221,8 +221,8 @@ def report(metrics: Mapping[str, Any]) -> str:
         "## Setting", "",
         f"Two bodies of mass 1 that attract each other (`nbody`), orbits of radii 0.7 to 1.1 that are nearly circles, their centre off that of the picture by 0.06 at most; "
         f"32×32 pixels, a channel for each body, discs of a radius of 1.5 pixels, bytes; the frames are 0.25 apart, in which bodies turn by 6° to 14°. The trap pulls to the line y = 0. "
-        f"{setting['sequences']} sequences to learn from, {setting['tests']} in each test. Adam as in `learn.fit`, rate {metrics['rate']:g}, {setting['steps']} steps of {setting['batch']} sequences, "
-        f"{setting['picture_steps']} of {setting['picture_batch']} where latent pictures are turned, which then take about as long as the slowest others; width {setting['width']}, {setting['channels']} channels. "
+        f"{setting['sequences']} sequences to learn from, {setting['tests']} in each test. Adam as in `learn.fit`, {setting['steps']} steps of {setting['batch']} sequences at a rate of {metrics['rate']:g}; where latent pictures are turned "
+        f"{setting['picture_steps']} of {setting['picture_batch']} at {metrics['picture_rate']:g}, which take about as long; width {setting['width']}, {setting['channels']} channels. "
         "The eye, centres of light and central differences, is the same for all and learns the radius of the discs only. "
         "κ, its pace and the rates were chosen with other seeds than 100 to 102.", "",
         f"CPU time of all trainings together: {total:.0f} s.", "",

@@ -105,8 +105,14 @@ class Energy(SeparableEnergy):
         super().__init__(potential, Newtonian())
 
     def set_unit(self, q: Tensor, p: Tensor) -> None:
-        """Let U measure its inputs in what they vary by over data of shape (n, dim)."""
+        """Let U measure its inputs in what the one that varies most varies by over data of shape (n, dim).
+
+        In units of their own, invariants that hardly vary, as the vector product of opposite places, would make forces
+        so steep that no step of the size of a frame is stable.
+        """
         self.potential.set_unit(q)
+        function = getattr(self.potential, "function", self.potential)
+        function.spread.fill_(float(function.spread.max()))
 
 
 def energy(
