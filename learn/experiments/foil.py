@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from learn.constraint import BracketConstraint
 from learn.experiments.foil_data import DT, EVERYWHERE, EXTENT, RADIUS, SIZE, Scene, Sequences, scene
@@ -241,8 +240,8 @@ def _prove_construction() -> list[dict[str, Any]]:
     return [{"question": verdict.question, "checked": verdict.check(), **verdict.to_dict()}]
 
 
-def _pictures(setting: Setting) -> torch.Tensor:
+def _pictures(setting: Setting) -> np.ndarray:
     """A strip of frames of one sequence, all bodies in one picture, (frames, size, size)."""
     shown = next(iter(SCENES.values()))
     frames = shown.draw(1, EVERYWHERE, 3 + setting.frames, 0).frames[0].double() / 255
-    return frames.sum(1).clamp(max=1)
+    return frames.sum(1).clamp(max=1).numpy()
