@@ -67,10 +67,12 @@ class Setting:
 QUICK = Setting(
     scenes=("spring", "pendulum"), models=("hgn", "free"), films=200, frames=40, learned=20, tests=60, horizon=60,
     steps=dict.fromkeys(SCENES, 700), batch=32, lr=2e-3, width=128,
+    objective={"tolerance": 0.015},
 )  # fmt: skip
 FULL = Setting(
     scenes=tuple(SCENES), models=("hgn", "free"), films=400, frames=60, learned=20, tests=150, horizon=60,
     steps={"spring": 3000, "pendulum": 3000, "two-body": 6000, "three-body": 6000}, batch=32, lr=2e-3, width=128,
+    objective={"tolerance": 0.015},
 )  # fmt: skip
 
 
