@@ -17,7 +17,7 @@ from learn.experiments.hgn_report import goals, report
 from learn.hgn import HGN
 
 TINY = dataclasses.replace(
-    hgn.QUICK, scenes=("spring", "two-body"), films=12, frames=12, learned=8, tests=12, horizon=12, steps=dict.fromkeys(SCENES, 8), batch=4, width=16,
+    hgn.QUICK, scenes=("spring", "pendulum"), films=12, frames=12, learned=8, tests=12, horizon=12, steps=dict.fromkeys(SCENES, 8), batch=4, width=16,
 )  # fmt: skip
 
 
@@ -163,7 +163,7 @@ def test_a_run_writes_its_report_and_is_taken_up_again(tmp_path, monkeypatch):
     assert [(r["scene"], r["model"]) for r in metrics["rows"]] == [
         (s, m) for s in TINY.scenes for m in ("hgn", "free")
     ]
-    for name in ("hgn.png", "hgn-spring.gif", "hgn-two-body.gif"):
+    for name in ("hgn.png", "hgn-spring.gif", "hgn-pendulum.gif"):
         assert 10_000 < (tmp_path / name).stat().st_size < 1_500_000
     assert json.loads((tmp_path / "metrics.json").read_text())["setting"]["steps"]["spring"] == 8
     text = (tmp_path / "report.md").read_text()
@@ -175,8 +175,8 @@ def test_a_run_writes_its_report_and_is_taken_up_again(tmp_path, monkeypatch):
         lost["rows"][1][name] = None
     assert "| astray |" in report(lost)
 
-    (tmp_path / "rows" / "two-body-free-5.json").unlink()
-    (tmp_path / "two-body-free-5" / "training.json").unlink()
+    (tmp_path / "rows" / "pendulum-free-5.json").unlink()
+    (tmp_path / "pendulum-free-5" / "training.json").unlink()
     again = hgn.run(tmp_path, quick=True, quiet=True, resume=True, seed=5)
 
     def without_times(rows):
