@@ -26,6 +26,7 @@ Builder: TypeAlias = Callable[[dict[str, Any], Mapping[str, Tensor]], nn.Module]
 #: What rebuilds each kind of model: "module:function", imported on use, or the function itself.
 KINDS: dict[str, str | Builder] = {
     "flow": "learn.checkpoint:flow_from",
+    "forecast": "learn.foil.loading:forecast_from",
     "hgn": "learn.hgn.loading:hgn_from",
     "hnn": "learn.hnn.loading:hnn_from",
     "pixel_hnn": "learn.hnn.loading:pixels_from",

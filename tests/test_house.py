@@ -247,7 +247,7 @@ ORDER = [
     ["learn.hnn"],
     ["learn.foil.eye", "learn.foil.energies"],
     ["learn.foil.forecasts"],
-    ["learn.foil.objective"],
+    ["learn.foil.loading", "learn.foil.objective"],
     ["learn.foil"],
     ["learn.hgn.energies", "learn.hgn.images", "learn.hgn.networks"],
     ["learn.hgn.model"],

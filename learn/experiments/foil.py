@@ -81,8 +81,8 @@ class Setting:
     angles: int
 
 
-QUICK = Setting(1, 300, 50, 8, 24, 500, 32, 150, 16, 48, 8, 8, 4)
-FULL = Setting(3, 500, 100, 8, 24, 1500, 32, 500, 16, 64, 8, 8, 8)
+QUICK = Setting(1, 300, 50, 8, 24, 600, 16, 150, 16, 48, 8, 8, 4)
+FULL = Setting(3, 500, 100, 8, 24, 1200, 16, 300, 16, 64, 8, 8, 8)
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,8 @@ def run(
     for s, name in product(seeds(seed, setting.seeds), SCENES):
         for key in ("still", "truth", *WAYS):
             label = f"{name.replace(' ', '-')}-{key}-{s}"
-            rows.append(folder.row(label, partial(_row, key, name, setting, data, s)))
+            measured = partial(_row, label, key, name, setting, data, folder, s)
+            rows.append(folder.row(label, measured))
         say(f"{name}, seed {s}: done", highlight=False)
     figure(rows, _pictures(setting), out / "foil.png")
     metrics = folder.close(
@@ -183,7 +184,9 @@ def _data(setting: Setting, name: str, seed: int) -> tuple[Sequences, dict[str, 
     return shown.draw(setting.sequences, shown.trained, frames, first), tests
 
 
-def _row(key: str, name: str, setting: Setting, data: Any, seed: int) -> dict[str, Any]:
+def _row(
+    label: str, key: str, name: str, setting: Setting, data: Any, folder: Folder, seed: int
+) -> dict[str, Any]:
     """Train one way, or take a reference, and measure it: plain values by name."""
     shown = SCENES[name]
     train, tests = data(name, seed)
@@ -196,7 +199,7 @@ def _row(key: str, name: str, setting: Setting, data: Any, seed: int) -> dict[st
         result = fit(
             objective, (train.frames, train.places), steps=setting.picture_steps if pictures else setting.steps,
             batch=setting.picture_batch if pictures else setting.batch, lr=PICTURE_RATE if pictures else RATE,
-            seed=seed, progress=False,
+            seed=seed, progress=False, resume=folder.resume, out=folder.out / "models" / label,
         )  # fmt: skip
         trained = {
             "steps": len(result.history["step"]), "cpu_seconds": time.process_time() - began,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ def pixel_error(forecast: Forecast, sequences: Sequences) -> float:
     return float((made - light[:, GIVEN:]).square().mean())
 
 
+@cache
 def turning(size: int, angle: float) -> Tensor:
     """Return what turns pictures of ``size``² pixels about their centre, counterclockwise, as a matrix in float64.
 

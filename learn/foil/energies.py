@@ -99,10 +99,12 @@ class Energy(SeparableEnergy):
 
     Arguments:
         potential: U, with ``set_unit`` beside ``value`` and ``gradient``.
+        options: what :func:`energy` made it with, plain values; none for one of another make.
     """
 
-    def __init__(self, potential: Any) -> None:
+    def __init__(self, potential: Any, options: dict[str, Any] | None = None) -> None:
         super().__init__(potential, Newtonian())
+        self.options = options
 
     def set_unit(self, q: Tensor, p: Tensor) -> None:
         """Let U measure its inputs in what the one that varies most varies by over data of shape (n, dim).
@@ -153,4 +155,4 @@ def energy(
     if way == "average":
         group = Rotations([turn]).elements(integer("elements", elements, minimum=1, maximum=1024))
         potential = AveragedFunction(potential, group)
-    return Energy(potential)
+    return Energy(potential, {"way": way, "width": width, "depth": depth, "elements": elements})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import affine_grid, grid_sample
 
 from hamsym.arguments import integer
+from hamsym.errors import CheckpointError
 from hamsym.symbolic.integrals.invariants import invariants
 from learn.arguments import seed_number
 from learn.foil.energies import turn_of_the_plane
@@ -16,6 +18,7 @@ from learn.foil.eye import Eye, turned_places
 from learn.hnn.invariant import InvariantFunction
 from learn.hnn.model import HNN
 from learn.integrators import rollout
+from learn.storage import write
 
 
 class Forecast(nn.Module):
@@ -50,7 +53,16 @@ class Forecast(nn.Module):
 
     def config(self) -> dict[str, Any]:
         """Return plain values that say what it is."""
-        return {"forecast": type(self).__name__, **self.eye.config()}
+        dtype = str(self.eye.log_radius.dtype).removeprefix("torch.")
+        return {"forecast": type(self).__name__, "dtype": dtype, **self.eye.config()}
+
+    def save(self, path: str | Path) -> None:
+        """Write the forecast into the directory ``path``; ``learn.load`` reads it.
+
+        Raises:
+            CheckpointError: if the directory cannot be written, or the energy is one of the user's own.
+        """
+        write(path, "model", self.state_dict(), {"forecast": self.config()})
 
 
 class EnergyForecast(Forecast):
@@ -80,6 +92,16 @@ class EnergyForecast(Forecast):
         self.model.set_unit(q, p)
         super().set_unit(q, p)
 
+    def config(self) -> dict[str, Any]:
+        """Return plain values that rebuild it without its weights."""
+        options = getattr(self.model.hamiltonian, "options", None)
+        if options is None:
+            raise CheckpointError(
+                "a forecast with an energy of your own cannot be described by plain values; save its state_dict() "
+                "yourself, or make the energy by learn.foil.energy"
+            )
+        return {**super().config(), **options}
+
 
 class Turning(Forecast):
     """What turns at a rate ω(q, p) that no turn of the state changes: a function of its invariants alone.
@@ -92,6 +114,7 @@ class Turning(Forecast):
 
     def __init__(self, eye: Eye, *, width: int = 64, depth: int = 2, seed: int = 0) -> None:
         super().__init__(eye)
+        self.width, self.depth = width, depth
         turn = turn_of_the_plane(eye.bodies)
         variables = turn.space.variables
         with torch.random.fork_rng(devices=[]):
@@ -109,6 +132,10 @@ class Turning(Forecast):
         """Let the rate measure states in what they vary by over data, each of shape (n, 2 bodies)."""
         self.rate.set_unit(torch.cat([q, p], -1))
         super().set_unit(q, p)
+
+    def config(self) -> dict[str, Any]:
+        """Return plain values that rebuild it without its weights."""
+        return {**super().config(), "width": self.width, "depth": self.depth}
 
 
 class TurnedPlaces(Turning):

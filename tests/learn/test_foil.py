@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import learn
-from hamsym.errors import ParameterError, ShapeError
+from hamsym.errors import CheckpointError, ParameterError, ShapeError
 from learn.experiments.foil_data import DT, EXTENT, RADIUS, SEEN, SIZE, UNSEEN, scene
 from learn.experiments.foil_measures import (
     Still,
@@ -24,6 +24,7 @@ from learn.foil import WAYS, EnergyForecast, Eye, FrameLoss, TurnedPicture, Turn
 from learn.foil.energies import turn_of_the_plane
 from learn.foil.eye import turned_places
 from learn.foil.forecasts import turned
+from learn.foil.loading import forecast_from
 from learn.hnn import HNN
 from learn.objective import Batch, Progress
 
@@ -203,6 +204,42 @@ def test_forecasts_grow_and_the_constraint_is_in_the_loss():
         objective.constraint.reset()
         objective.restore(state)
         assert objective.state() == state
+
+
+def test_forecasts_are_read_back_and_a_training_is_taken_up_again(tmp_path):
+    drawn = BODIES.draw(8, SEEN, 5, 0)
+    makes = {
+        "energy": lambda: EnergyForecast(
+            Eye(2, DT, extent=EXTENT), HNN(4, energy=energy("average", 2, width=8, elements=4))
+        ),
+        "places": lambda: TurnedPlaces(Eye(2, DT, extent=EXTENT), width=8),
+        "pictures": lambda: TurnedPicture(Eye(2, DT, extent=EXTENT), width=8, channels=2),
+    }
+    light = drawn.frames[:, :3].float() / 255
+    for name, make in makes.items():
+        whole, halves, out = make(), make(), tmp_path / name
+        options = {"batch": 4, "seed": 1, "progress": False}
+        learn.fit(FrameLoss(whole), drawn[:2], steps=4, **options)
+
+        def stop(step, _):
+            if step == 2:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            learn.fit(FrameLoss(halves), drawn[:2], steps=4, out=out, callback=stop, **options)
+        again = make()
+        learn.fit(FrameLoss(again), drawn[:2], steps=4, out=out, resume=True, **options)
+        assert torch.equal(again(light, 2), whole(light, 2))
+        read = learn.load(out)
+        assert type(read) is type(whole) and torch.equal(read(light, 2), whole(light, 2))
+    bad = {"width": 10**6, "channels": 0, "forecast": "Path", "dtype": "int8", "depth": True}
+    good = whole.config()
+    for key, value in bad.items():
+        with pytest.raises(ValueError, match="it "):
+            forecast_from(good | {key: value}, whole.state_dict())
+    mine = EnergyForecast(Eye(2, DT), HNN(4, energy=lambda q, p: (q.square() + p.square()).sum(-1) / 2))
+    with pytest.raises(CheckpointError, match="of your own"):
+        mine.config()
 
 
 def test_wrong_input_is_refused_in_words():
