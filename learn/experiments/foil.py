@@ -43,9 +43,9 @@ SCENES = {
     "bodies": scene("bodies", 2, trap=False),
     "bodies in a trap": scene("bodies in a trap", 2, trap=True),
 }
-#: κ of the constraint, in units of {g, H}², by the states it looks at, and the pace of its multiplier.  Turned states have
-#: larger brackets: the κ of the data is out of their reach, and theirs is met on the data without a constraint.
-KAPPA, PACE = {"data": 1e-5, "orbit": 1e-4}, 20.0
+#: κ of the constraint, in units of {g, H}², and the pace of its multiplier.  Each is less than what is reached without a
+#: constraint on the same states: of the data, or of these turned, where brackets are larger, unless U sees invariants.
+KAPPA, PACE = {"data": 1e-5, "turned": 1e-4, "features": 3e-6}, 20.0
 #: Of Adam, for what moves places and for latent pictures.  Three times as fast, one in some energies that see invariants throws
 #: bodies out of the picture, where no gradient is; ten times as fast, most do.
 RATE, PICTURE_RATE = 1e-3, 3e-3
@@ -94,7 +94,7 @@ class Way:
 
 
 def _energy(
-    way: str, sampling: str | None = None, *, redraw: bool = False
+    way: str, kappa: str | None = None, *, redraw: bool = False
 ) -> Callable[[Setting, Scene, int], FrameLoss]:
     def make(setting: Setting, shown: Scene, seed: int) -> FrameLoss:
         learned = energy(way, shown.bodies, width=setting.width, elements=setting.elements, seed=seed)
@@ -102,8 +102,10 @@ def _energy(
         turn = [turn_of_the_plane(shown.bodies)]
         constraint = (
             None
-            if sampling is None
-            else BracketConstraint(turn, tolerance=KAPPA[sampling], pace=PACE, sampling=sampling)
+            if kappa is None
+            else BracketConstraint(
+                turn, tolerance=KAPPA[kappa], pace=PACE, sampling="data" if kappa == "data" else "orbit"
+            )
         )
         return FrameLoss(model, constraint=constraint, redraw=shown.render if redraw else None)
 
@@ -123,9 +125,9 @@ def _eye(shown: Scene, radius: float = 1.3 * RADIUS) -> Eye:
 WAYS = {
     "none": Way("none", _energy("coordinates")),
     "loss": Way("loss", _energy("coordinates", "data")),
-    "loss-turned": Way("loss, on turned states", _energy("coordinates", "orbit")),
+    "loss-turned": Way("loss, on turned states", _energy("coordinates", "turned")),
     "features": Way("features", _energy("features")),
-    "features-loss": Way("features and loss", _energy("features", "orbit")),
+    "features-loss": Way("features and loss", _energy("features", "features")),
     "construction": Way("construction", _energy("invariants")),
     "averaging": Way("averaging", _energy("average")),
     "augmentation": Way("augmentation", _energy("coordinates", redraw=True)),
