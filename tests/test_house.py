@@ -250,6 +250,7 @@ ORDER = [
     ["learn.foil.loading", "learn.foil.objective"],
     ["learn.foil"],
     ["learn.hgn.energies", "learn.hgn.images", "learn.hgn.networks"],
+    ["learn.hgn.convolutions"],
     ["learn.hgn.model"],
     ["learn.hgn.loading", "learn.hgn.objective"],
     ["learn.hgn"],

@@ -9,6 +9,8 @@ from learn.hnn.energies import JointEnergy, SeparableEnergy
 from learn.hnn.functions import TanhNetwork
 
 KINDS = ("natural", "separable", "joint")
+#: Norm of the last layer of a network on top of a form, at first.
+STRENGTH = 0.5
 
 
 class PositiveForm(nn.Module):
@@ -54,6 +56,10 @@ class Trapped(nn.Module):
     def __init__(self, inputs: int, width: int, depth: int) -> None:
         super().__init__()
         self.form, self.network = PositiveForm(inputs), TanhNetwork(inputs, width, depth)
+        with torch.no_grad():  # bent where the data are from the start, and weak
+            self.network.layers[0].weight.normal_()  # type: ignore[operator, union-attr]
+            self.network.layers[0].bias.uniform_(-2, 2)  # type: ignore[operator, union-attr]
+            self.network.out.mul_(STRENGTH)
 
     def value(self, x: Tensor) -> Tensor:
         """Return f(x) of shape (batch,)."""

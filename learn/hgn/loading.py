@@ -35,6 +35,7 @@ def hgn_from(config: dict[str, Any], tensors: Mapping[str, Tensor]) -> HGN:
         if type(size) is not int or not 1 <= size <= max(numbers, 1000):
             raise ValueError(f"it claims {name}={size!r}, which its weights do not support")
     width, pixels = options["width"], options["channels"] * options["size"] ** 2
-    if 2 * width * pixels + width**2 * (options["depth"] + 1) > numbers:
+    seen = width * pixels if options["networks"] == "dense" else 0
+    if seen + width**2 * (options["depth"] - 1) + width * options["dim"] > numbers:
         raise ValueError(f"it describes more weights than the {numbers} that it holds")
     return HGN(**options).to(dtype)

@@ -13,9 +13,10 @@ from hamsym.arguments import integer, real, shown
 from hamsym.errors import ParameterError, ShapeError
 from hamsym.numeric.methods import Method
 from learn.arguments import MAX_NUMBERS, seed_number
+from learn.hgn.convolutions import DIM, FEATURES, SIDE, MapDecoder, MapEncoder, MapStarter
 from learn.hgn.energies import KINDS, build
 from learn.hgn.images import as_film
-from learn.hgn.networks import DenseDecoder, FrameEncoder, ResidualMap
+from learn.hgn.networks import LAYERS, RANK, FrameEncoder, LayeredDecoder, ResidualMap
 from learn.integrators import rollout
 from learn.points import as_points, require_finite
 from learn.storage import write
@@ -42,6 +43,8 @@ class HGN(nn.Module):
             network for each; "joint", one network of (q, p).
         width: units of every inner layer.
         depth: inner layers of the energy.
+        networks: "dense", small ones of ``width`` for a phase space of few dimensions; "maps", the convolutions of the
+            paper, with 48 maps of z, 16 of q and 16 of p, of which ``dim`` and the size of z follow (256 and 48 size²).
         seed: of the first weights; the global state of torch if None, which is left alone otherwise.
 
     Raises:
@@ -65,6 +68,7 @@ class HGN(nn.Module):
         hamiltonian: str = "natural",
         width: int = 128,
         depth: int = 2,
+        networks: str = "dense",
         seed: int | None = None,
     ) -> None:
         super().__init__()
@@ -82,8 +86,25 @@ class HGN(nn.Module):
                 f"hamiltonian is one of {', '.join(map(repr, KINDS))}, not {shown(hamiltonian)}"
             )
         self.hamiltonian_kind = hamiltonian
+        if networks not in ("dense", "maps"):
+            raise ParameterError(f"networks is 'dense' or 'maps', not {shown(networks)}")
+        self.networks = networks
+        if networks == "maps":
+            if self.dim not in (2, DIM) or self.size % SIDE or (k := self.size // SIDE) & (k - 1):
+                raise ParameterError(
+                    f"networks='maps' has dim={DIM} and a size that is {SIDE} times a power of two, not dim={dim} and "
+                    f"size={size}"
+                )
+            self.dim = DIM
+        #: Numbers in z.
+        self.latent = FEATURES * self.size**2 if networks == "maps" else 2 * self.dim
         pixels = self.channels * self.size**2
-        weights = self.width * (2 * pixels + (self.depth + 4) * self.width + 8 * self.dim)
+        weights = self.width * (
+            pixels
+            + 2 * self.size * self.channels * LAYERS * RANK
+            + (self.depth + 6) * self.width
+            + 8 * self.dim
+        )
         if weights > MAX_WEIGHTS:
             raise ParameterError(
                 f"size={size}, channels={channels}, dim={dim} and width={width} make {weights:.3g} weights, more than "
@@ -92,15 +113,22 @@ class HGN(nn.Module):
         with torch.random.fork_rng(devices=[], enabled=seed is not None):
             if seed is not None:
                 torch.manual_seed(seed_number(seed))
-            self.encoder = FrameEncoder(pixels, self.frames, 2 * self.dim, self.width)
-            self.starter = ResidualMap(2 * self.dim, self.width)
+            self.encoder: nn.Module
+            self.starter: nn.Module
+            self.decoder: nn.Module
+            if networks == "maps":
+                self.encoder, self.starter = MapEncoder(self.channels, self.frames), MapStarter(self.size)
+                self.decoder = MapDecoder(self.channels, self.size)
+            else:
+                self.encoder = FrameEncoder(pixels, self.frames, self.latent, self.width)
+                self.starter = ResidualMap(self.latent, self.width)
+                self.decoder = LayeredDecoder(self.dim, self.channels, self.size, self.width)
             self.hamiltonian = build(hamiltonian, self.dim, self.width, self.depth)
-            self.decoder = DenseDecoder(self.dim, pixels, self.width)
 
     # -- from films to states -------------------------------------------------------------------------------
 
     def encode(self, images: Any) -> Normal:
-        """Return the posterior of z, of batch shape (batch, 2 dim), from the first frames of films.
+        """Return the posterior of z, of batch shape (batch, latent), from the first frames of films.
 
         Arguments:
             images: films of shape (batch, time, size, size) for one channel, or (batch, time, channels, size, size),
@@ -119,10 +147,11 @@ class HGN(nn.Module):
 
     def posterior(self, film: Tensor) -> Normal:
         """Return the posterior of z from films of shape (batch, time, channels, size, size), without a look at them."""
-        return Normal(*self.encoder(film[:, : self.frames]), validate_args=False)
+        mean, sd = self.encoder(film[:, : self.frames])
+        return Normal(mean, sd, validate_args=False)
 
     def start(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the state (q0, p0), each of shape (batch, dim), that z of shape (batch, 2 dim) stands for."""
+        """Return the state (q0, p0), each of shape (batch, dim), that z of shape (batch, latent) stands for."""
         q, p = self.starter(z).chunk(2, -1)
         return q, p
 
@@ -185,9 +214,17 @@ class HGN(nn.Module):
         """
         q, p = self._states(q0, p0)
         if isinstance(method, str) and method == "auto":
-            method = "leapfrog" if self.hamiltonian.is_separable else "rk4"
+            method = self._method
         step = self.dt if dt is None else real("dt", dt)
         return rollout(self.system, q, p, step, steps, save_every=save_every, method=method)
+
+    def move(self, q0: Tensor, p0: Tensor, steps: int) -> Tensor:
+        """Return the coordinates (batch, steps + 1, dim) of a rollout at the pace of the frames, without a look at the start."""
+        return rollout(self.system, q0, p0, self.dt, steps, method=self._method)[0]
+
+    @property
+    def _method(self) -> str:
+        return "leapfrog" if self.hamiltonian.is_separable else "rk4"
 
     # -- pictures -------------------------------------------------------------------------------------------
 
@@ -208,13 +245,9 @@ class HGN(nn.Module):
         if q.ndim < 2 or q.shape[-1] != self.dim:
             raise ShapeError(f"coordinates have shape (…, {self.dim}), not {tuple(q.shape)}")
         flat = as_points(q.reshape(-1, self.dim), self.dim, self.like)
-        pictures = self.draw(require_finite(flat, "q"))
+        pictures = self.decoder(require_finite(flat, "q"))
         pictures = pictures.reshape(*q.shape[:-1], self.channels, self.size, self.size)
         return pictures.squeeze(-3) if self.channels == 1 else pictures
-
-    def draw(self, q: Tensor) -> Tensor:
-        """Return pictures of shape (batch, channels · size²) of coordinates (batch, dim), without a look at them."""
-        return self.decoder(q)
 
     def predict(self, images: Any, steps: int, *, dt: float | None = None, save_every: int = 1) -> Tensor:
         """Return the film that follows from the first frames of another, beginning with the first.
@@ -246,9 +279,9 @@ class HGN(nn.Module):
             >>> HGN(size=8, dim=1, width=16).sample(2, 3, seed=0).shape
             torch.Size([2, 4, 8, 8])
         """
-        n = integer("n", n, minimum=1, maximum=MAX_NUMBERS // self.dim)
+        n = integer("n", n, minimum=1, maximum=MAX_NUMBERS // self.latent)
         random = None if seed is None else torch.Generator().manual_seed(seed_number(seed))
-        z = torch.randn(n, 2 * self.dim, generator=random, dtype=self.like.dtype).to(self.like.device)
+        z = torch.randn(n, self.latent, generator=random, dtype=self.like.dtype).to(self.like.device)
         return self.decode(self.rollout(*self.start(z), steps, dt=dt, save_every=save_every)[0])
 
     # -- the model itself -----------------------------------------------------------------------------------
@@ -266,7 +299,7 @@ class HGN(nn.Module):
             'natural'
         """
         return {
-            **{name: getattr(self, name) for name in ("size", "channels", "frames", "dim", "dt", "width", "depth")},
+            **{name: getattr(self, name) for name in ("size", "channels", "frames", "dim", "dt", "width", "depth", "networks")},
             "hamiltonian": self.hamiltonian_kind,
             "dtype": str(self.like.dtype).removeprefix("torch."),
         }  # fmt: skip

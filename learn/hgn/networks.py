@@ -6,10 +6,14 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import softplus
+from torch.nn.functional import silu, softplus
 
 #: Standard deviations of a posterior are kept above this share of those of the prior.
 LEAST_SD = 1e-3
+#: Layers of a picture, and terms in the sum of each.
+LAYERS, RANK = 3, 4
+#: Frames are mostly dark; multiplied by this they are of order one for a network.
+_GAIN = 4.0
 
 
 def dense(*sizes: int) -> nn.Sequential:
@@ -48,13 +52,13 @@ class FrameEncoder(nn.Module):
 
     def forward(self, film: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation of z, each (batch, latent), of films (batch, frames, …)."""
-        found = self.of_frame(4 * film.flatten(2)).flatten(1)
+        found = self.of_frame(_GAIN * film.flatten(2)).flatten(1)
         mean, width = self.of_frames(found).chunk(2, -1)
         return mean, LEAST_SD + softplus(width - 3)
 
 
 class ResidualMap(nn.Module):
-    """z ↦ z + f(z) with a network f that is small at first: what a Gaussian has to become to be states.
+    """z ↦ z + f(z) with a network f: what a Gaussian has to become to be states.
 
     Arguments:
         size: of z.
@@ -74,28 +78,34 @@ class ResidualMap(nn.Module):
         return z + self.network(z)
 
 
-class DenseDecoder(nn.Module):
-    """Coordinates to a picture: waves of q at learned frequencies, two layers, and a brightness for each pixel.
+class LayeredDecoder(nn.Module):
+    """Coordinates to a picture of a few layers, painted over each other: 1 − Π (1 − σ(l)), l(x, y) = Σ a(y) b(x) + c(x, y).
+
+    The logarithm of a bright spot with soft edges is a sum of three products a(y) b(x) whose factors are of degree two in
+    its place, so moving spots need no more than smooth functions of q: what is drawn hardly bends the coordinates.
 
     Arguments:
         dim: size of q.
-        pixels: numbers in a picture.
+        channels, size: of a picture.
         width: units of the inner layers.
 
     Example:
-        >>> picture = DenseDecoder(2, 16, 8)(torch.zeros(5, 2))
+        >>> picture = LayeredDecoder(2, 1, 4, 8)(torch.zeros(5, 2))
         >>> picture.shape, bool((picture > 0).all() and (picture < 1).all())
         (torch.Size([5, 16]), True)
     """
 
-    def __init__(self, dim: int, pixels: int, width: int) -> None:
+    def __init__(self, dim: int, channels: int, size: int, width: int) -> None:
         super().__init__()
-        self.waves = nn.Linear(dim, width)
-        nn.init.normal_(self.waves.weight, std=1.5)
-        self.network = dense(width + dim, width, width, pixels)
-        with torch.no_grad():
-            self.network[-1].bias.fill_(-3.0)  # pictures are dark at first
+        self.shape = (2, channels, LAYERS, RANK, size)
+        self.inner = dense(dim, width, width)
+        self.outer = nn.Linear(dim + width, 2 * channels * LAYERS * RANK * size)
+        nn.init.normal_(self.outer.weight[:, :dim], std=0.5)
+        self.ground = nn.Parameter(torch.full((channels, LAYERS, size, size), -3.0))  # dark at first
 
     def forward(self, q: Tensor) -> Tensor:
-        """Return brightness in (0, 1), shape (batch, pixels), of coordinates of shape (batch, dim)."""
-        return self.network(torch.cat([q, self.waves(q).sin()], -1)).sigmoid()
+        """Return brightness in (0, 1), shape (batch, channels · size²), of coordinates of shape (batch, dim)."""
+        factors = self.outer(torch.cat([q, silu(self.inner(q))], -1))
+        along_y, along_x = factors.unflatten(-1, self.shape).unbind(1)
+        light = along_y.transpose(-1, -2) @ along_x + self.ground
+        return (1 - torch.sigmoid(-light).prod(2)).flatten(1)

@@ -12,9 +12,10 @@ from hamsym.arguments import integer, real
 from hamsym.errors import ShapeError
 from learn.hgn.images import as_film
 from learn.hgn.model import HGN
-from learn.integrators import rollout
 from learn.multipliers import Ascent
 from learn.objective import Batch, Objective, Progress
+
+_TINY = 1e-300
 
 
 class VideoELBO(Objective):
@@ -23,8 +24,11 @@ class VideoELBO(Objective):
     The negative ELBO of films with Gaussian pixels is KL + ½ Σ (error/σ)², up to a constant.  Instead of choosing σ, the
     mean square error is held at ``tolerance``²: the loss is (KL/N + λ (MSE − tolerance²))/(1 + λ), N the number of
     pixels of a film, and λ rises while a running mean of the error is above its bound and falls while it is below
-    (GECO; :class:`learn.multipliers.Ascent`).  So λ stands for N/(2σ²N), and the sum for the ELBO at that σ.  The
+    (GECO; :class:`learn.multipliers.Ascent`).  So λ stands for 1/(2σ²), and KL + λ N MSE for the negative ELBO at that σ.  The
     factor 1/(1 + λ) changes no minimum and keeps the size of gradients.
+
+    At first films are out of focus, for the encoder as for the comparison: places that are near each other then look
+    alike, whatever the distance, so that q follows the places instead of a folded image of them that no energy can move.
 
     Rows are films, at least ``frames`` long; a piece of them at a random place is trained on.
 
@@ -36,7 +40,10 @@ class VideoELBO(Objective):
         frames: length of the pieces that are decoded in training, from the first that the encoder sees.
         looks: frames of each piece that are drawn and compared, at random places; None for all.  Rolling out costs
             little, drawing much.
-        growth: share of the training in which pieces grow from what the encoder sees to ``frames``.
+        blur: width of the blur at first, in units of the picture's side.
+        focus: share of the training in which films come into focus; 0 for sharp ones throughout.
+        growth: share of the training after which all ``frames`` are rolled out; from ``focus`` on they become more, from
+            as many as the encoder sees.
         initial: first value of λ.
         pace: log of the factor by which λ may move over the training.
 
@@ -62,16 +69,22 @@ class VideoELBO(Objective):
         tolerance: float = 0.03,
         frames: int = 20,
         looks: int | None = 8,
-        growth: float = 0.3,
-        initial: float = 100.0,
-        pace: float = 20.0,
+        blur: float = 0.3,
+        focus: float = 0.3,
+        growth: float = 0.6,
+        initial: float = 1000.0,
+        pace: float = 5.0,
     ) -> None:
         super().__init__(model)
         self.model: HGN = model
         self.tolerance = real("tolerance", tolerance, above=0)
         self.frames = integer("frames", frames, minimum=model.frames, maximum=10_000)
         self.looks = None if looks is None else integer("looks", looks, minimum=1, maximum=10_000)
-        self.growth = real("growth", growth, maximum=1, above=-1e-300)
+        self.growth = real("growth", growth, maximum=1, above=-_TINY)
+        self.blur, self.focus = (
+            real("blur", blur, maximum=1, above=0),
+            real("focus", focus, maximum=1, above=-_TINY),
+        )
         self.ascent = Ascent(
             1, tolerance=self.tolerance**2, initial=initial, pace=pace, loose=1.0, tightening=0.0, margin=0.0
         )
@@ -94,29 +107,46 @@ class VideoELBO(Objective):
         """Return the loss of a batch, and its mean square error, divergence and multiplier."""
         model = self.model
         (film,) = batch.rows
-        noise = torch.randn(len(batch), 2 * model.dim, generator=random, dtype=film.dtype)
+        noise = torch.randn(len(batch), model.latent, generator=random, dtype=film.dtype)
         until = self._until(progress)
         looks = torch.arange(until)
         if self.looks is not None and self.looks < until:
             looks = torch.randperm(until, generator=random)[: self.looks].sort().values
-        posterior = model.posterior(film)
+        lens, seen_film = None, film[:, : model.frames]
+        if (width := self._blur(progress)) > 0:
+            lens = blurring(model.size, width).to(film)
+            blurred = lens @ seen_film @ lens.T
+            seen_film = (
+                blurred * (seen_film.square().mean() / blurred.square().mean().clamp(min=1e-30)).sqrt()
+            )
+        posterior = model.posterior(seen_film)
         z = posterior.mean + posterior.stddev * batch.share(noise).to(film.device)
         divergence = kl_to_standard(posterior.mean, posterior.stddev).mean()
-        method = "leapfrog" if model.hamiltonian.is_separable else "rk4"
-        last = int(looks[-1])
-        q0, p0 = model.start(z)
-        q = rollout(model.system, q0, p0, model.dt, max(1, last), method=method)[0][:, looks.to(film.device)]
-        drawn = model.draw(q.flatten(0, 1)).reshape(*q.shape[:2], *film.shape[2:])
-        mse = (drawn - film[:, looks.to(film.device)]).square().mean()
+        looks = looks.to(film.device)
+        q = model.move(*model.start(z), max(1, until - 1))[:, looks]
+        drawn = model.decoder(q.flatten(0, 1)).reshape(*q.shape[:2], *film.shape[2:])
+        error = drawn - film[:, looks]
+        mse = seen = error.square().mean()
+        if lens is not None:
+            # in units of what is left to see: out of focus all differences are small
+            about = film - film.mean((0, 1))
+            left = (lens @ about @ lens.T).square().mean().clamp(min=1e-30)
+            seen = (lens @ error @ lens.T).square().mean() * about.square().mean() / left
         (strength,) = self.ascent.multipliers
         numbers = film[0].numel()
-        loss = (divergence / numbers + strength * (mse - self.tolerance**2)) / (1 + strength)
+        loss = (divergence / numbers + strength * (seen - self.tolerance**2)) / (1 + strength)
         return loss, {"mse": mse, "kl": divergence, "lambda": strength}
 
     def _until(self, progress: Progress) -> int:
         """Frames of a piece that are rolled out at a time of the training."""
-        share = min(1.0, progress.share / self.growth) if self.growth else 1.0
+        left = max(0.0, self.growth - progress.share)
+        share = 1 - min(1.0, left / max(self.growth - self.focus, 1e-9))
         return self.model.frames + round(share * (self.frames - self.model.frames))
+
+    def _blur(self, progress: Progress) -> float:
+        """Width of the blur at a time of the training, in pixels."""
+        left = 1 - progress.share / self.focus if self.focus else 0.0
+        return self.blur * self.model.size * left if left > 0 else 0.0
 
     def after_step(self, numbers: Mapping[str, Any], progress: Progress) -> None:
         """Move λ: up while the running mean of the error is above its bound, down while it is below."""
@@ -127,12 +157,12 @@ class VideoELBO(Objective):
         with torch.no_grad():
             (film,) = self.transform(held_out, random)
             model = self.model
-            drawn = model.predict(film, self.frames - 1)
+            drawn = model.predict(film, max(1, self.frames - 1))
             return -float((drawn.reshape(film.shape) - film).square().mean())
 
     def settings(self) -> dict[str, Any]:
         """Return what a resumed run must share."""
-        names = ("tolerance", "frames", "looks", "growth")
+        names = ("tolerance", "frames", "looks", "blur", "focus", "growth")
         return {name: getattr(self, name) for name in names} | {
             "initial": self.ascent.initial, "pace": self.ascent.pace, "model": self.config(),
         }  # fmt: skip
@@ -148,6 +178,18 @@ class VideoELBO(Objective):
     def summary(self, numbers: Mapping[str, Any]) -> dict[str, str]:
         """Return what the bar shows."""
         return {"mse": f"{numbers['mse']:.2e}", "kl": f"{numbers['kl']:.1f}", "λ": f"{numbers['lambda']:.3g}"}
+
+
+def blurring(size: int, width: float) -> Tensor:
+    """Return the matrix that blurs a row of pixels by a Gaussian of some width in pixels; its rows add up to one.
+
+    Example:
+        >>> blurring(3, 1e-3).tolist()
+        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    place = torch.arange(size, dtype=torch.float64)
+    kernel = (-0.5 * ((place[:, None] - place) / max(width, 1e-3)).square()).exp()
+    return kernel / kernel.sum(1, keepdim=True)
 
 
 def kl_to_standard(mean: Tensor, sd: Tensor) -> Tensor:
