@@ -85,10 +85,14 @@ class MapDecoder(nn.Module):
 
     def __init__(self, channels: int, size: int) -> None:
         super().__init__()
+
+        def conv() -> nn.Conv2d:
+            return nn.Conv2d(64, 64, 3, padding=1)
+
         self.first = nn.Conv2d(MAPS, 64, 1)
         doublings = (size // SIDE).bit_length() - 1
         self.blocks = nn.ModuleList(
-            nn.ModuleList(nn.Conv2d(64, 64, 3, padding=1) for _ in range(2)) for _ in range(doublings)
+            nn.Sequential(nn.LeakyReLU(), conv(), nn.LeakyReLU(), conv()) for _ in range(doublings)
         )
         self.last = nn.Conv2d(64, channels, 3, padding=1)
 
@@ -96,7 +100,6 @@ class MapDecoder(nn.Module):
         """Return brightness in (0, 1), shape (batch, channels · size²), of coordinates of shape (batch, 256)."""
         x = self.first(q.unflatten(-1, (MAPS, SIDE, SIDE)))
         for block in self.blocks:
-            one, two = block  # type: ignore[misc]
             x = interpolate(x, scale_factor=2.0)
-            x = x + two(leaky_relu(one(leaky_relu(x))))
+            x = x + block(x)
         return torch.sigmoid(self.last(leaky_relu(x))).flatten(1)
