@@ -96,8 +96,8 @@ def measured(
             found |= _energy(model, *states, test.energy)
             for part, until in (("learned", learned), ("whole", horizon + 1)):
                 times = slice(0, until, _EVERY)
-                here, there = (x[:, times] for x in states), (x[:, ::2][:, times] for x in (test.q, test.p))
-                q, p, true_q, true_p = *here, *there
+                q, p = (x[:, times] for x in states)
+                true_q, true_p = (x[:, ::2][:, times] for x in (test.q, test.p))
                 found[f"form_{part}"] = symplecticity(q, p, true_q, true_p).to_dict()
     return found, pictures
 
