@@ -95,6 +95,8 @@ def run(
         measured = partial(_film_row, key, filmed, groups[filmed.name], setting, folder, seed=s)
         rows.append(folder.row(key, measured))
         folder.console.print(f"{filmed.name}, HGN, seed {s}: done", highlight=False)
+    names = [problem.name for problem in PROBLEMS]
+    rows.sort(key=lambda row: names.index(row["problem"]))
     figure(rows, out / "disentangling.png")
     metrics = folder.close({"proofs": proofs, "groups": commute, "rows": rows}, report)
     folder.console.print(console_table(metrics))

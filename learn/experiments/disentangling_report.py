@@ -131,7 +131,8 @@ def report(metrics: Mapping[str, Any]) -> str:
         "smallest T2 is shown.",
         "- **HGN**: a state of two bodies, each on a spring of its own to the middle, begins a film, and the representation is the latent state (q, p), eight numbers, "
         "that the encoder reads off its first five frames, at the mean of the posterior. The latent energy and what it is a function of are learned, so no action is known and "
-        "affine maps are fitted as for the VAE; a factor may take two latent coordinates with their momenta."
+        "affine maps are fitted as for the VAE; a factor may take two latent coordinates with their momenta. "
+        "Its noise floor is nought where pictures of equal states have equal bytes."
         + (" Root mean square error of pixels in films that it has not seen: " + ", ".join(f"{p:.3f}" for p in pixels) + ", full brightness being 1." if pixels else ""),
         "- **T1**: mean |f(g·x) − g·f(x)| over mean |f(x) − f(x′)|. **T2**: change of the other coordinates over that of the factor's own, and "
         "how much the action on a block depends on the other coordinates. **T3**: the law of the group on Z, and that factors commute. **T4**: √(1 − R²) of "
