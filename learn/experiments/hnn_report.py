@@ -224,6 +224,15 @@ def planet_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     for method in _methods(found, "outer planets"):
         value, error = spread([10 * r["distance"] for r in select(found, "outer planets", method)])
         lines.append(f"- {method}: {value:.3g}{f' ± {error:.1g}' if error else ''} au")
+    every = {
+        m: [e for r in select(found, "outer planets", m) for e in r["energy_by_rollout"]]
+        for m in ("baseline", "HNN")
+    }
+    a, b = every["HNN"], every["baseline"]
+    lines += [
+        "", f"The published network's energy error is {np.mean(a) / np.mean(b):.2g} times the baseline's in the mean and "
+        f"{np.median(a) / np.median(b):.2g} times in the median; the largest of its rollouts is {max(a):.2g}.",
+    ]  # fmt: skip
     return [*lines, ""]
 
 
@@ -247,7 +256,7 @@ def pixel_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         f"- The HNN's energy error is {ours / plain:.2g} times the baseline's"
         + (", so it gains nothing here" if ours >= plain else "")
         + ". By the midpoint a field without an energy is unbiased too, and five seconds are three swings; by Euler's "
-        "rule, as published, the baseline decays."
+        "rule, as published, its swings decay."
     )
     return [
         "## The pixel pendulum",
