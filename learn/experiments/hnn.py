@@ -18,9 +18,10 @@ import torch
 
 import hamsym as hs
 from learn.constraint import BracketConstraint
+from learn.experiments.hnn_figure import figure
 from learn.experiments.hnn_pixels import measure_pixels
 from learn.experiments.hnn_planets import at_hand, planets
-from learn.experiments.hnn_report import console_table, figure, report
+from learn.experiments.hnn_report import console_table, report
 from learn.experiments.hnn_tasks import Rollouts, States, Task, spring, three_body, two_body
 from learn.experiments.hnn_tasks import pendulum as pendulum_task
 from learn.experiments.runs import Folder, seeds

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.table import Table
 
-from hamsym.files import whole
 from learn.experiments import tables
 from learn.report import markdown_table
 
@@ -74,19 +72,31 @@ def cell(value: float, error: float) -> str:
     return f"{value:.2e} ± {error:.1e}" if error else f"{value:.2e}"  # of one seed there is none
 
 
-def _methods(rows: Sequence[Mapping[str, Any]], task: str) -> list[str]:
+def methods(rows: Sequence[Mapping[str, Any]], task: str) -> list[str]:
+    """Return the methods of a task, in the order of the rows.
+
+    Example:
+        >>> methods([{"task": "spring", "method": "HNN"}], "spring")
+        ['HNN']
+    """
     return list(dict.fromkeys(r["method"] for r in rows if r["task"] == task))
 
 
-def _tasks(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def tasks(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the tasks, in the order of the rows.
+
+    Example:
+        >>> tasks([{"task": "spring"}, {"task": "spring"}])
+        ['spring']
+    """
     return list(dict.fromkeys(r["task"] for r in rows))
 
 
 def result_rows(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """Return the lines of the table: each task and method as measured, and under it as published where it is."""
     lines = []
-    for task in _tasks(rows):
-        for method in _methods(rows, task):
+    for task in tasks(rows):
+        for method in methods(rows, task):
             chosen = select(rows, task, method)
             cells = [cell(*spread([r[m] for r in chosen])) for m in MEASURES]
             median = np.median([e for r in chosen for e in r["energy_by_rollout"]])
@@ -105,7 +115,7 @@ def goals(rows: Sequence[Mapping[str, Any]]) -> list[tuple[bool, str]]:
         [(True, 'spring: energy MSE of the HNN 1.00e-04, published 3.84e-04')]
     """
     judged = []
-    for task in _tasks(rows):
+    for task in tasks(rows):
         chosen = select(rows, task, "HNN")
         if task in PUBLISHED and chosen:
             ours, theirs = spread([r["energy"] for r in chosen])[0], PUBLISHED[task]["HNN"][2][0]
@@ -193,8 +203,8 @@ def report(metrics: Mapping[str, Any]) -> str:
 def conserved(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """Return the lines of the table of conserved quantities."""
     lines = []
-    for task in _tasks(rows):
-        for method in _methods(rows, task):
+    for task in tasks(rows):
+        for method in methods(rows, task):
             chosen = [r for r in select(rows, task, method) if r.get("drift")]
             if not chosen:
                 continue
@@ -221,7 +231,7 @@ def planet_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         "2000, rolled out over 2000 to 2200. Planets pull each other, which no H of one body knows. Unit of length 10 au. Mean distance of the "
         "rolled-out planets from where the ephemeris has them:", "",
     ]  # fmt: skip
-    for method in _methods(found, "outer planets"):
+    for method in methods(found, "outer planets"):
         value, error = spread([10 * r["distance"] for r in select(found, "outer planets", method)])
         lines.append(f"- {method}: {value:.3g}{f' ± {error:.1g}' if error else ''} au")
     every = {
@@ -230,7 +240,7 @@ def planet_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     }
     a, b = every["HNN"], every["baseline"]
     lines += [
-        "", f"The published network's energy error is {np.mean(a) / np.mean(b):.2g} times the baseline's in the mean and "
+        "", f"The HNN's energy error is {np.mean(a) / np.mean(b):.2g} times the baseline's in the mean and "
         f"{np.median(a) / np.median(b):.2g} times in the median; the largest of its rollouts is {max(a):.2g}.",
     ]  # fmt: skip
     return [*lines, ""]
@@ -242,7 +252,7 @@ def pixel_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if not found:
         return []
     parts = []
-    for method in _methods(found, "pixel pendulum"):
+    for method in methods(found, "pixel pendulum"):
         chosen = select(found, "pixel pendulum", method)
         parts.append(
             f"- {method}: energy MSE {cell(*spread([r['energy'] for r in chosen]))}; reading the energy off the encoded true pictures alone "
@@ -266,38 +276,3 @@ def pixel_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         verdict,
         "",
     ]
-
-
-def figure(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw the error of the energy along rollouts, one panel for each task."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    names = _tasks(rows)
-    drawn, panels = pyplot.subplots(2, 3, figsize=(11, 6), layout="constrained")
-    colours = {
-        "baseline": "C1",
-        "HNN": "C0",
-        "HNN, brackets": "C4",
-        "HNN, separable": "C3",
-        "HNN, invariants": "C2",
-    }
-    for panel, task in zip(panels.flat, names, strict=False):
-        for method in _methods(rows, task):
-            chosen = select(rows, task, method)
-            squares = np.mean(np.square([r["track"] for r in chosen]), 0)
-            panel.plot(chosen[0]["times"], np.sqrt(squares), color=colours[method], label=method, linewidth=1)
-        panel.set(yscale="log", xlabel="time", title=task)
-        panel.grid(alpha=0.2)
-    for panel in panels.flat[len(names) :]:
-        panel.axis("off")
-    for row in panels:
-        row[0].set_ylabel("rms error of the energy")
-    known = {h: label for p in panels.flat for h, label in zip(*p.get_legend_handles_labels(), strict=True)}
-    unique = {label: handle for handle, label in known.items()}
-    drawn.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=len(unique))
-    with whole(path) as partly:
-        drawn.savefig(partly, dpi=140)
-    pyplot.close(drawn)
