@@ -30,7 +30,7 @@ EXPERIMENTS = {
     "hnn": ("learn.experiments.hnn", "Hamiltonian Neural Networks: the published tasks, and the planets, with and without symmetry"),
     "hgn": ("learn.experiments.hgn", "Hamiltonian Generative Networks: films of four systems, other times and speeds, and whether the motion is Hamiltonian"),
     "hogn": ("learn.experiments.hogn", "Hamiltonian Graph Networks: springs, other time steps, integrators and sizes, beside OGN and DeltaGN"),
-    "disentangling": ("learn.experiments.disentangling", "base states of flows and a VAE under the definition of disentangled representations"),
+    "disentangling": ("learn.experiments.disentangling", "base states of flows, a VAE and an HGN under the definition of disentangled representations"),
     "foil": ("learn.experiments.foil", "a rotation by loss, features, construction, averaging, augmentation or direct transform, on pictures"),
 }  # fmt: skip
 
