@@ -99,7 +99,16 @@ def measured(
                 q, p = (x[:, times] for x in states)
                 true_q, true_p = (x[:, ::2][:, times] for x in (test.q, test.p))
                 found[f"form_{part}"] = symplecticity(q, p, true_q, true_p).to_dict()
+    found["form_encoded"] = _encoded(model, test, horizon)
     return found, pictures
+
+
+def _encoded(model: HGN, test: Films, horizon: int) -> dict[str, Any]:
+    """The form of states that are inferred afresh at every time, which no motion has carried."""
+    times = range(0, horizon + 1, 2 * _EVERY)
+    inferred = [model.states(test.images[:, 2 * k : 2 * (k + model.frames) : 2]) for k in times]
+    q, p = (torch.stack(x, 1) for x in zip(*inferred, strict=True))
+    return symplecticity(q, p, test.q[:, ::2][:, times], test.p[:, ::2][:, times]).to_dict()
 
 
 def trivial(train: Films, test: Films, *, frames: int, learned: int, horizon: int) -> dict[str, Any]:

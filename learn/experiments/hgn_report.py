@@ -132,7 +132,9 @@ def goals(rows: Sequence[Row], controls: Mapping[str, Any]) -> list[tuple[bool, 
 def report(metrics: Mapping[str, Any]) -> str:
     """Return the report as Markdown."""
     rows, setting, controls = metrics["rows"], metrics["setting"], metrics["controls"]
-    learned, horizon = setting["learned"], setting["horizon"]
+    horizon = setting["horizon"]
+    rates = ", ".join(f"{setting['lr'][s]:g} ({s})" for s in metrics["scenes"])
+    learned = ", ".join(f"{setting['learned'][s]} ({s})" for s in metrics["scenes"])
     energies = [
         [
             _title(r),
@@ -155,17 +157,19 @@ def report(metrics: Mapping[str, Any]) -> str:
         *(f"- {'met' if yes else '**missed**'}: {text}." for yes, text in goals(rows, controls)), "",
         "## Pictures", "",
         f"Mean square error of pixels, full brightness is 1, on {setting['tests']} films that were not trained on. From five frames the state at the first of "
-        f"them is inferred and rolled out {horizon} steps; trainings saw {learned} frames.", "",
+        f"them is inferred and rolled out {horizon} steps; pieces in training had {learned} frames.", "",
         markdown_table(_COLUMNS, pixel_rows(rows, controls)), "",
-        f"- **seen**: frames 0 to {learned - 1}, as long as a piece in training; **later**: frames {learned} to {horizon}.",
+        f"- **seen**: as many frames as a piece has in training; **later**: from there to frame {horizon}.",
         f"- **backward**: from frames {horizon} to {horizon + 4}, by negative steps to frame 0.",
         f"- **half speed**, **double speed**: steps of half and twice the length, against frames that were simulated at those times, {horizon} and {horizon // 2} of them.",
         "- **free field**: the same encoder, decoder, loss and training, but (q, p) move by any vector field, a network of the same width, stepped by rk4.", "",
         "## Whether the motion is Hamiltonian", "",
         f"Latent states of the rollout over {horizon} steps against the true ones, by `learn.symplecticity`:", "",
         markdown_table(FORM, form_rows(rows, "whole")), "",
-        f"and over the {learned} frames that a training sees:", "",
+        "and over as many frames as a piece has in training:", "",
         markdown_table(FORM, form_rows(rows, "learned")), "",
+        "and of states that are inferred afresh from five frames at each time, so that no forecast counts:", "",
+        markdown_table(FORM, form_rows(rows, "encoded")), "",
         "- **R²**: of true states predicted from latent ones by a polynomial of up to fifth degree on trajectories that it was not fitted to; **R² back**: of "
         "latent from true ones.",
         "- **deviation**: root mean square of JᵀΩJ − cΩ relative to cΩ, J the derivative of the map from true to latent states; **its noise**: how far noise of the "
@@ -180,11 +184,11 @@ def report(metrics: Mapping[str, Any]) -> str:
         "- **drift**: root mean square of H − H₀ along the rollout, in units of the spread of H₀ over films.", "",
         "## Setting", "",
         *(f"- **{metrics['titles'][s]}**: {words}." for s, words in metrics["scenes"].items()),
-        f"- {setting['films']} films of {setting['frames']} frames 0.125 apart, 32 × 32 pixels of one channel, cut at random places into pieces of {learned} frames; "
-        f"bodies differ in brightness. Adam as in `learn.fit`, steps of {setting['batch']} pieces, as many as the table says, rate {setting['lr']:g}; width {setting['width']}; "
-        f"options of the objective: {_options(setting['objective'])}.",
+        f"- {setting['films']} films of {setting['frames']} frames 0.125 apart, 32 × 32 pixels of one channel, cut at random places into pieces; "
+        f"bodies differ in brightness. Adam as in `learn.fit`, steps of {setting['batch']} pieces, as many as the table says, rate {rates}; width {setting['width']}; "
+        f"options of the objective: {_options(setting['objective'], metrics['scenes'])}.",
         "- The published setting: 50 000 films in colour, convolutional networks, maps of 4 × 4 × 16 for q and for p, batches of 16, rate 1.5e-4, up to 500 000 steps; "
-        "its table of pixel errors was not at hand. Here q has as many numbers as the system has degrees of freedom, networks are dense, and a training takes minutes on a CPU. "
+        "its table of pixel errors was not at hand. Here q has as many numbers as the system has degrees of freedom, networks are small, and a training takes minutes on a CPU. "
         "On a GPU: `learn.HGN(width=1024, dim=16)` and `learn.fit(…, steps=500_000, batch=128, lr=1.5e-4)` on films of `hs.generate_dataset`; this was not run.", "",
         markdown_table(
             ["system", "model", "parameters", "steps", "CPU seconds of training", "pixel error in training"],
@@ -195,7 +199,11 @@ def report(metrics: Mapping[str, Any]) -> str:
 
 
 def figure(
-    rows: Sequence[Row], controls: Mapping[str, Any], strips: Mapping[str, Any], learned: int, path: Path
+    rows: Sequence[Row],
+    controls: Mapping[str, Any],
+    strips: Mapping[str, Any],
+    learned: Mapping[str, int],
+    path: Path,
 ) -> None:
     """Draw pixel errors over time, learned against true energy, and pictures of one film, a column for each system."""
     import matplotlib
@@ -218,7 +226,7 @@ def figure(
         still = controls[f"{scene}-{here[0]['seed']}"]
         for name, style in (("mean", ":"), ("frozen", "--")):
             errors.plot(still[name]["at"], style, color="grey", label=f"{name} picture", linewidth=1)
-        errors.axvline(learned - 1, color="black", linewidth=0.6)
+        errors.axvline(learned[scene] - 1, color="black", linewidth=0.6)
         errors.set(yscale="log", xlabel="frame", title=here[0]["key"].rsplit("-", 2)[0])
         energy.set(xlabel="true H", ylabel="learned H")
         film.imshow(_strip(pictures), cmap="gray", vmin=0, vmax=255)
@@ -247,5 +255,11 @@ def _title(row: Row) -> str:
     return str(row["scene"])
 
 
-def _options(options: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in options.items()) or "the defaults"
+def _options(objective: Mapping[str, Mapping[str, Any]], scenes: Mapping[str, str]) -> str:
+    """The options of every scene, alike ones together."""
+    texts: dict[str, list[str]] = {}
+    for scene in scenes:
+        given = objective.get(scene, {})
+        text = ", ".join(f"{name} {value:g}" for name, value in given.items()) or "the defaults"
+        texts.setdefault(text, []).append(scene)
+    return "; ".join(f"{text} ({', '.join(names)})" for text, names in texts.items())

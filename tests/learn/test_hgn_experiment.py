@@ -17,7 +17,7 @@ from learn.experiments.hgn_report import goals, report
 from learn.hgn import HGN
 
 TINY = dataclasses.replace(
-    hgn.QUICK, scenes=("spring", "pendulum"), films=12, frames=12, learned=8, tests=12, horizon=12, steps=dict.fromkeys(SCENES, 8), batch=4, width=16,
+    hgn.QUICK, scenes=("spring", "pendulum"), films=12, frames=12, learned=dict.fromkeys(SCENES, 8), tests=12, horizon=12, steps=dict.fromkeys(SCENES, 8), batch=4, width=16,
 )  # fmt: skip
 
 
@@ -167,7 +167,7 @@ def test_a_run_writes_its_report_and_is_taken_up_again(tmp_path, monkeypatch):
         assert 10_000 < (tmp_path / name).stat().st_size < 1_500_000
     assert json.loads((tmp_path / "metrics.json").read_text())["setting"]["steps"]["spring"] == 8
     text = (tmp_path / "report.md").read_text()
-    assert text == report(metrics) and text.count("| spring | free field |") == 4
+    assert text == report(metrics) and text.count("| spring | free field |") == 5
     assert len(goals(metrics["rows"], metrics["controls"])) == 12
 
     lost = json.loads((tmp_path / "metrics.json").read_text())
