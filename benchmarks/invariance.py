@@ -15,10 +15,10 @@ import numpy as np
 import torch
 
 import hamsym as hs
-from learn.equivariance import density_invariance
-from learn.evidence import SLOPES
 from learn.experiments.runs import ROTATION, Method
-from learn.training import fit
+from learn.symmetry.equivariance import density_invariance
+from learn.training.evidence import SLOPES
+from learn.training.fit import fit
 
 MODES = ["None", "penalty", "features", "exact", "average", "augment"]
 

@@ -23,7 +23,7 @@ from side_by_side import seconds
 
 import hamsym as hs
 import learn
-from learn import kernels
+from learn.kernels import cpu
 
 
 def trained(name: str, steps: int) -> learn.HamiltonianFlow:
@@ -50,7 +50,7 @@ def measure(name: str, given: argparse.Namespace) -> None:
         timed = {way: (lambda run=run: run(0)) for way, run in ways.items()}
 
         def plain(k: int = k) -> None:
-            with kernels.left_to_torch():
+            with cpu.left_to_torch():
                 flow.estimate_log_prob(q, k, seed=0, even=False)
 
         times = seconds({**timed, "plain": plain}, given.rounds)

@@ -24,7 +24,8 @@ def one_step(steps: int, batch: int, fused: bool) -> dict[str, float]:
     """What a step takes in this process."""
     import torch
 
-    from learn import HamiltonianFlow, kernels
+    from learn import HamiltonianFlow
+    from learn.kernels import cpu
 
     torch.set_num_threads(1)
     flow = HamiltonianFlow(2, hamiltonians=2, steps=steps, seed=0)
@@ -57,7 +58,7 @@ def one_step(steps: int, batch: int, fused: bool) -> dict[str, float]:
 
     if fused:
         return both()
-    with kernels.left_to_torch():
+    with cpu.left_to_torch():
         return both()
 
 

@@ -31,9 +31,10 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_
 import numpy as np
 import torch
 
-from learn import BracketConstraint, HamiltonianFlow, kernels
-from learn.adam import clipped_step
-from learn.reversible import steps_by
+from learn import BracketConstraint, HamiltonianFlow
+from learn.flow.reversible import steps_by
+from learn.kernels import cpu
+from learn.kernels.adam import clipped_step
 
 ROTATION = "q1*p2 - q2*p1"
 
@@ -81,7 +82,7 @@ def torch_step(
         for weight in weights:
             weight.grad = None
         loss.backward()
-        if kernels.applies(*weights):
+        if cpu.applies(*weights):
             clipped_step(adam, weights, 1.0)
         else:
             torch.nn.utils.clip_grad_norm_(weights, 1.0)
@@ -94,7 +95,7 @@ def plainly(step: Callable[[], None]) -> Callable[[], None]:
     """The step without the fused kernels."""
 
     def run() -> None:
-        with kernels.left_to_torch():
+        with cpu.left_to_torch():
             step()
 
     return run

@@ -15,7 +15,7 @@ from hamsym.arguments import shown
 from hamsym.errors import CheckpointError, HamsymError, ParameterError
 from hamsym.symbolic.phase_space import PhaseSpace
 from hamsym.symbolic.symmetry.generator import Generator
-from learn.flow import HamiltonianFlow
+from learn.flow.density import HamiltonianFlow
 from learn.storage import read
 
 _SIZES = ("dim", "hamiltonians", "steps", "width")
@@ -52,7 +52,7 @@ def register(kind: str, build: str | Builder) -> None:
     Example:
         >>> register("line", lambda config, tensors: torch.nn.Linear(1, 1))
         >>> import tempfile
-        >>> from learn.objective import Objective
+        >>> from learn.training.objective import Objective
         >>> class Line(Objective):
         ...     kind = "line"
         >>> line = Line(torch.nn.Linear(1, 1))

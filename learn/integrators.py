@@ -7,7 +7,7 @@ round-off.  Every operation is torch's, so gradients reach initial states, weigh
 A *system* is one of two things:
 
 - an object with ``grad_potential(q)`` and ``grad_kinetic(p)``, the gradients of H = K(p) + U(q), which every method
-  here steps: a :class:`learn.leapfrog.SeparableHamiltonian`, or two functions as :class:`learn.fields.Separated`;
+  here steps: a :class:`learn.flow.leapfrog.SeparableHamiltonian`, or two functions as :class:`learn.fields.Separated`;
 - a function ``(q, p) -> (dq/dt, dp/dt)``, which the Runge–Kutta methods step: any vector field, or that of a
   learned H(q, p) as :class:`learn.fields.CanonicalField`.
 

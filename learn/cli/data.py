@@ -55,7 +55,7 @@ def states_of(folder: str, n: int | None, seed: int, split: str | None) -> np.nd
     import numpy as np
     import torch
 
-    from learn.datasets import TrajectoryDataset
+    from learn.data.datasets import TrajectoryDataset
 
     states = TrajectoryDataset(folder, fields=["q"], split=split, dtype=torch.float64)
     if n is None or n >= len(states):

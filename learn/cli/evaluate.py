@@ -23,7 +23,7 @@ from learn.cli.options import (
 if TYPE_CHECKING:
     import numpy as np
 
-    from learn.flow import HamiltonianFlow
+    from learn.flow.density import HamiltonianFlow
 
 
 def evaluate(
@@ -46,8 +46,8 @@ def evaluate(
 ) -> None:
     """Measure a trained flow: bounds on its likelihood, the gap to the truth, and its symmetry with the noise floor."""
     import hamsym
-    from learn.evaluation import evaluate as measure
-    from learn.report import symmetry_rows
+    from learn.evaluation.measures import evaluate as measure
+    from learn.evaluation.report import symmetry_rows
 
     flow = flow_at(model)
     given = numbers_of(flow, context)
@@ -109,6 +109,6 @@ def _bound_rows(metrics: dict[str, Any]) -> list[list[str]]:
 
 
 def _show(metrics: dict[str, Any], rows: list[list[str]], points: int, as_json: bool) -> None:
-    from learn.report import markdown_table
+    from learn.evaluation.report import markdown_table
 
     typer.echo(json.dumps(metrics) if as_json else markdown_table(["measure", f"on {points} points"], rows))

@@ -11,7 +11,7 @@ import typer
 from hamsym.errors import CheckpointError, ParameterError
 
 if TYPE_CHECKING:
-    from learn.flow import HamiltonianFlow
+    from learn.flow.density import HamiltonianFlow
 
 TargetName = Annotated[
     str,

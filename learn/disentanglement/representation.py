@@ -11,10 +11,10 @@ import torch
 from hamsym.arguments import integer, real
 from hamsym.errors import ParameterError, ShapeError, SymmetryError
 from learn.arguments import seed_number
-from learn.canonical_map import CanonicalMap
 from learn.disentanglement.actions import FittedAction
 from learn.disentanglement.arguments import as_rows
 from learn.disentanglement.group import MAX_ELEMENTS, ProductGroup
+from learn.flow.canonical_map import CanonicalMap
 
 
 class BaseStates:

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from hamsym.arguments import integer, real
 from hamsym.errors import ParameterError
-from learn.architecture import MAX_WEIGHTS
 from learn.arguments import seed_number
-from learn.objective import Batch, Objective, Progress
+from learn.flow.architecture import MAX_WEIGHTS
 from learn.points import as_points
+from learn.training.objective import Batch, Objective, Progress
 
 
 class VAE(nn.Module):

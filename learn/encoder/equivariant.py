@@ -8,8 +8,8 @@ from torch import Tensor
 from learn.encoder.law import Encoder
 from learn.encoder.moments import LOG_SD_LIMIT, Moments
 from learn.encoder.network import InnerNetwork
-from learn.features import Constant, Features
-from learn.invariants import InvariantPotentials
+from learn.flow.features import Constant, Features
+from learn.symmetry.invariants import InvariantPotentials
 
 #: Directions, made from the point, in which the Gaussian is stretched.
 MAX_STRETCHES = 8
@@ -30,8 +30,8 @@ class EquivariantEncoder(Encoder):
         context: numbers that the network looks at too.
 
     Example:
-        >>> from learn.invariants import invariant_potentials
-        >>> from learn.symmetry import as_generators
+        >>> from learn.symmetry.invariants import invariant_potentials
+        >>> from learn.symmetry.generators import as_generators
         >>> found = invariant_potentials(as_generators("q1*p2 - q2*p1 + q3*p4 - q4*p3", 4))
         >>> law = EquivariantEncoder(4, found)(torch.zeros(1, 4))
         >>> bool((law.mean == 0).all())

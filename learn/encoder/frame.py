@@ -10,7 +10,7 @@ from torch import Tensor
 from learn.encoder.law import Encoder
 from learn.encoder.moments import LOG_SD_LIMIT, Moments, lower_triangle
 from learn.encoder.network import InnerNetwork
-from learn.features import Features
+from learn.flow.features import Features
 
 
 class FrameEncoder(Encoder):

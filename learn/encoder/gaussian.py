@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from learn import kernels
 from learn.encoder.law import Encoder
 from learn.encoder.moments import LOG_SD_LIMIT, Moments, lower_triangle
 from learn.encoder.network import InnerNetwork
 from learn.encoder.triangular import TriangularMoments
+from learn.kernels import cpu
 
 
 class GaussianEncoder(Encoder):
@@ -37,7 +37,7 @@ class GaussianEncoder(Encoder):
         """Return mean and factor of p given q of shape (batch, dim)."""
         d = self.dim
         raw = self.network(q / self.unit)
-        if kernels.applies(raw, self.unit):
+        if cpu.applies(raw, self.unit):
             return TriangularMoments(raw, self.unit, self.below)
         mean, log_sd, off = raw.split([d, d, d * (d - 1) // 2], -1)
         log_sd = log_sd.clamp(-LOG_SD_LIMIT, LOG_SD_LIMIT)

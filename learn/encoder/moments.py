@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
-from learn.lattice import lattice_noise
+from learn.flow.lattice import lattice_noise
 from learn.points import require_finite
 
 #: Standard deviations are kept within e^±6 of the momentum unit.
@@ -48,7 +48,7 @@ class Moments:
         Arguments:
             samples: number of draws.
             generator: of torch; the global state if None.
-            even: whether the draws of one point fill space evenly (:func:`learn.lattice.lattice_noise`).
+            even: whether the draws of one point fill space evenly (:func:`learn.flow.lattice.lattice_noise`).
 
         Returns:
             Noise of shape (batch, samples, dim).

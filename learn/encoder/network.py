@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hamsym.errors import ParameterError
-from learn.perceptron import perceptron
+from learn.kernels.perceptron import perceptron
 
 
 class InnerNetwork(nn.Sequential):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from learn.encoder.law import Encoder
 from learn.encoder.moments import LOG_SD_LIMIT, Moments
 from learn.encoder.network import InnerNetwork
-from learn.features import Constant
+from learn.flow.features import Constant
 from learn.particles.bodies import Particles
 from learn.particles.pairs import SMOOTHING
 

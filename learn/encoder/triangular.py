@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from learn import kernels
 from learn.encoder.moments import LOG_SD_LIMIT, Moments, lower_triangle
-from learn.twice import pulled
+from learn.kernels import cpu
+from learn.kernels.twice import pulled
 
 
 class TriangularMoments(Moments):
@@ -71,7 +71,7 @@ class TriangularMoments(Moments):
 
     def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
         raw, unit, *_ = self._given  # type: ignore[attr-defined]
-        if kernels.applies(raw, noise) and not noise.requires_grad:
+        if cpu.applies(raw, noise) and not noise.requires_grad:
             return FusedDraw.apply(raw, noise, unit)
         return super().draw(noise)
 
@@ -84,7 +84,7 @@ class FusedDraw(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, raw: Tensor, noise: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(raw, noise, unit)
-        return kernels.draw(raw, noise, float(unit), LOG_SD_LIMIT)
+        return cpu.draw(raw, noise, float(unit), LOG_SD_LIMIT)
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
@@ -99,4 +99,4 @@ class FusedDraw(torch.autograd.Function):
                 None,
                 None,
             )
-        return kernels.draw_pulled(raw, noise, float(unit), LOG_SD_LIMIT, *cotangents), None, None
+        return cpu.draw_pulled(raw, noise, float(unit), LOG_SD_LIMIT, *cotangents), None, None

@@ -16,13 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from hamsym.errors import MissingExtraError, NonFiniteError
-from learn.adam import clipped_step
-from learn.equivariance import density_invariance
 from learn.experiments.runs import ROTATION
-from learn.flow import HamiltonianFlow
-from learn.run import CLIP
-from learn.schedule import share_of_rate
-from learn.training import fit
+from learn.flow.density import HamiltonianFlow
+from learn.kernels.adam import clipped_step
+from learn.symmetry.equivariance import density_invariance
+from learn.training.fit import fit
+from learn.training.run import CLIP
+from learn.training.schedule import share_of_rate
 
 ELEMENTS = 8  # turns of a point, over which log p is compared
 

@@ -19,10 +19,10 @@ import torch
 
 import hamsym as hs
 from hamsym.files import whole
+from learn.evaluation.report import markdown_table
 from learn.experiments import runs, tables
 from learn.experiments.runs import Method
-from learn.report import markdown_table
-from learn.training import fit
+from learn.training.fit import fit
 
 if TYPE_CHECKING:
     from hamsym.data.targets import Target

@@ -34,8 +34,8 @@ from learn.experiments.disentangling_films import LatentStates, starts, train
 from learn.experiments.disentangling_problems import PROBLEMS, TARGET, Problem
 from learn.experiments.disentangling_report import TOLERANCE, console_table, figure, reading, report
 from learn.experiments.runs import Folder, seeds
-from learn.flow import HamiltonianFlow
-from learn.training import fit
+from learn.flow.density import HamiltonianFlow
+from learn.training.fit import fit
 
 OF_STATES = ((0, 1, 4, 5), (2, 3, 6, 7))
 #: Singular values below this share are taken for errors of maps fitted to what is not exact.

@@ -11,7 +11,7 @@ import hamsym as hs
 from learn.experiments.disentangling_problems import SPACE
 from learn.experiments.foil_data import a_channel_each
 from learn.hgn import HGN, VideoELBO
-from learn.training import fit
+from learn.training.fit import fit
 
 #: Each body of mass one on a spring of its own to the middle: both turn on ellipses about it.
 ENERGY = hs.Hamiltonian("(p1**2 + p2**2 + p3**2 + p4**2 + q1**2 + q2**2 + q3**2 + q4**2)/2", SPACE)

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from hamsym.files import whole
 from learn.disentanglement.report import TESTS
+from learn.evaluation.report import markdown_table
 from learn.experiments import tables
-from learn.report import markdown_table
 
 #: What an exact flow must not exceed in float64.
 TOLERANCE = 1e-10

@@ -20,16 +20,16 @@ from rich.console import Console
 
 import hamsym as hs
 from hamsym.files import whole
-from learn.angles import angle_uniformity
-from learn.evaluation import evaluate
+from learn.evaluation.measures import evaluate
+from learn.evaluation.report import Panel, density_figure
 from learn.experiments.ehf_report import console_table, reading, report
 from learn.experiments.runs import ROTATION, Folder, Method
-from learn.report import Panel, density_figure
-from learn.training import fit
+from learn.symmetry.angles import angle_uniformity
+from learn.training.fit import fit
 
 if TYPE_CHECKING:
     from hamsym.data.targets import Target
-    from learn.flow import HamiltonianFlow
+    from learn.flow.density import HamiltonianFlow
 
 TARGETS = {"A": "paper_rings", "B": "paper_blobs"}
 

@@ -8,8 +8,8 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from learn.evaluation.report import markdown_table
 from learn.experiments import tables
-from learn.report import markdown_table
 
 
 def measures(run: dict[str, Any], samples: int) -> dict[str, str]:

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from learn.constraint import BracketConstraint
 from learn.experiments.foil_data import DT, EVERYWHERE, EXTENT, RADIUS, SIZE, Scene, Sequences, scene
 from learn.experiments.foil_measures import (
     Still,
@@ -37,7 +36,8 @@ from learn.foil.energies import turn_of_the_plane
 from learn.foil.forecasts import Forecast
 from learn.hnn import HNN
 from learn.hnn.symmetry import prove
-from learn.training import fit
+from learn.symmetry.constraint import BracketConstraint
+from learn.training.fit import fit
 
 SCENES = {
     "bodies": scene("bodies", 2, trap=False),

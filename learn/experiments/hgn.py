@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from learn.animation import save_gif
+from learn.evaluation.animation import save_gif
 from learn.experiments.hgn_data import DT, SCENES, SIZE, Films, films
 from learn.experiments.hgn_measures import FreeMotion, measured, trivial
 from learn.experiments.hgn_report import console_table, figure, goals, report
 from learn.experiments.runs import Folder, seeds
 from learn.hgn import HGN, VideoELBO
-from learn.training import fit
+from learn.training.fit import fit
 
 #: What is trained: its title, and how it is made.
 MODELS: dict[str, tuple[str, Callable[..., HGN]]] = {

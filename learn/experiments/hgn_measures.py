@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from hamsym.errors import NonFiniteError
+from learn.evaluation.pullback import symplecticity
 from learn.experiments.hgn_data import Films
 from learn.hgn import HGN
-from learn.pullback import symplecticity
 
 #: Films that are drawn at once.
 _AT_ONCE = 25

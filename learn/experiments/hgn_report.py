@@ -11,8 +11,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from hamsym.files import whole
+from learn.evaluation.report import markdown_table
 from learn.experiments import tables
-from learn.report import markdown_table
 
 Row = Mapping[str, Any]
 

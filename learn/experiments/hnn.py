@@ -17,7 +17,6 @@ import numpy as np
 import torch
 
 import hamsym as hs
-from learn.constraint import BracketConstraint
 from learn.experiments.hnn_figure import figure
 from learn.experiments.hnn_pixels import measure_pixels
 from learn.experiments.hnn_planets import at_hand, planets
@@ -27,7 +26,8 @@ from learn.experiments.hnn_tasks import pendulum as pendulum_task
 from learn.experiments.runs import Folder, seeds
 from learn.hnn.field import FieldNetwork
 from learn.hnn.model import HNN
-from learn.training import fit
+from learn.symmetry.constraint import BracketConstraint
+from learn.training.fit import fit
 
 Measure: TypeAlias = Callable[[], dict[str, Any]]
 PIXELS = "pixel pendulum"

@@ -17,8 +17,8 @@ import hamsym as hs
 from hamsym.data.rendering import Renderer
 from learn.hnn.pixels import PixelHNN
 from learn.integrators import rollout
-from learn.objective import Batch, Progress
-from learn.training import fit
+from learn.training.fit import fit
+from learn.training.objective import Batch, Progress
 
 SIZE, FRAMES, DT = 28, 103, 0.05
 #: A rod of mass 1 and length 1 with g = 10: H = 3 p²/2 + 5 (1 − cos q), so that q'' = −15 sin q.

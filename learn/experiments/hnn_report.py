@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from learn.evaluation.report import markdown_table
 from learn.experiments import tables
-from learn.report import markdown_table
 
 #: The published table: (train, test, energy) of baseline and of HNN, each with its ±.
 PUBLISHED = {

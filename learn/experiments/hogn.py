@@ -24,7 +24,7 @@ from learn.experiments.hogn_report import console_table, goals, number, report
 from learn.experiments.runs import Folder, seeds
 from learn.hogn import HOGN, OGN, DeltaGN, NextState, Springs, spring_hamiltonian, springs
 from learn.hogn.model import GraphModel
-from learn.training import fit
+from learn.training.fit import fit
 
 #: Time steps that are tried, in units of that of the data.
 SCALES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)

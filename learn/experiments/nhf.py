@@ -33,7 +33,7 @@ from learn.experiments.equal_time import (
 )
 from learn.experiments.nhf_report import window
 from learn.experiments.runs import Folder, seeds
-from learn.flow import HamiltonianFlow
+from learn.flow.density import HamiltonianFlow
 
 #: Leapfrog steps of a flow, of one Hamiltonian or of as many different ones.
 DEPTH = 8

@@ -11,9 +11,9 @@ import numpy as np
 
 import hamsym as hs
 from hamsym.files import whole
+from learn.evaluation.report import markdown_table
 from learn.experiments import tables
 from learn.experiments.runs import difference, mean_gap
-from learn.report import markdown_table
 
 Row = Mapping[str, Any]
 #: What is varied in the trainings for robustness, and its words.

@@ -21,14 +21,14 @@ import torch
 
 import hamsym as hs
 from hamsym.numeric.codegen import array_function
+from learn.evaluation.partition import estimate_log_z
 from learn.experiments.particles_report import METHODS, figure, reading, report, summary, yardstick
 from learn.experiments.runs import Folder, seeds
-from learn.flow import HamiltonianFlow
+from learn.flow.density import HamiltonianFlow
 from learn.particles import Particles
 from learn.particles.data import free_coordinates, moved
-from learn.partition import estimate_log_z
-from learn.training import fit
-from learn.validation import split
+from learn.training.fit import fit
+from learn.training.validation import split
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from hamsym.files import whole
+from learn.evaluation.partition import LogZ, pooled
+from learn.evaluation.report import markdown_table
 from learn.experiments import tables
 from learn.experiments.runs import difference, mean_and_error
-from learn.partition import LogZ, pooled
-from learn.report import markdown_table
 
 METHODS = {
     "none": "a free flow on the coordinates that are left without the mean, orthonormal ones",

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from hamsym.files import whole
+from learn.evaluation.report import markdown_table
 from learn.experiments import tables
 from learn.experiments.contenders import CONTENDERS
 from learn.experiments.runs import difference, mean_and_error, mean_gap
-from learn.report import markdown_table
 
 #: Share by which the CPU times of trainings may differ before the report says so.
 UNEQUAL = 0.1

@@ -17,9 +17,9 @@ from rich.console import Console
 
 import hamsym as hs
 from hamsym.errors import CheckpointError
-from learn.constraint import BracketConstraint
-from learn.flow import HamiltonianFlow
-from learn.report import write_json, write_text
+from learn.evaluation.report import write_json, write_text
+from learn.flow.density import HamiltonianFlow
+from learn.symmetry.constraint import BracketConstraint
 
 if TYPE_CHECKING:
     from hamsym.data.targets import Target

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import hamsym as hs
-from learn.evaluation import evaluate
+from learn.evaluation.measures import evaluate
 from learn.experiments import runs, tables
 from learn.experiments.symmetry_modes_report import figure, reading, report
 from learn.experiments.symmetry_variants import METHODS, TARGETS
-from learn.training import fit
+from learn.training.fit import fit
 
 if TYPE_CHECKING:
     from hamsym.data.targets import Target

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from hamsym.files import whole
+from learn.evaluation.report import markdown_table
 from learn.experiments import tables
 from learn.experiments.runs import Method, difference, mean_and_error
 from learn.experiments.symmetry_variants import METHODS, TARGETS
-from learn.report import markdown_table
 
 LEAST_DRAWN = 0.01  # of the relative bracket
 PLACES = {"base": "base", "data": "data", "trajectory": "path", "off_data": "off-data"}

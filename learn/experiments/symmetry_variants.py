@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from learn.evidence import SLOPES
 from learn.experiments.runs import Method
+from learn.training.evidence import SLOPES
 
 #: One that has the symmetry, one that has not.
 TARGETS = ("two_rings", "gaussians4")

@@ -13,11 +13,11 @@ from hamsym.errors import ParameterError
 from hamsym.symbolic.integrals.invariants import invariants
 from hamsym.symbolic.phase_space import PhaseSpace
 from hamsym.symbolic.symmetry.generator import Generator
-from learn.action import Rotations
 from learn.arguments import seed_number
-from learn.features import Constant
+from learn.flow.features import Constant
 from learn.hnn.energies import SeparableEnergy
 from learn.hnn.invariant import InvariantFunction
+from learn.symmetry.action import Rotations
 
 #: What U sees, by the way in which it is made symmetric.
 WAYS = ("coordinates", "features", "invariants", "average")

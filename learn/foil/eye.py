@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from hamsym.arguments import integer, real
 from hamsym.errors import ShapeError
-from learn.features import Constant
 from learn.fields import Pair
+from learn.flow.features import Constant
 
 #: Pictures that a forecast is made from.
 GIVEN = 3

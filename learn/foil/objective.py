@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from hamsym.errors import ParameterError, ShapeError
-from learn.action import Rotations
-from learn.constraint import BracketConstraint
 from learn.foil.energies import turn_of_the_plane
 from learn.foil.eye import GIVEN, turned_places
 from learn.foil.forecasts import EnergyForecast, Forecast
 from learn.hnn.symmetry import KnownSlopes
-from learn.objective import Batch, Objective, Progress
+from learn.symmetry.action import Rotations
+from learn.symmetry.constraint import BracketConstraint
+from learn.training.objective import Batch, Objective, Progress
 
 #: Share of the training in which forecasts grow to their full length: a body that is thrown out of the picture by wrong
 #: forces leaves no light, and so no gradient, and within two frames none is.

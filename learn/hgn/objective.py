@@ -12,8 +12,8 @@ from hamsym.arguments import integer, real
 from hamsym.errors import ShapeError
 from learn.hgn.images import as_film
 from learn.hgn.model import HGN
-from learn.multipliers import Ascent
-from learn.objective import Batch, Objective, Progress
+from learn.symmetry.multipliers import Ascent
+from learn.training.objective import Batch, Objective, Progress
 
 _TINY = 1e-300
 
@@ -24,7 +24,7 @@ class VideoELBO(Objective):
     The negative ELBO of films with Gaussian pixels is KL + ½ Σ (error/σ)², up to a constant.  Instead of choosing σ, the
     mean square error is held at ``tolerance``²: the loss is (KL/N + λ (MSE − tolerance²))/(1 + λ), N the number of
     pixels of a film, and λ rises while a running mean of the error is above its bound and falls while it is below
-    (GECO; :class:`learn.multipliers.Ascent`).  So λ stands for 1/(2σ²), and KL + λ N MSE for the negative ELBO at that σ.  The
+    (GECO; :class:`learn.symmetry.multipliers.Ascent`).  So λ stands for 1/(2σ²), and KL + λ N MSE for the negative ELBO at that σ.  The
     factor 1/(1 + λ) changes no minimum and keeps the size of gradients.
 
     At first films are out of focus, for the encoder as for the comparison: places that are near each other then look

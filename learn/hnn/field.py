@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from hamsym.arguments import integer
 from hamsym.errors import ParameterError, ShapeError
 from hamsym.numeric.methods import Method
-from learn.architecture import MAX_WEIGHTS
 from learn.arguments import MAX_NUMBERS, seed_number
+from learn.flow.architecture import MAX_WEIGHTS
 from learn.hnn.functions import orthogonal
 from learn.hnn.objectives import DerivativeLoss
 from learn.integrators import rollout

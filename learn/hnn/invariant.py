@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from hamsym.symbolic.formula.text import to_text
-from learn.features import Constant
+from learn.flow.features import Constant
 from learn.hnn.functions import TanhNetwork
-from learn.invariants import coefficients
+from learn.symmetry.invariants import coefficients
 
 #: Lengths are smoothed at this share of their root mean square, so that they and their logarithms have a slope where
 #: they vanish.

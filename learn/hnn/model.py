@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from hamsym.arguments import shown
 from hamsym.errors import CheckpointError, SymmetryError
 from learn.arguments import seed_number
-from learn.constraint import BracketConstraint
 from learn.hnn.energies import energy_of
 from learn.hnn.field import Pair, VectorField, sizes
 from learn.hnn.objectives import DerivativeLoss, StepLoss
 from learn.hnn.symmetry import KnownSlopes, prove, standard_names
 from learn.storage import write
-from learn.symmetry import as_generators, measure_brackets
+from learn.symmetry.constraint import BracketConstraint
+from learn.symmetry.generators import as_generators, measure_brackets
 
 MODES = (None, "penalty", "exact")
 
@@ -196,7 +196,7 @@ class HNN(VectorField):
         return [prove(g, texts, budget=budget) for g in self.generators]
 
     def bracket_residual(self, q: Any, p: Any, generators: Any = None) -> list[Any]:
-        """Return how far H is from {g, H} = 0 on given states, one :class:`learn.symmetry.BracketResidual` per generator.
+        """Return how far H is from {g, H} = 0 on given states, one :class:`learn.symmetry.generators.BracketResidual` per generator.
 
         Arguments:
             q, p: states of shape (batch, dim).

@@ -11,12 +11,12 @@ from torch import Tensor
 from hamsym.arguments import integer, real, shown
 from hamsym.errors import ParameterError, ShapeError
 from hamsym.numeric.methods import method_named
-from learn.action import Rotations
-from learn.constraint import BracketConstraint
 from learn.hnn.symmetry import KnownSlopes
 from learn.integrators import integrate
-from learn.objective import Batch, Objective, Progress
-from learn.symmetry import as_generators
+from learn.symmetry.action import Rotations
+from learn.symmetry.constraint import BracketConstraint
+from learn.symmetry.generators import as_generators
+from learn.training.objective import Batch, Objective, Progress
 
 #: Where a constraint may look at the bracket: at the data, or at the data turned by random elements of the group.
 SAMPLING = ("data", "orbit")

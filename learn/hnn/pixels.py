@@ -14,12 +14,12 @@ from torch.nn.functional import relu
 
 from hamsym.arguments import integer, shown
 from hamsym.errors import ParameterError, ShapeError
-from learn.architecture import MAX_WEIGHTS
 from learn.arguments import MAX_NUMBERS, seed_number
+from learn.flow.architecture import MAX_WEIGHTS
 from learn.hnn.field import FieldNetwork
 from learn.hnn.functions import orthogonal
 from learn.hnn.model import HNN
-from learn.objective import Batch, Objective, Progress
+from learn.training.objective import Batch, Objective, Progress
 
 #: Share of the residual of the latent motion in the loss, as published.
 MOTION = 0.1

@@ -26,7 +26,7 @@ class KnownSlopes:
 
     Example:
         >>> import torch
-        >>> from learn.constraint import BracketConstraint
+        >>> from learn.symmetry.constraint import BracketConstraint
         >>> q, p = torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]])
         >>> spring = KnownSlopes(q, p)  # H = (|q|² + |p|²)/2
         >>> BracketConstraint("q1*p2 - q2*p1").residuals([(spring, q, p)])

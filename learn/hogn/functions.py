@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, silu
 
-from learn import twice
-from learn.perceptron import FusedPerceptron, perceptron
+from learn.kernels import twice
+from learn.kernels.perceptron import FusedPerceptron, perceptron
 
 
 class Perceptron(nn.Module):

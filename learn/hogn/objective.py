@@ -12,7 +12,7 @@ from hamsym.arguments import real
 from hamsym.errors import ParameterError
 from learn.hogn.graphs import Graphs
 from learn.hogn.model import GraphModel
-from learn.objective import Batch, Objective, Progress
+from learn.training.objective import Batch, Objective, Progress
 
 
 class NextState(Objective):

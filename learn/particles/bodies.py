@@ -16,7 +16,7 @@ from hamsym.errors import ParameterError, SymmetryError
 from hamsym.symbolic.phase_space import PhaseSpace
 from hamsym.symbolic.symmetry.generator import Generator
 from hamsym.symbolic.symmetry.standard import total_angular_momentum, total_momentum
-from learn.action import PointAction
+from learn.symmetry.action import PointAction
 
 #: Beyond that many bodies the pairs are too many for one potential that looks at all of them.
 MAX_BODIES = 100

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from learn.features import Features
+from learn.flow.features import Features
+from learn.flow.potentials import RidgePotential
 from learn.particles.bodies import Particles
-from learn.potentials import RidgePotential
 
 #: Distances are smoothed below this share of the unit of length.
 SMOOTHING = 0.2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from hamsym import PhaseSpace, total_angular_momentum, total_momentum
-from learn.flow import HamiltonianFlow
+from learn.flow.density import HamiltonianFlow
 
 ROTATION = "q1*p2 - q2*p1"
 

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from hamsym.errors import HamsymError, NonFiniteError, ParameterError, ShapeError
-from learn.animation import save_gif
+from learn.evaluation.animation import save_gif
 
 
 def read(path):

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 import hamsym as hs
 from hamsym.errors import CheckpointError, ParameterError
 from learn.checkpoint import load
-from learn.flow import HamiltonianFlow
+from learn.flow.density import HamiltonianFlow
 from learn.storage import read, write
 
 

@@ -11,12 +11,12 @@ from flows import CASES, EXACT, make, states
 
 from hamsym.errors import CheckpointError, NonFiniteError, ParameterError, ShapeError
 from learn.checkpoint import load
-from learn.constraint import BracketConstraint
-from learn.equivariance import density_invariance
-from learn.flow import HamiltonianFlow
-from learn.quadrature import quadrature_log_prob
+from learn.flow.density import HamiltonianFlow
+from learn.flow.quadrature import quadrature_log_prob
 from learn.storage import read, write
-from learn.training import fit
+from learn.symmetry.constraint import BracketConstraint
+from learn.symmetry.equivariance import density_invariance
+from learn.training.fit import fit
 
 CONTEXTS = [[-1.0, 0.5], [0.0, 0.0], [2.0, -1.0]]
 

@@ -8,9 +8,9 @@ import pytest
 
 import hamsym as hs
 from hamsym.errors import CheckpointError
-from learn.architecture import MODES
 from learn.experiments import data_efficiency as experiment
 from learn.experiments.runs import difference, mean_and_error
+from learn.flow.architecture import MODES
 
 TINY = experiment.Setting((20, 40), 2, 60, 24, 16, 2, 8, 16, 2, 4)
 

@@ -10,7 +10,7 @@ import torch
 from scipy import stats
 
 from hamsym.errors import NonFiniteError, ShapeError
-from learn.distance import energy_distance
+from learn.evaluation.distance import energy_distance
 
 
 def test_on_a_line_it_is_twice_cramers_distance_up_to_the_diagonal():

@@ -8,7 +8,7 @@ import torch
 from flows import ROTATION, make
 
 from hamsym.errors import ParameterError
-from learn.evaluation import evaluate
+from learn.evaluation.measures import evaluate
 
 
 @pytest.fixture(scope="module")

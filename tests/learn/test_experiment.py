@@ -12,10 +12,10 @@ import torch
 import hamsym as hs
 import learn
 from hamsym.errors import CheckpointError, ShapeError
-from learn.angles import angle_uniformity
-from learn.evaluation import evaluate
+from learn.evaluation.measures import evaluate
+from learn.evaluation.report import markdown_table, write_json
 from learn.experiments import ehf
-from learn.report import markdown_table, write_json
+from learn.symmetry.angles import angle_uniformity
 
 #: Sixty steps are too few for a constraint; that ``fit`` says so is tested where it belongs.
 pytestmark = pytest.mark.filterwarnings("ignore:the constraint")

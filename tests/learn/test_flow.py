@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hamsym.errors import NonFiniteError, ParameterError, ShapeError, SymmetryError
-from learn.description import PROMISES
-from learn.flow import HamiltonianFlow
-from learn.leapfrog import leapfrog
-from learn.quadrature import quadrature_log_prob
+from learn.flow.density import HamiltonianFlow
+from learn.flow.description import PROMISES
+from learn.flow.leapfrog import leapfrog
+from learn.flow.quadrature import quadrature_log_prob
 
 
 @settings(max_examples=20, deadline=None)
@@ -137,7 +137,7 @@ def test_memory_chunks_do_not_change_the_estimate(monkeypatch):
     flow = make("free")
     q, _ = states(flow, 30)
     whole = flow.estimate_log_prob(q, 3000, seed=0)
-    monkeypatch.setattr("learn.likelihood.CHUNK", 1000)
+    monkeypatch.setattr("learn.flow.likelihood.CHUNK", 1000)
     parts = flow.estimate_log_prob(q, 3000, seed=0)
     assert not torch.equal(whole.value, parts.value)  # other noise
     error = whole.standard_error + parts.standard_error

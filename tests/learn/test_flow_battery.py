@@ -17,9 +17,9 @@ import torch
 from flows import CASES, MORE, learned, make, states
 
 from hamsym.errors import SymmetryError
-from learn.architecture import MODES
-from learn.flow import HamiltonianFlow
-from learn.quadrature import quadrature_log_prob
+from learn.flow.architecture import MODES
+from learn.flow.density import HamiltonianFlow
+from learn.flow.quadrature import quadrature_log_prob
 
 BATTERY = CASES | MORE
 CONTEXT = [0.4, -1.1]

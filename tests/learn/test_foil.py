@@ -26,7 +26,7 @@ from learn.foil.eye import turned_places
 from learn.foil.forecasts import turned
 from learn.foil.loading import forecast_from
 from learn.hnn import HNN
-from learn.objective import Batch, Progress
+from learn.training.objective import Batch, Progress
 
 BODIES = scene("bodies", 2, trap=False)
 TRAPPED = scene("trapped", 2, trap=True)

@@ -14,12 +14,13 @@ import pytest
 import torch
 from flows import CASES, make, states
 
-from learn import HamiltonianFlow, kernels
-from learn.adam import clipped_step
+from learn import HamiltonianFlow
 from learn.encoder import GaussianEncoder
-from learn.lattice import lattice, lattice_noise
-from learn.leapfrog import slopes
-from learn.perceptron import FusedPerceptron, perceptron, plain_perceptron
+from learn.flow.lattice import lattice, lattice_noise
+from learn.flow.leapfrog import slopes
+from learn.kernels import cpu
+from learn.kernels.adam import clipped_step
+from learn.kernels.perceptron import FusedPerceptron, perceptron, plain_perceptron
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -38,7 +39,7 @@ def test_bound_and_its_gradients_are_those_of_plain_torch(case, dtype):
                 flow.log_joint(q, p, **c),
             )
         else:
-            with kernels.left_to_torch():
+            with cpu.left_to_torch():
                 bound, joint = (
                     flow.elbo(q, generator=torch.Generator().manual_seed(0), **c),
                     flow.log_joint(q, p, **c),
@@ -203,7 +204,7 @@ def test_slopes_of_a_chain_are_those_of_its_members(case, dtype):
     found = slopes(flow.chain, q, p)
     assert found[0].grad_fn.next_functions[0][0].name() == "FusedGradientsBackward"
     gradients = [torch.autograd.grad((found[0] * to_q + found[1] * to_p).mean(), weights, allow_unused=True)]
-    with kernels.left_to_torch():
+    with cpu.left_to_torch():
         single = [torch.stack([h.grad_potential(x) for h, x in zip(flow.chain, q, strict=True)]),
                   torch.stack([h.grad_kinetic(x) for h, x in zip(flow.chain, p, strict=True)])]  # fmt: skip
         gradients.append(
@@ -218,17 +219,17 @@ def test_slopes_of_a_chain_are_those_of_its_members(case, dtype):
 
 
 def test_machine_code_is_stale_when_any_room_of_the_loops_changes(monkeypatch):
-    from learn import compiled, ridges
+    from learn.kernels import compiled, ridges
 
     def stamp():
         return compiled.compiled(ridges.leapfrog.py_func)._cache._cache_file._source_stamp
 
     before = stamp()
     assert before == ridges.leapfrog._cache._cache_file._source_stamp
-    monkeypatch.setattr(compiled, "_digest", lambda: "after a change of learn.forces, say")
+    monkeypatch.setattr(compiled, "_digest", lambda: "after a change of learn.kernels.forces, say")
     assert stamp() != before
     for room in compiled.ROOMS:  # none that holds compiled functions is forgotten
-        assert importlib.util.find_spec(f"learn.{room}")
+        assert importlib.util.find_spec(f"learn.kernels.{room}")
     holders = {
         p.stem
         for p in Path(compiled.__file__).parent.rglob("*.py")
@@ -244,7 +245,7 @@ def _doubled(x):
 def test_what_cannot_be_kept_on_disk_is_compiled_all_the_same(monkeypatch):
     from numba.core import caching
 
-    from learn import compiled
+    from learn.kernels import compiled
 
     assert hasattr(compiled.compiled(_doubled)._cache, "_cache_file")
     monkeypatch.setattr(
@@ -256,7 +257,7 @@ def test_what_cannot_be_kept_on_disk_is_compiled_all_the_same(monkeypatch):
 
 def test_training_begins_without_the_compiler_of_torch():
     said = (
-        "import sys, torch; from learn.adam import Adam; Adam([torch.nn.Parameter(torch.zeros(2))], lr=0.1);"
+        "import sys, torch; from learn.kernels.adam import Adam; Adam([torch.nn.Parameter(torch.zeros(2))], lr=0.1);"
         "sys.exit('torch._dynamo' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", said], check=False).returncode == 0
@@ -279,7 +280,7 @@ def test_a_context_of_each_point_is_one_call_and_what_torch_does(case, dtype):
 
     fast = found()
     assert type(fast[0].grad_fn).__name__ == "FusedLogDensityBackward"
-    with kernels.left_to_torch():
+    with cpu.left_to_torch():
         slow = found()
     steering = [
         k
@@ -318,7 +319,7 @@ def _kept_for_backward(steps):
 def test_what_is_kept_for_the_reverse_pass_does_not_grow_with_the_steps():
     few, many = _kept_for_backward(1), _kept_for_backward(50)
     assert 0 < few == many
-    with kernels.left_to_torch():
+    with cpu.left_to_torch():
         assert _kept_for_backward(50) > 20 * _kept_for_backward(1) > 20 * few
 
 
@@ -332,7 +333,7 @@ def test_torch_compile_of_the_plain_path_gives_the_same_numbers(dtype):
         drawn, log_f = moments.draw(p[:, None])
         return -(flow.raw_log_joint(q, drawn[:, 0]) - log_f[:, 0]).mean()
 
-    with kernels.left_to_torch():
+    with cpu.left_to_torch():
         compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")  # one graph, without breaks
         found = []
         for run in (loss, compiled):
@@ -380,7 +381,7 @@ def test_a_chain_of_its_own_output_is_differentiated_twice():
         ]
 
     fused = curvature()
-    with kernels.left_to_torch():
+    with cpu.left_to_torch():
         plain = curvature()
     assert len(fused) == len(plain)
     for found, wanted in zip(fused, plain, strict=True):

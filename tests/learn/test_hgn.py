@@ -14,7 +14,7 @@ from hamsym.errors import CheckpointError, NonFiniteError, NotSeparableError, Pa
 from learn.hgn import HGN, VideoELBO
 from learn.hgn.energies import KINDS, build
 from learn.hgn.objective import blurring, kl_to_standard
-from learn.objective import Batch, Progress
+from learn.training.objective import Batch, Progress
 
 by_energy = pytest.mark.parametrize("hamiltonian", KINDS)
 

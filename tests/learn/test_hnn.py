@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 import hamsym as hs
 import learn
 from hamsym.errors import CheckpointError, HamsymError, NotSeparableError
-from learn.constraint import BracketConstraint
 from learn.experiments.hnn_tasks import derivatives
 from learn.hnn import HNN, FieldNetwork
 from learn.hnn.functions import TanhNetwork
 from learn.hnn.objectives import DerivativeLoss
-from learn.objective import Batch, Progress
+from learn.symmetry.constraint import BracketConstraint
+from learn.training.objective import Batch, Progress
 
 TWO_BODIES = ("p1 + p3", "p2 + p4", "q1*p2 - q2*p1 + q3*p4 - q4*p3")
 
@@ -93,7 +93,7 @@ def test_a_symmetric_network_conserves_momenta_along_rollouts():
     moved = (q[:, -1] - q[:, 0]).abs().max()
     assert moved > 0.5
     for text in TWO_BODIES:
-        g = learn.symmetry.TensorGenerator(hs.Generator(text, space))
+        g = learn.symmetry.generators.TensorGenerator(hs.Generator(text, space))
         value = g(q, p)
         assert (value - value[:, :1]).abs().max() < 1e-10
     free = HNN(4, 32, energy="separable", seed=3).double()

@@ -13,7 +13,7 @@ import learn
 from hamsym.errors import CheckpointError, MissingExtraError, ParameterError, ShapeError
 from learn.experiments import hnn, hnn_pixels, hnn_planets, hnn_report, hnn_tasks
 from learn.hnn.pixels import PixelHNN
-from learn.objective import Batch, Progress
+from learn.training.objective import Batch, Progress
 
 TINY = hnn.Setting(
     1, {name: hnn.Training(3, 16, 1e-3) for name in hnn.FULL.trainings}, {"two-body": 5, "three-body": 5}, 4

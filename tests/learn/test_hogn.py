@@ -24,7 +24,7 @@ from learn.hogn import (
 )
 from learn.hogn.functions import FusedGradient, Perceptron, gradient_of
 from learn.hogn.model import GraphModel
-from learn.objective import Batch, Progress
+from learn.training.objective import Batch, Progress
 
 ENERGIES = {
     "pairs": {},

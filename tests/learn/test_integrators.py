@@ -10,9 +10,9 @@ import hamsym as hs
 from hamsym.errors import NonFiniteError, NotSeparableError, ParameterError, ShapeError, UnknownNameError
 from hamsym.numeric.methods import Splitting, method_named
 from learn.fields import CanonicalField, Separated
+from learn.flow.leapfrog import SeparableHamiltonian, leapfrog
+from learn.flow.potentials import RidgePotential
 from learn.integrators import integrate, integrators, rollout
-from learn.leapfrog import SeparableHamiltonian, leapfrog
-from learn.potentials import RidgePotential
 
 SYMMETRIC = [name for name in integrators() if isinstance(method_named(name), Splitting)]
 RUNGE_KUTTA = [name for name in integrators() if name not in SYMMETRIC]

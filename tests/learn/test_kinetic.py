@@ -9,9 +9,9 @@ from flows import MORE, ROTATION, make, states
 import hamsym as hs
 import learn
 from hamsym.errors import CheckpointError, ParameterError
-from learn import kernels
-from learn.kinetic import QuadraticEnergy
-from learn.leapfrog import leapfrog, leapfrog_chain, slopes
+from learn.flow.kinetic import QuadraticEnergy
+from learn.flow.leapfrog import leapfrog, leapfrog_chain, slopes
+from learn.kernels import cpu
 
 MODES = [None, "penalty", "features", "exact", "average", "augment"]
 
@@ -70,7 +70,7 @@ def test_kernels_and_torch_agree(mode, size, dtype):
     q, p = states(flow, 600)  # more than a block of points
     context = torch.randn(600, 2, dtype=dtype, generator=torch.Generator().manual_seed(0)) if size else None
     weights, found = list(flow.chain.parameters()), []
-    for block in (None, kernels.left_to_torch()):
+    for block in (None, cpu.left_to_torch()):
         with block or torch.enable_grad():
             value = flow.log_joint(q, p, **({"context": context} if size else {}))
             found.append((value.detach(), *torch.autograd.grad(value.sum(), weights)))
@@ -81,8 +81,8 @@ def test_kernels_and_torch_agree(mode, size, dtype):
 
 def test_the_kernels_take_it_and_skip_the_units_that_are_not_there(monkeypatch):
     called = []
-    leap = kernels.leapfrog
-    monkeypatch.setattr(kernels, "leapfrog", lambda *a, **o: called.append(a[3]) or leap(*a, **o))
+    leap = cpu.leapfrog
+    monkeypatch.setattr(cpu, "leapfrog", lambda *a, **o: called.append(a[3]) or leap(*a, **o))
     flow = flow_of("exact", torch.float32)
     flow.push_forward(*states(flow))
     assert [shape.counts for shape in called] == [(8, 0)]
@@ -144,7 +144,7 @@ def test_particles_have_it_without_their_mean_momentum(dtype):
     q, p = states(flow, 20)
     relative = (p.view(-1, 3, 2) - p.view(-1, 3, 2).mean(1, keepdim=True)).flatten(1)
     torch.testing.assert_close(flow.chain[0].grad_kinetic(p), relative)
-    with kernels.left_to_torch():
+    with cpu.left_to_torch():
         plain = flow.log_joint(q, p)
     torch.testing.assert_close(flow.log_joint(q, p), plain)
     exchanged = [x.view(-1, 3, 2)[:, [1, 0, 2]].flatten(1) for x in (q, p)]

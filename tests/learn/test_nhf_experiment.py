@@ -13,7 +13,7 @@ import hamsym as hs
 from hamsym.errors import NonFiniteError
 from learn.experiments import contenders, nhf, nhf_report
 from learn.experiments.contenders import Contender, Exact
-from learn.flow import HamiltonianFlow
+from learn.flow.density import HamiltonianFlow
 
 TINY = dataclasses.replace(
     nhf.FULL, seconds=0.3, seeds=2, targets=("gaussians8", "moons"), points=400, held_out=150, batch=32, samples=16, few=4,

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 import learn
 from hamsym import PhaseSpace
 from hamsym.errors import ParameterError, SymmetryError
-from learn import kernels
 from learn.encoder.pairwise import exponential
-from learn.flow import HamiltonianFlow
+from learn.flow.density import HamiltonianFlow
+from learn.kernels import cpu
 from learn.particles import PairPotential, Particles
 
 BODIES = {
@@ -121,7 +121,7 @@ def test_there_and_back_with_the_volume_kept(case):
     def both(state):
         return torch.cat(flow.push_forward(*state[None].chunk(2, -1)), -1)[0]
 
-    with kernels.left_to_torch():
+    with cpu.left_to_torch():
         jacobian = torch.autograd.functional.jacobian(both, torch.cat([q[0], p[0]]))
     assert abs(torch.linalg.slogdet(jacobian)[1]) < 1e-9
 
@@ -137,13 +137,13 @@ def test_kernels_and_torch_agree_on_values_and_gradients(case, precision, tolera
         return bound, *torch.autograd.grad(bound, [q, *flow.parameters()])
 
     fused = found()
-    with kernels.left_to_torch():
+    with cpu.left_to_torch():
         plain = found()
     for a, b in zip(fused, plain, strict=True):
         assert (a - b).abs().max() <= tolerance * (1e-3 + b.abs().max())
     x = q.detach()
     for energy in (flow.chain[0].potential_energy, flow.chain[1].kinetic_energy):
-        with kernels.left_to_torch():
+        with cpu.left_to_torch():
             slope = energy.gradient(x)
         assert torch.allclose(energy.gradient(x), slope, rtol=1e-5, atol=1e-5)
 
@@ -155,7 +155,7 @@ def test_a_force_is_the_slope_of_its_energy(case):
     x = torch.randn(4, n * d, dtype=DOUBLE, generator=torch.Generator().manual_seed(0)).requires_grad_()
     (slope,) = torch.autograd.grad(energy.value(x).sum(), x)
     assert torch.allclose(energy.gradient(x), slope, atol=1e-12)
-    with kernels.left_to_torch():
+    with cpu.left_to_torch():
         assert torch.allclose(energy.gradient(x), slope, atol=1e-12)
 
 

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from hamsym.errors import CheckpointError, ParameterError
+from learn.evaluation.partition import LogZ, estimate_log_z, pooled
 from learn.experiments import particles as experiment
-from learn.flow import HamiltonianFlow
+from learn.flow.density import HamiltonianFlow
 from learn.particles import Particles
 from learn.particles.data import free_coordinates, moved
-from learn.partition import LogZ, estimate_log_z, pooled
-from learn.training import fit
+from learn.training.fit import fit
 
 TINY = experiment.Setting(
     (experiment.System("dw4", experiment.DW4, 0.5, (40, 80), 12, 16, 8, 0.02, 500),), 2, 60, 2, 8, 400

@@ -8,11 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learn import kernels
-from learn.features import Features
-from learn.leapfrog import SeparableHamiltonian, leapfrog_chain
-from learn.potentials import FusedGradients, RidgePotential, closed_gradient
-from learn.reversible import FusedLeapfrog, Plan
+from learn.flow.features import Features
+from learn.flow.leapfrog import SeparableHamiltonian, leapfrog_chain
+from learn.flow.potentials import FusedGradients, RidgePotential, closed_gradient
+from learn.flow.reversible import FusedLeapfrog, Plan
+from learn.kernels import cpu
 
 SHAPES = {
     "coordinates": lambda: None,
@@ -103,10 +103,10 @@ def test_kernels_are_the_formulas(scale, inputs, points, dtype):
     tolerance = {"rtol": 0, "atol": 40 * eps * inputs * (1 + points**0.5)}
     if tolerance["atol"] < 0.1:  # beyond that the angle itself has lost its digits
         one, zero = torch.ones((), dtype=dtype), torch.zeros((), dtype=dtype)
-        records = kernels.flattened([weight, bias, out, zero, one])
-        shape = kernels.Shape(Features.of(inputs, range(inputs)), 13)
+        records = cpu.flattened([weight, bias, out, zero, one])
+        shape = cpu.Shape(Features.of(inputs, range(inputs)), 13)
         torch.testing.assert_close(
-            kernels.gradients(z[None], records, shape)[0].double(), sine @ (out64 * weight64).T, **tolerance
+            cpu.gradients(z[None], records, shape)[0].double(), sine @ (out64 * weight64).T, **tolerance
         )
         expected = (
             bent @ (out64 * weight64).T,
@@ -114,8 +114,8 @@ def test_kernels_are_the_formulas(scale, inputs, points, dtype):
             out64 * bent.sum(0),
             (sine * (cotangent64 @ weight64)).sum(0),
         )
-        to_z, to_records = kernels.gradients_pulled(z[None], given[4][None], records, shape)
-        found = to_z[0], *kernels.unflattened(to_records, [weight, bias, out, zero, one])[:3]
+        to_z, to_records = cpu.gradients_pulled(z[None], given[4][None], records, shape)
+        found = to_z[0], *cpu.unflattened(to_records, [weight, bias, out, zero, one])[:3]
         for got, wanted in zip(found, expected, strict=True):
             size = max(1.0, scale)
             torch.testing.assert_close(got.double() / size, wanted / size, **tolerance)
@@ -134,13 +134,13 @@ def test_kernels_pass_on_what_is_not_a_number_and_bound_what_is_huge(dtype):
 
 
 def test_kernels_leave_other_tensors_to_torch():
-    assert kernels.applies(torch.zeros(1), torch.nn.Parameter(torch.zeros(1)))
-    assert not kernels.applies(torch.zeros(1), torch.zeros(1, dtype=torch.float64))
-    assert not kernels.applies(torch.zeros(1, dtype=torch.float16))
-    assert not kernels.applies(torch.zeros(1, device="meta"))
-    with kernels.left_to_torch():
-        assert not kernels.applies(torch.zeros(1))
-    assert kernels.applies(torch.zeros(1))
+    assert cpu.applies(torch.zeros(1), torch.nn.Parameter(torch.zeros(1)))
+    assert not cpu.applies(torch.zeros(1), torch.zeros(1, dtype=torch.float64))
+    assert not cpu.applies(torch.zeros(1, dtype=torch.float16))
+    assert not cpu.applies(torch.zeros(1, device="meta"))
+    with cpu.left_to_torch():
+        assert not cpu.applies(torch.zeros(1))
+    assert cpu.applies(torch.zeros(1))
 
 
 def trained(features, dtype, members=2, dim=4):
@@ -173,7 +173,7 @@ def test_fused_chain_is_the_chain(features, steps, inverse, dtype):
     q, p, *pulled = torch.randn(4, 600, 4, dtype=dtype)
     node, fast = moved(chain, q, p, pulled, steps=steps, inverse=inverse)
     assert type(node).__name__ == "FusedLeapfrogBackward"
-    with kernels.left_to_torch():
+    with cpu.left_to_torch():
         node, slow = moved(chain, q, p, pulled, steps=steps, inverse=inverse)
         assert type(node).__name__ != "FusedLeapfrogBackward"
         truth = moved(
@@ -191,7 +191,7 @@ def test_fused_chain_is_as_exact_as_torch_where_rounding_grows():
     chain = trained("coordinates", torch.float32, members=4)
     q, p, *pulled = torch.randn(4, 500, 4)
     fast = moved(chain, q, p, pulled, steps=4)[1]
-    with kernels.left_to_torch():
+    with cpu.left_to_torch():
         slow = moved(chain, q, p, pulled, steps=4)[1]
         exact = moved([h.double() for h in chain], *(x.double() for x in (q, p)), pulled, steps=4)[1]
     for a, b, e in zip(fast, slow, exact, strict=True):
@@ -203,7 +203,7 @@ def test_a_chain_of_unlike_members_takes_each_alone():
     unlike = trained("coordinates", torch.float64) + trained("lengths and rest", torch.float64)
     q, p, *pulled = torch.randn(4, 70, 4, dtype=torch.float64)
     fast = moved(unlike, q, p, pulled)[1]
-    with kernels.left_to_torch():
+    with cpu.left_to_torch():
         slow = moved(unlike, q, p, pulled)[1]
     for a, b in zip(fast, slow, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-11)
@@ -226,7 +226,7 @@ def test_fused_steps_differentiate_twice():
     ]
     tensors = [t.detach()[..., :2].clone().requires_grad_() if t.ndim else t for t in tensors]
     state = [torch.randn(2, 4, dtype=torch.float64, requires_grad=True) for _ in range(2)]
-    plan = Plan(kernels.Shape(chain[0].potential_energy.features, 2), 2, 1)
+    plan = Plan(cpu.Shape(chain[0].potential_energy.features, 2), 2, 1)
     assert torch.autograd.gradcheck(lambda *t: FusedLeapfrog.apply(plan, *t), (*state, *tensors))
     assert torch.autograd.gradgradcheck(lambda *t: FusedLeapfrog.apply(plan, *t), (*state, *tensors))
 

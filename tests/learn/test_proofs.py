@@ -11,13 +11,13 @@ from flows import CASES, EXACT, ROTATION, make
 
 import hamsym as hs
 from hamsym.errors import ShapeError, SymmetryError
-from learn.angles import angle_calibration
 from learn.checkpoint import load
 from learn.cli import evaluate as command
-from learn.equivariance import density_invariance
-from learn.evaluation import evaluate
-from learn.flow import HamiltonianFlow
-from learn.proof import records
+from learn.evaluation.measures import evaluate
+from learn.flow.density import HamiltonianFlow
+from learn.symmetry.angles import angle_calibration
+from learn.symmetry.equivariance import density_invariance
+from learn.symmetry.proof import records
 
 SPACE = hs.PhaseSpace.standard(4)
 

@@ -15,12 +15,12 @@ from flows import ROTATION
 from hamsym.errors import CheckpointError, HamsymError, NonFiniteError, ParameterError, ShapeError
 from hamsym.files import whole
 from learn.checkpoint import load
-from learn.constraint import BracketConstraint
-from learn.equivariance import bracket_residual, density_invariance
-from learn.flow import HamiltonianFlow
+from learn.flow.density import HamiltonianFlow
 from learn.points import as_points
 from learn.storage import exists, read, write
-from learn.training import fit
+from learn.symmetry.constraint import BracketConstraint
+from learn.symmetry.equivariance import bracket_residual, density_invariance
+from learn.training.fit import fit
 
 
 def small(**settings):
@@ -339,7 +339,7 @@ def test_flows_of_absurd_size_are_refused_before_they_are_built(sizes):
 
 
 def test_the_bound_on_weights_counts_what_is_built():
-    from learn.architecture import Sizes
+    from learn.flow.architecture import Sizes
 
     for dim, symmetry in ((1, None), (2, "exact"), (2, "features"), (5, None), (5, "features")):
         flow = HamiltonianFlow(dim, 3, 1, 7, symmetry, ROTATION if symmetry else ())

@@ -15,21 +15,21 @@ from hypothesis import strategies as st
 
 import hamsym as hs
 from hamsym.errors import NonFiniteError, ParameterError, ShapeError, SymmetryError
-from learn.action import Rotations
-from learn.constraint import BracketConstraint
-from learn.equivariance import bracket_residual, density_invariance
-from learn.features import Features
-from learn.flow import HamiltonianFlow
-from learn.invariants import invariant_potentials
-from learn.leapfrog import leapfrog
-from learn.quadrature import quadrature_log_prob
-from learn.symmetry import (
+from learn.flow.density import HamiltonianFlow
+from learn.flow.features import Features
+from learn.flow.leapfrog import leapfrog
+from learn.flow.quadrature import quadrature_log_prob
+from learn.symmetry.action import Rotations
+from learn.symmetry.constraint import BracketConstraint
+from learn.symmetry.equivariance import bracket_residual, density_invariance
+from learn.symmetry.generators import (
     TensorGenerator,
     as_generators,
     brackets,
     measure_brackets,
 )
-from learn.training import fit
+from learn.symmetry.invariants import invariant_potentials
+from learn.training.fit import fit
 
 SPACE = hs.PhaseSpace.standard(2)
 

@@ -7,7 +7,7 @@ import pytest
 
 import hamsym as hs
 import learn
-from learn.evaluation import WIDER, symmetry_measures
+from learn.evaluation.measures import WIDER, symmetry_measures
 from learn.experiments import runs
 from learn.experiments import symmetry_modes as experiment
 from learn.experiments import symmetry_modes_report as modes_report
@@ -31,7 +31,7 @@ def test_every_mode_and_variant_is_measured_on_every_target(finished):
     assert {(r["target"], r["method"]) for r in rows} == {
         (t, m.key) for t in experiment.TARGETS for m in experiment.METHODS
     }
-    assert {m.symmetry for m in experiment.METHODS} == set(learn.architecture.MODES)
+    assert {m.symmetry for m in experiment.METHODS} == set(learn.flow.architecture.MODES)
     assert all(m.words for m in experiment.METHODS)
     for r in rows:
         assert set(r["bracket_relative"]) == {"base", "data", "trajectory", "off_data"}
@@ -185,7 +185,7 @@ def test_off_the_data_brackets_of_potential_and_kinetic_energy_cannot_cancel():
         def trajectory(q, p):
             return [(Saddle(), q, p)]
 
-    import learn.evaluation as evaluation
+    import learn.evaluation.measures as evaluation
 
     class Nothing:
         @staticmethod

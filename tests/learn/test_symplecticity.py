@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 import hamsym as hs
 from hamsym.errors import HamsymError, NonFiniteError, ParameterError, ShapeError
-from learn.polynomial import PrincipalAxes, fitted
-from learn.pullback import symplecticity
+from learn.evaluation.polynomial import PrincipalAxes, fitted
+from learn.evaluation.pullback import symplecticity
 
 RNG = np.random.default_rng(7)
 ONE = RNG.uniform(-1.2, 1.2, (2, 60, 12, 1))

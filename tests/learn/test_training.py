@@ -13,15 +13,15 @@ import pytest
 import torch
 from flows import ROTATION
 
-import learn.run
+import learn.training.run
 from hamsym.errors import CheckpointError, HamsymError, NonFiniteError, ParameterError, ShapeError
 from learn.checkpoint import load
-from learn.constraint import BracketConstraint
-from learn.evidence import BRACKETS, SLOPES, Evidence
-from learn.flow import HamiltonianFlow
+from learn.flow.density import HamiltonianFlow
 from learn.points import as_points
-from learn.training import fit
-from learn.validation import Validation, split
+from learn.symmetry.constraint import BracketConstraint
+from learn.training.evidence import BRACKETS, SLOPES, Evidence
+from learn.training.fit import fit
+from learn.training.validation import Validation, split
 
 
 def small(**settings):
@@ -136,7 +136,7 @@ def _raise_in(monkeypatch, place, at=23):
         "signal": (HamiltonianFlow, "training_bound", torch.is_grad_enabled),
         "noise": (HamiltonianFlow, "training_bound", torch.is_grad_enabled),
         "backward": (torch.Tensor, "backward", torch.is_grad_enabled),
-        "optimiser": (learn.run, "clipped_step", lambda: True),
+        "optimiser": (learn.training.run, "clipped_step", lambda: True),
         "multipliers": (BracketConstraint, "update", lambda: True),
         "validation": (Validation, "score", lambda: True),
     }[place]

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from learn.encoder import Moments, WideEncoder
-from learn.flow import HamiltonianFlow
-from learn.training import fit
+from learn.flow.density import HamiltonianFlow
+from learn.training.fit import fit
 
 
 def correlated(dim, n, seed):

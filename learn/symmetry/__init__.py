@@ -1,0 +1,1 @@
+"""Symmetries of learned models: generators on tensors, constraint, invariants, measures and proofs."""
