@@ -31,7 +31,7 @@ KINDS: dict[str, str | Builder] = {
     "hnn": "learn.hnn.loading:hnn_from",
     "pixel_hnn": "learn.hnn.loading:pixels_from",
     "vector_field": "learn.hnn.loading:field_from",
-    "hogn": "learn.hogn.checkpoint:build",
+    "hogn": "learn.hogn.loading:build",
     "vae": "learn.disentanglement.vae:vae_from",
 }
 

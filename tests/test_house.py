@@ -274,7 +274,7 @@ ORDER = [
     ["learn.hogn.graphs", "learn.hogn.functions", "learn.hogn.proof"],
     ["learn.hogn.network", "learn.hogn.model", "learn.hogn.data"],
     ["learn.hogn.energy", "learn.hogn.controls", "learn.hogn.objective"],
-    ["learn.hogn.checkpoint"],
+    ["learn.hogn.loading"],
     ["learn.hogn"],
     [
         "learn.disentanglement.arguments",
