@@ -96,7 +96,7 @@ def train(
         The model, and root mean square errors of pixels of the frames that it is shown and of those that follow.
     """
     model = HGN(SIZE, 2, SEEN, 4, dt=DT, width=width, seed=seed)
-    objective = VideoELBO(model, frames=15)
+    objective = VideoELBO(model, frames=15, focus=0.3)
     fit(objective, films(starts(n, seed), FRAMES), steps=steps, batch=batch, lr=lr, seed=seed, **options)
     held_out = films(starts(200, seed + 1), FRAMES)
     with torch.no_grad():

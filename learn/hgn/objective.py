@@ -27,7 +27,7 @@ class VideoELBO(Objective):
     (GECO; :class:`learn.symmetry.multipliers.Ascent`).  So λ stands for 1/(2σ²), and KL + λ N MSE for the negative ELBO at that σ.  The
     factor 1/(1 + λ) changes no minimum and keeps the size of gradients.
 
-    At first films are out of focus, for the encoder as for the comparison: places that are near each other then look
+    Films may begin out of focus (``focus``), for the encoder as for the comparison: places that are near each other then look
     alike, whatever the distance, so that q follows the places instead of a folded image of them that no energy can move.
 
     Rows are films, at least ``frames`` long; a piece of them at a random place is trained on.
@@ -41,7 +41,8 @@ class VideoELBO(Objective):
         looks: frames of each piece that are drawn and compared, at random places; None for all.  Rolling out costs
             little, drawing much.
         blur: width of the blur at first, in units of the picture's side.
-        focus: share of the training in which films come into focus; 0 for sharp ones throughout.
+        focus: share of the training in which films come into focus; 0 for sharp ones throughout, which
+            do better on a single mass.
         growth: share of the training after which all ``frames`` are rolled out; from ``focus`` on they become more, from
             as many as the encoder sees.
         initial: first value of λ.
@@ -70,7 +71,7 @@ class VideoELBO(Objective):
         frames: int = 20,
         looks: int | None = 8,
         blur: float = 0.3,
-        focus: float = 0.3,
+        focus: float = 0.0,
         growth: float = 0.6,
         initial: float = 1000.0,
         pace: float = 5.0,
