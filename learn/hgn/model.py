@@ -81,12 +81,12 @@ class HGN(nn.Module):
         )  # fmt: skip
         self.frames = integer("frames", frames, minimum=2, maximum=1000)
         self.dt = real("dt", dt, above=0)
-        if hamiltonian not in KINDS:
+        if not isinstance(hamiltonian, str) or hamiltonian not in KINDS:
             raise ParameterError(
                 f"hamiltonian is one of {', '.join(map(repr, KINDS))}, not {shown(hamiltonian)}"
             )
         self.hamiltonian_kind = hamiltonian
-        if networks not in ("dense", "maps"):
+        if not isinstance(networks, str) or networks not in ("dense", "maps"):
             raise ParameterError(f"networks is 'dense' or 'maps', not {shown(networks)}")
         self.networks = networks
         if networks == "maps":
@@ -104,7 +104,7 @@ class HGN(nn.Module):
             + 2 * self.size * self.channels * LAYERS * RANK
             + (self.depth + 6) * self.width
             + 8 * self.dim
-        )
+        ) + 4 * self.dim**2  # the forms of an energy
         if weights > MAX_WEIGHTS:
             raise ParameterError(
                 f"size={size}, channels={channels}, dim={dim} and width={width} make {weights:.3g} weights, more than "

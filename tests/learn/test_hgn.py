@@ -389,3 +389,15 @@ def test_a_spring_is_learned_from_pictures(tmp_path):
     assert error[:5].mean() < 0.1 * mean_picture
     assert error[5:].mean() < 0.2 * min(mean_picture, last_seen)
     assert np.corrcoef(q, place[48:, 0, 0])[0, 1] ** 2 > 0.98
+
+
+@pytest.mark.parametrize("dim", [10_000, 10**6, 10**7])
+def test_too_many_coordinates_are_refused_before_their_masses_are_allocated(dim):
+    with pytest.raises(ParameterError, match="weights"):
+        small(dim=dim, width=1)
+
+
+@pytest.mark.parametrize("name", ["hamiltonian", "networks"])
+def test_a_kind_that_is_no_text_is_refused(name):
+    with pytest.raises(ParameterError, match=name):
+        small(**{name: np.array(["natural", "maps"])})
