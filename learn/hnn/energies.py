@@ -13,6 +13,7 @@ from hamsym.errors import ParameterError, SymmetryError
 from hamsym.symbolic.integrals.invariants import invariants
 from hamsym.symbolic.phase_space import PhaseSpace
 from hamsym.symbolic.symmetry.generator import Generator
+from learn.architecture import MAX_WEIGHTS
 from learn.fields import CanonicalField
 from learn.hnn.functions import QuadraticFunction, TanhNetwork
 from learn.hnn.invariant import InvariantFunction
@@ -169,6 +170,10 @@ def build(
         space = PhaseSpace.standard(dim)
         return _invariant(space, kind, width, depth, generators)
     if kind == "quadratic":
+        if (weights := 4 * dim**2) > MAX_WEIGHTS:
+            raise ParameterError(
+                f"a quadratic energy of dim={dim} has {weights:.3g} weights, more than the {MAX_WEIGHTS:.0e} that are allowed"
+            )
         return JointEnergy(QuadraticFunction(2 * dim))
     if kind == "separable":
         return SeparableEnergy(TanhNetwork(dim, width, depth), TanhNetwork(dim, width, depth))

@@ -377,3 +377,9 @@ def test_descriptions_that_lie_are_refused(change, tmp_path):
 def test_wrong_input_is_refused(wrong):
     with pytest.raises(HamsymError):
         wrong()
+
+
+@pytest.mark.parametrize("dim", [6000, 10**7])
+def test_a_quadratic_energy_that_is_too_large_is_refused_before_it_is_allocated(dim):
+    with pytest.raises(hs.errors.ParameterError, match="weights"):
+        learn.HNN(dim, width=1, energy="quadratic")
