@@ -34,13 +34,16 @@ def as_film(images: Any, channels: int, size: int, like: Tensor, *, frames: int 
         tensor(1.)
     """
     film = images if isinstance(images, Tensor) else _from_array(images)
+    shape = tuple(film.shape)
     wanted = f"(batch, time, {channels}, {size}, {size})"
     if channels == 1:
         wanted += f" or (batch, time, {size}, {size})"
         if film.ndim == 4:
             film = film.unsqueeze(2)
+    if film.is_meta or film.is_quantized or film.layout != torch.strided:
+        raise ShapeError(f"films are ordinary dense tensors of shape {wanted}, not sparse, quantised or without values")
     if film.ndim != 5 or film.shape[2:] != (channels, size, size):
-        raise ShapeError(f"films have shape {wanted}, not {tuple(images.shape)}")
+        raise ShapeError(f"films have shape {wanted}, not {shape}")
     if film.shape[1] < frames:
         raise ShapeError(f"a film has at least {frames} frames here, not {film.shape[1]}")
     if film.dtype == torch.uint8:

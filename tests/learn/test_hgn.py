@@ -401,3 +401,11 @@ def test_too_many_coordinates_are_refused_before_their_masses_are_allocated(dim)
 def test_a_kind_that_is_no_text_is_refused(name):
     with pytest.raises(ParameterError, match=name):
         small(**{name: np.array(["natural", "maps"])})
+
+
+@pytest.mark.parametrize(
+    "films", [3, [[1.0]], [[[0.0]]], torch.zeros(2, 5, 8, 8).to_sparse(), torch.zeros(2, 5, 8, 8, device="meta")]
+)
+def test_what_is_no_film_is_refused_with_the_shape_that_is_wanted(films):
+    with pytest.raises(ShapeError, match=r"\(batch, time, 8, 8\)"):
+        small().predict(films, 2)
