@@ -140,7 +140,7 @@ def energy(
         >>> energy("features", 1, width=4).texts["U"]
         ['q1', 'q2', 'q1**2 + q2**2']
     """
-    if way not in WAYS:
+    if not isinstance(way, str) or way not in WAYS:
         raise ParameterError(f"the ways of an energy are {', '.join(map(repr, WAYS))}, not {shown(way)}")
     turn = turn_of_the_plane(bodies)
     places = turn.space.coordinates

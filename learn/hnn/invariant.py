@@ -9,7 +9,11 @@ import sympy as sp
 import torch
 from torch import Tensor, nn
 
+from hamsym.arguments import integer
+from hamsym.errors import ParameterError
 from hamsym.symbolic.formula.text import to_text
+from learn.flow.architecture import MAX_WEIGHTS
+from learn.arguments import MAX_NUMBERS
 from learn.flow.features import Constant
 from learn.hnn.functions import TanhNetwork
 from learn.symmetry.invariants import coefficients
@@ -51,6 +55,13 @@ class InvariantFunction(nn.Module):
         super().__init__()
         self.texts = [to_text(u) for u in invariants]
         k, n = len(invariants), len(variables)
+        width = integer("width", width, minimum=1, maximum=MAX_NUMBERS)
+        depth = integer("depth", depth, minimum=1, maximum=100)
+        # a form gives two inputs beside itself: of either sign
+        if (weights := width * (3 * k + width * (depth - 1))) > MAX_WEIGHTS:
+            raise ParameterError(
+                f"width={width} and depth={depth} make {weights:.3g} weights, more than the {MAX_WEIGHTS:.0e} that are allowed"
+            )
         slopes, forms = np.zeros((k, n)), np.zeros((k, n, n))
         for i, u in enumerate(invariants):
             slopes[i], form = coefficients(u, variables)
