@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hamsym.arguments import integer, real
-from hamsym.errors import ShapeError
+from hamsym.arguments import integer, real, shown
+from hamsym.errors import NonFiniteError, ParameterError, ShapeError
+from learn.flow.features import Constant
 from learn.fields import Pair
 from learn.flow.features import Constant
 
@@ -74,13 +75,25 @@ class Eye(nn.Module):
         Raises:
             ShapeError: for another shape.
         """
-        if frames.ndim != 5 or frames.shape[1] != GIVEN:
+        if not isinstance(frames, Tensor) or frames.ndim != 5 or frames.shape[1] != GIVEN:
             raise ShapeError(
                 f"a forecast is made from {GIVEN} frames, shape (batch, {GIVEN}, {self.bodies}, {self.size}, {self.size}), "
-                f"not {tuple(frames.shape)}"
+                f"as a tensor, not {shown(getattr(frames, 'shape', frames))}"
             )
+        self.require_light(frames)
         before, now, after = self.places(frames).unbind(1)
         return now, (after - before) / (2 * self.dt)
+
+    def require_light(self, frames: Tensor) -> None:
+        """Refuse pictures of another precision than that of the eye, and such as are not finite."""
+        if frames.dtype != self.log_radius.dtype:
+            raise ParameterError(
+                f"frames hold light from 0 to 1 in {self.log_radius.dtype}, not {frames.dtype}; bytes are divided by 255"
+            )
+        if not bool(torch.isfinite(frames.sum())) and not bool(torch.isfinite(frames).all()):
+            bad = ~torch.isfinite(frames).flatten(1).all(1)
+            index = int(bad.nonzero()[0])
+            raise NonFiniteError(f"frames {index} hold numbers that are not finite", index=index)
 
     def draw(self, places: Tensor) -> Tensor:
         """Return pictures (…, bodies, size, size) with a disc at each of the places (…, 2 bodies)."""

@@ -12,7 +12,7 @@ from torch.nn.functional import affine_grid, grid_sample
 from hamsym.arguments import integer
 from hamsym.errors import CheckpointError
 from hamsym.symbolic.integrals.invariants import invariants
-from learn.arguments import seed_number
+from learn.arguments import MAX_NUMBERS, seed_number
 from learn.foil.energies import turn_of_the_plane
 from learn.foil.eye import Eye, turned_places
 from learn.hnn.invariant import InvariantFunction
@@ -36,7 +36,12 @@ class Forecast(nn.Module):
 
     def forward(self, frames: Tensor, steps: int) -> Tensor:
         """Return the ``steps`` frames that follow, (batch, steps, bodies, size, size), on three given ones."""
-        return self.eye.draw(self.places(*self.eye.read(frames), steps))
+        return self.eye.draw(self.places(*self.eye.read(frames), self.count(frames, steps)))
+
+    def count(self, frames: Tensor, steps: int) -> int:
+        """Return how many frames follow, one or more, or refuse them by name."""
+        numbers = max(1, len(frames)) * self.eye.bodies * self.eye.size**2 if hasattr(frames, "__len__") else 1
+        return integer("steps", steps, minimum=1, maximum=max(1, MAX_NUMBERS // numbers))
 
     def places(self, q: Tensor, p: Tensor, steps: int) -> Tensor:
         """Return where bodies are in the frames that follow, (batch, steps, 2 bodies).
@@ -185,7 +190,10 @@ class TurnedPicture(Turning):
 
     def forward(self, frames: Tensor, steps: int) -> Tensor:
         """Return the ``steps`` frames that follow, (batch, steps, bodies, size, size), on three given ones."""
-        angle = self.angles(*self.eye.read(frames), steps).flatten()
+        state, steps = self.eye.read(frames), self.count(frames, steps)
+        if len(frames) == 0:
+            return frames.new_empty(0, steps, *frames.shape[2:])
+        angle = self.angles(*state, steps).flatten()
         latent = self.encoder(frames[:, 1]).repeat_interleave(steps, 0)
         return self.decoder(turned(latent, angle)).unflatten(0, (len(frames), steps))
 

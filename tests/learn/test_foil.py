@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import learn
-from hamsym.errors import CheckpointError, ParameterError, ShapeError
+from hamsym.errors import CheckpointError, HamsymError, ParameterError, ShapeError
 from learn.experiments.foil_data import DT, EXTENT, RADIUS, SEEN, SIZE, UNSEEN, scene
 from learn.experiments.foil_measures import (
     Still,
@@ -262,3 +262,37 @@ def test_networks_of_no_size_are_refused_before_they_are_allocated(sizes):
     for made in (lambda: energy("invariants", 2, **sizes), lambda: TurnedPlaces(Eye(2, 0.1, size=8), **sizes)):
         with pytest.raises(ParameterError, match="width|depth"):
             made()
+
+
+def forecasts():
+    eye = Eye(2, 0.1, size=8)
+    return (
+        EnergyForecast(eye, HNN(4, energy=energy("invariants", 2, width=4))),
+        TurnedPlaces(eye, width=4),
+        TurnedPicture(eye, width=4, channels=2),
+    )
+
+
+@pytest.mark.parametrize("steps", [0, -1, 1.5, "x", None, True, 10**12])
+def test_a_number_of_frames_that_is_none_is_refused(steps):
+    for forecast in forecasts():
+        with pytest.raises(ParameterError, match="steps"):
+            forecast(torch.rand(2, 3, 2, 8, 8), steps)
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        None, [[1.0]], np.zeros((2, 3, 2, 8, 8)), torch.full((2, 3, 2, 8, 8), torch.nan), torch.rand(2, 3, 2, 8, 8).double(),
+        torch.zeros(2, 3, 2, 8, 8, dtype=torch.uint8), torch.zeros(2, 3, 2, 8, 8, dtype=torch.complex64),
+    ],
+)  # fmt: skip
+def test_frames_that_an_eye_cannot_read_are_refused(frames):
+    for forecast in forecasts():
+        with pytest.raises(HamsymError):
+            forecast(frames, 2)
+
+
+def test_no_films_have_no_frames_that_follow():
+    for forecast in forecasts():
+        assert forecast(torch.rand(0, 3, 2, 8, 8), 4).shape == (0, 4, 2, 8, 8)
