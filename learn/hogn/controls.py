@@ -113,7 +113,7 @@ class DeltaGN(OGN):
             graphs, q, p, steps: as for every model.
             dt, method: not heard of: a step is that of the data, whatever is asked for.
         """
-        self.require(graphs, q)
+        self.require(graphs, q, p)
         for _ in range(integer("steps", steps, minimum=1)):
             of_q, of_p = self.rates(graphs, q, p)
             q, p = q + self.dt * of_q, p + self.dt * of_p

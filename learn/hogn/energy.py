@@ -65,7 +65,7 @@ class HOGN(GraphModel):
 
     def energy(self, graphs: Graphs, q: Tensor, p: Tensor) -> Tensor:
         """Return H of each graph, shape (graphs,), up to a constant of its own that no motion tells."""
-        self.require(graphs, q)
+        self.require(graphs, q, p)
         return self._energy(graphs, q, p, twice=False)
 
     def _energy(self, graphs: Graphs, q: Tensor, p: Tensor, *, twice: bool) -> Tensor:

@@ -8,13 +8,15 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from hamsym.arguments import integer
+from hamsym.arguments import integer, shown
 from hamsym.errors import ParameterError, ShapeError
 from hamsym.numeric.methods import method_named
+from learn.architecture import MAX_WEIGHTS
 from learn.arguments import seed_number
 from learn.fields import Pair, System
 from learn.hogn.graphs import Graphs
 from learn.integrators import integrate, integrators
+from learn.points import require_finite
 
 #: Distances are smoothed below this length, so that their slope is finite where two particles meet.
 SMOOTHING = 0.01
@@ -57,6 +59,13 @@ class GraphModel(nn.Module):
             raise ParameterError(
                 f"{method} has no form for learned motion; use one of {', '.join(integrators())}"
             )
+        seen = self.dim + self.node_attributes + self.edge_attributes
+        weights = self.width * ((2 * self.rounds + 1) * 4 * self.width + (self.rounds + 1) * 4 * seen)
+        if weights > MAX_WEIGHTS:
+            raise ParameterError(
+                f"dim={dim}, width={width} and rounds={rounds} make some {weights:.3g} weights, more than the "
+                f"{MAX_WEIGHTS:.0e} that are allowed"
+            )
         self.seed = seed_number(seed)
 
     def sizes(self) -> dict[str, Any]:
@@ -89,22 +98,32 @@ class GraphModel(nn.Module):
             ShapeError: if the states are not those of the graphs.
             NotSeparableError, ParameterError, UnknownNameError: as :func:`learn.integrate`.
         """
-        self.require(graphs, q)
+        self.require(graphs, q, p)
         return integrate(self.on(graphs), q, p, dt, steps, method=method or self.method)
 
-    def require(self, graphs: Graphs, q: Tensor) -> None:
+    def require(self, graphs: Graphs, q: Tensor, p: Tensor) -> None:
         """Refuse graphs with other attributes than the model knows, and states of other graphs."""
+        if not isinstance(graphs, Graphs):
+            raise ShapeError(f"graphs are made by learn.hogn.Graphs.of, not {shown(graphs)}")
         known = (graphs.nodes.shape[1], graphs.edges.shape[1])
         if known != (self.node_attributes, self.edge_attributes):
             raise ShapeError(
                 f"{self.name} knows {self.node_attributes} attributes of particles and {self.edge_attributes} of springs, "
                 f"and these graphs have {known[0]} and {known[1]}"
             )
-        if q.shape != (len(graphs.nodes), self.dim):
-            raise ShapeError(
-                f"states of {graphs} have shape ({len(graphs.nodes)}, {self.dim}), not {tuple(q.shape)}; rows are packed "
-                "with graphs.pack"
-            )
+        dtype = next(self.parameters()).dtype
+        for name, x in (("q", q), ("p", p)):
+            if not isinstance(x, Tensor) or x.shape != (len(graphs.nodes), self.dim):
+                raise ShapeError(
+                    f"states of {graphs} are tensors of shape ({len(graphs.nodes)}, {self.dim}), and {name} is "
+                    f"{shown(tuple(getattr(x, 'shape', ())) or x)}; rows are packed with graphs.pack"
+                )
+            if {x.dtype, graphs.nodes.dtype, graphs.edges.dtype} != {dtype}:
+                raise ParameterError(
+                    f"{self.name} computes in {dtype}; {name} is {x.dtype}, the graphs are {graphs.nodes.dtype} and "
+                    f"{graphs.edges.dtype}: give all the same, with .double() or .float()"
+                )
+            require_finite(x, name)
 
 
 def apart(graphs: Graphs, x: Tensor) -> Tensor:

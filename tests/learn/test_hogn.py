@@ -386,3 +386,30 @@ def test_a_hostile_description_is_refused(change, tmp_path):
     objective.save(tmp_path)
     with pytest.raises(CheckpointError):
         learn.load(tmp_path)
+
+
+@pytest.mark.parametrize("options", [{"width": 10**4, "rounds": 100}, {"dim": 10**4, "width": 10**4}, {"width": 10**4}])
+@pytest.mark.parametrize("kind", [HOGN, OGN, DeltaGN])
+def test_models_of_too_many_weights_are_refused_before_they_are_allocated(kind, options):
+    with pytest.raises(ParameterError, match="weights"):
+        kind(**options)
+
+
+STATES = torch.ones(3, 2)
+
+
+@pytest.mark.parametrize(
+    "states",
+    [
+        ([[0.0, 0.0]] * 3, STATES), (None, None), (STATES, STATES[:2]), (STATES, STATES[:1]), (STATES.double(), STATES),
+        (STATES.double(), STATES.double()), (STATES, STATES * torch.nan), (STATES.long(), STATES.long()),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", [HOGN, OGN, DeltaGN])
+def test_states_that_are_none_are_refused(kind, states):
+    graphs = Graphs.of([3], [[[1.0]] * 3], [[[0, 1], [1, 2]]], [[[1.0, 0.5]] * 2])
+    model = kind(2, width=4)
+    with pytest.raises(hs.errors.HamsymError):
+        model.move(graphs, *states, 0.1)
+    with pytest.raises(ShapeError, match=r"Graphs\.of"):
+        model.move(None, STATES, STATES, 0.1)
