@@ -54,8 +54,10 @@ class Graphs:
             ShapeError: if the shapes do not fit together, or a spring has an end that is no particle or both ends in
                 one.
         """
-        sizes, ends = torch.as_tensor(sizes), torch.as_tensor(ends)
-        nodes, edges = torch.as_tensor(nodes), torch.as_tensor(edges)
+        sizes, nodes, ends, edges = (
+            _as_tensor(name, x)
+            for name, x in (("sizes", sizes), ("nodes", nodes), ("ends", ends), ("edges", edges))
+        )
         if not (
             sizes.ndim == 1
             and nodes.ndim == ends.ndim == edges.ndim == 3
@@ -143,3 +145,10 @@ class Graphs:
 
 def _shapes(*tensors: Tensor) -> str:
     return ", ".join(f"{tuple(t.shape)} {str(t.dtype).removeprefix('torch.')}" for t in tensors)
+
+
+def _as_tensor(name: str, x: Any) -> Tensor:
+    try:
+        return torch.as_tensor(x)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise ShapeError(f"{name} of graphs are numbers in rows of one length, not {shown(x)}") from error

@@ -413,3 +413,12 @@ def test_states_that_are_none_are_refused(kind, states):
         model.move(graphs, *states, 0.1)
     with pytest.raises(ShapeError, match=r"Graphs\.of"):
         model.move(None, STATES, STATES, 0.1)
+
+
+@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize("given", [None, "x", [["a"]], [[1], [1, 2]], [[[0, 10**30], [1, 2]]]])
+def test_rows_of_graphs_that_are_no_numbers_are_refused(place, given):
+    rows = [[3], [[[1.0]] * 3], [[[0, 1], [1, 2]]], [[[1.0, 0.5]] * 2]]
+    rows[place] = given
+    with pytest.raises(ShapeError, match="graph"):
+        Graphs.of(*rows)
