@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hamsym.arguments import integer, real
+from hamsym.arguments import integer, real, shown
 from hamsym.errors import ParameterError
 from hamsym.numeric.simulate import simulate
 from hamsym.symbolic.hamiltonian import Hamiltonian
@@ -162,6 +162,8 @@ def springs(
     trajectories = integer("trajectories", trajectories, minimum=1)
     steps, dim = integer("steps", steps, minimum=1), integer("dim", dim, minimum=1, maximum=len(AXES))
     dt = real("dt", dt, above=0)
+    if isinstance(sizes, (str, bytes)) or not hasattr(sizes, "__iter__"):
+        raise ParameterError(f"sizes lists numbers of particles, such as (4, 5), not {shown(sizes)}")
     listed = [integer("sizes", n, minimum=1, maximum=200) for n in sizes]
     if not listed:
         raise ParameterError("sizes names at least one number of particles")

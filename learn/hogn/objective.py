@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hamsym.arguments import real
-from hamsym.errors import ParameterError
+from hamsym.arguments import real, shown
+from hamsym.errors import ParameterError, ShapeError
 from learn.hogn.graphs import Graphs
 from learn.hogn.model import GraphModel
 from learn.training.objective import Batch, Objective, Progress
@@ -41,6 +41,8 @@ class NextState(Objective):
     names = ("sizes", "nodes", "ends", "edges", "q", "p", "q_next", "p_next")
 
     def __init__(self, model: GraphModel, dt: float) -> None:
+        if not isinstance(model, GraphModel):
+            raise ParameterError(f"model is HOGN, OGN or DeltaGN, not {shown(model)}")
         super().__init__(model)
         self.graph_model = model
         self.dt = real("dt", dt, above=0)
@@ -57,9 +59,14 @@ class NextState(Objective):
         self, batch: Batch, random: torch.Generator, progress: Progress
     ) -> tuple[Tensor, Mapping[str, Any]]:
         """Return the loss of a batch: the mean over graphs of the mean over their particles."""
+        if len(batch.rows) != len(self.names):
+            raise ShapeError(f"rows are ({', '.join(self.names)}), not {len(batch.rows)} tensors")
         sizes, nodes, ends, edges, *states = batch.rows
         graphs = Graphs.of(sizes, nodes, ends, edges)
         q, p, q_next, p_next = (graphs.pack(x) for x in states)
+        for name, x in (("q_next", q_next), ("p_next", p_next)):
+            if x.shape != q.shape or not x.is_floating_point():
+                raise ShapeError(f"{name} has {tuple(x.shape)[1:]} {x.dtype} for each particle, unlike q: {tuple(q.shape)[1:]} {q.dtype}")
         moved = self.graph_model.move(graphs, q, p, self.dt)
         error = (moved[0] - q_next).square().mean(-1) + (moved[1] - p_next).square().mean(-1)
         return (graphs.total(error) / sizes).mean() / self.dt**2, {}

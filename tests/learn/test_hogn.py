@@ -422,3 +422,23 @@ def test_rows_of_graphs_that_are_no_numbers_are_refused(place, given):
     rows[place] = given
     with pytest.raises(ShapeError, match="graph"):
         Graphs.of(*rows)
+
+
+def test_rows_that_are_no_next_states_are_refused():
+    rows = springs(graphs=2, sizes=(2, 3), steps=2).steps()
+
+    def trained(rows):
+        return learn.fit(NextState(HOGN(width=4), dt=0.1), rows, steps=1, batch=2, progress=False)
+
+    with pytest.raises(ShapeError, match="q_next"):
+        trained(rows[:7])
+    for place in (6, 7):
+        for wrong in (rows[place][..., 0], rows[place] > 0, torch.cat([rows[place]] * 2, -1)):
+            with pytest.raises(ShapeError, match="next"):
+                trained((*rows[:place], wrong, *rows[place + 1 :]))
+    for model in (None, "x", learn.HNN(1, width=4)):
+        with pytest.raises(ParameterError, match="HOGN"):
+            NextState(model, dt=0.1)
+    for sizes in (3, None, "ab"):
+        with pytest.raises(ParameterError, match="sizes"):
+            springs(graphs=1, sizes=sizes)
