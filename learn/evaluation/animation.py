@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from torch import Tensor
 
-from hamsym.arguments import integer, real
+from hamsym.arguments import integer, real, shown
 from hamsym.errors import NonFiniteError, ParameterError, ShapeError
 from hamsym.files import whole
 
@@ -16,6 +16,8 @@ from hamsym.files import whole
 _GREYS = 32
 _LETTERS, _MARGIN = 12, 2
 _LARGEST = 1 << 24
+#: Seconds of a picture; the file counts hundredths in two bytes.
+_LONGEST = 655.0
 
 
 def save_gif(
@@ -53,7 +55,11 @@ def save_gif(
     from PIL import Image, ImageDraw
 
     scale = integer("scale", scale, minimum=1, maximum=64)
-    pause = real("seconds_per_frame", seconds_per_frame, above=0)
+    pause = real("seconds_per_frame", seconds_per_frame, above=0, maximum=_LONGEST)
+    if not isinstance(path, (str, os.PathLike)) or "\0" in os.fspath(path) or os.path.isdir(path):
+        raise ParameterError(f"path is that of a file, not {shown(path)}")
+    if not isinstance(rows, Mapping) or not all(isinstance(films, Mapping) for films in rows.values()):
+        raise ParameterError("rows are films by column, by row: {'row': {'column': film}}")
     table = [[(f"{row}: {column}", _greys(f"{row}: {column}", film)) for column, film in films.items()]
              for row, films in rows.items()]  # fmt: skip
     every = [film for films in table for _, film in films]
@@ -81,8 +87,8 @@ def save_gif(
         picture = blank.copy()
         for i, films in enumerate(table):
             for j, (_, film) in enumerate(films):
-                shown = film[min(k, len(film) - 1)].repeat(scale, 0).repeat(scale, 1)
-                picture.paste(Image.fromarray(shown), (_MARGIN + j * column, _LETTERS + i * line))
+                large = film[min(k, len(film) - 1)].repeat(scale, 0).repeat(scale, 1)
+                picture.paste(Image.fromarray(large), (_MARGIN + j * column, _LETTERS + i * line))
         pictures.append(picture)
     with whole(path) as partly:
         pictures[0].save(
@@ -99,7 +105,10 @@ def _palette() -> Sequence[int]:
 
 def _greys(label: str, film: np.ndarray | Tensor) -> np.ndarray:
     """The film in numbers of the palette, bytes."""
-    pictures = film.detach().cpu().numpy() if isinstance(film, Tensor) else np.asarray(film)
+    try:
+        pictures = film.detach().cpu().numpy() if isinstance(film, Tensor) else np.asarray(film)
+    except (TypeError, ValueError) as error:
+        raise ShapeError(f"{label}: a film is an array of pictures of one size: {error}") from error
     if pictures.ndim != 3 or 0 in pictures.shape or pictures.dtype.kind not in "fu":
         raise ShapeError(
             f"{label}: a film is an array of shape (time, height, width), not of {pictures.shape}, {pictures.dtype}"

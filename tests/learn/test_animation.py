@@ -67,3 +67,18 @@ def test_bad_films_leave_no_file(tmp_path, rows, error, words):
     assert isinstance(caught.value, HamsymError) and not list(tmp_path.iterdir())
     with pytest.raises(HamsymError, match="scale"):
         save_gif(tmp_path / "bad.gif", {"a": {"x": np.zeros((2, 4, 4))}}, scale=0)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"path": None}, {"path": 3.5}, {"path": "a\0b"}, {"path": "."}, {"rows": None}, {"rows": [1]}, {"rows": {"a": np.eye(3)}},
+        {"rows": {"a": {"b": [[1], [1, 2]]}}}, {"rows": {"a": {"b": torch.rand(2, 3, 3).bfloat16()}}},
+        {"seconds_per_frame": 1e5}, {"seconds_per_frame": 1e300},
+    ],
+)  # fmt: skip
+def test_what_no_gif_can_be_made_of_is_refused(tmp_path, given):
+    whole = {"path": tmp_path / "x.gif", "rows": {"a": {"b": np.zeros((2, 4, 4))}}} | given
+    with pytest.raises(HamsymError):
+        save_gif(whole.pop("path"), whole.pop("rows"), **whole)
+    assert not any(tmp_path.iterdir())
