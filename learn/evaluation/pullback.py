@@ -145,6 +145,11 @@ def symplecticity(
     learning = np.repeat(part[seen] < 3, model.shape[1])
     z, s = (_rows(x[seen]) for x in (model, truth))
     orders = range(1, order + 1)
+    if (widest := max(z.shape[1], s.shape[1]) + 1) > learning.sum():
+        raise ParameterError(
+            f"a linear map of {widest - 1} numbers has more coefficients than the {learning.sum()} states that it is fitted to; "
+            "give more trajectories, or states of fewer dimensions"
+        )
     back, there = fitted(z, s, learning, orders, _SPREADS), fitted(s, z, learning, orders)
     forms = _pulled_back(there, _rows(truth[test]))
     flat, form = _form_of(there.axes)
@@ -242,9 +247,13 @@ def _states(q_name: str, q: Any, p_name: str, p: Any) -> np.ndarray:
 
 
 def _array(name: str, x: Any) -> np.ndarray:
-    if isinstance(x, Tensor):
-        x = x.detach().cpu().numpy()
-    if not (isinstance(x, np.ndarray | Sequence) and np.asarray(x).dtype.kind in "fiu"):
+    try:
+        if isinstance(x, Tensor):
+            x = x.detach().cpu().numpy()
+        kind = np.asarray(x).dtype.kind
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"{name} is an array of real numbers: {error}") from error
+    if not (isinstance(x, np.ndarray | Sequence) and kind in "fiu"):
         raise ParameterError(f"{name} is an array of real numbers, not {shown(x)}")
     found = np.asarray(x, np.float64)
     if not np.isfinite(found).all():

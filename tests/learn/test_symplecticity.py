@@ -238,3 +238,17 @@ def test_bad_input_is_refused(change, error, words):
     for order in (0, 10, 1.5, "2"):
         with pytest.raises(HamsymError, match="order"):
             symplecticity(*TWO, *TWO, order=order)
+
+
+def test_states_of_more_dimensions_than_there_are_states_are_refused():
+    q, p = RNG.normal(size=(2, 20, 10, 1))
+    wide = RNG.normal(size=(2, 20, 10, 60))
+    with pytest.raises(ParameterError, match="more coefficients"):
+        symplecticity(*wide, q, p)
+
+
+@pytest.mark.parametrize("q", [[[[1.0], [2.0]], [[1.0]]], torch.zeros(20, 10, 1, dtype=torch.bfloat16)])
+def test_states_that_numpy_cannot_read_are_refused(q):
+    p = np.ones((20, 10, 1))
+    with pytest.raises(ParameterError, match="real numbers"):
+        symplecticity(q, p, p, p)
