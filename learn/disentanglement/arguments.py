@@ -22,8 +22,8 @@ def as_rows(name: str, values: Any) -> np.ndarray:
         >>> as_rows("x", [[1, 2]])
         array([[1., 2.]])
     """
-    values = values.detach().cpu().numpy() if hasattr(values, "detach") else values
     try:
+        values = values.detach().cpu().numpy() if hasattr(values, "detach") else values
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
         raise ShapeError(f"{name} must be an array of real numbers") from None

@@ -92,6 +92,8 @@ class Factor:
     generators: tuple[Generator, ...] = ()
 
     def __post_init__(self) -> None:
+        if not isinstance(self.moves, Sequence) or not isinstance(self.extents, Sequence):
+            raise ParameterError(f"the factor {shown(self.name)} has its moves and extents in tuples of one length")
         if not self.moves or not all(callable(move) for move in self.moves):
             raise ParameterError(
                 f"the factor {shown(self.name)} needs at least one callable (ε, rows) ↦ rows"
@@ -173,6 +175,8 @@ class ProductGroup:
     """
 
     def __init__(self, factors: Iterable[Factor], proofs: Sequence[Verdict] = ()) -> None:
+        if not isinstance(factors, Iterable):
+            raise ParameterError(f"a product group is made of at least one Factor, not {shown(factors)}")
         self.factors, self.proofs = tuple(factors), tuple(proofs)
         if not self.factors or not all(isinstance(f, Factor) for f in self.factors):
             raise ParameterError("a product group is made of at least one Factor")

@@ -247,10 +247,12 @@ def _action(
 ) -> tuple[str, Action]:
     """Return the name of the action on frame · z, and the action."""
     if inverse is not None:
-        if action != "fitted":
+        if not isinstance(action, str) or action != "fitted":
             raise ParameterError("either an action is given, or an inverse that induces one")
         back = inverse
         return "induced", in_frame(induced(f, lambda z: as_rows("the inverse of f", back(z)), group), frame)
+    if not (callable(action) or isinstance(action, str)):
+        raise ParameterError(f"action is 'fitted', 'same' or a callable, not {shown(action)}")
     if action == "fitted":
         return "fitted", fitted
     if action == "same":

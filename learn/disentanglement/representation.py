@@ -14,7 +14,7 @@ from learn.arguments import seed_number
 from learn.disentanglement.actions import FittedAction
 from learn.disentanglement.arguments import as_rows
 from learn.disentanglement.group import MAX_ELEMENTS, ProductGroup
-from learn.flow.canonical_map import CanonicalMap
+from learn.points import as_points
 
 
 class BaseStates:
@@ -55,11 +55,7 @@ class BaseStates:
 
     @torch.no_grad()
     def _carried(self, way: Callable[..., Any], rows: Any) -> np.ndarray:
-        states = torch.as_tensor(rows).to(self.flow.unit)
-        if states.ndim != 2 or states.shape[1] != 2 * self.flow.dim:
-            raise ShapeError(
-                f"states (q, p) have shape (batch, {2 * self.flow.dim}), not {tuple(states.shape)}"
-            )
+        states = as_points(rows, 2 * self.flow.dim, self.flow.unit)
         q, p = states.chunk(2, -1)
         return torch.cat(way(q, p), -1).double().cpu().numpy()
 
@@ -106,7 +102,11 @@ def adapted_frame(
     elements = integer("elements", elements, minimum=1, maximum=MAX_ELEMENTS)
     random = np.random.default_rng(seed_number(seed))
     rows = as_rows("x", x)
+    if not callable(f) or not isinstance(group, ProductGroup):
+        raise ParameterError("f is a callable rows ↦ rows, and group a ProductGroup")
     fitted = FittedAction(lambda points: as_rows("f(x)", f(points)), group, rows, affine=affine)
+    if fitted.z.ndim != 2:
+        raise ShapeError(f"f(x) has shape (batch, k), not {fitted.z.shape}")
     width = fitted.z.shape[1]
     spaces, linear = [], []
     for k, factor in enumerate(group.factors):

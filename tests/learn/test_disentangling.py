@@ -346,3 +346,29 @@ def test_reports_say_what_they_found():
     assert "T2 product action" in repr(report) and "noise floor" in repr(report)
     same = measure(scaled, GROUP, X, blocks=BLOCKS)
     assert same.to_dict() == report.to_dict()  # same seed, same bits
+
+
+ROWS = np.random.default_rng(1).normal(size=(60, 8))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: BaseStates(learn.HamiltonianFlow(1, hamiltonians=1, width=4))("abc"),
+        lambda: BaseStates(learn.HamiltonianFlow(1, hamiltonians=1, width=4))(None),
+        lambda: adapted_frame(None, GROUP, ROWS),
+        lambda: adapted_frame(lambda x: x, None, ROWS),
+        lambda: adapted_frame(lambda x: x[..., None], GROUP, ROWS),
+        lambda: ProductGroup(None),
+        lambda: ProductGroup(3),
+        lambda: Factor("a", 3, (1.0,)),
+        lambda: Factor("a", (lambda e, x: x,), 1.0),
+        lambda: measure(lambda x: x, GROUP, ROWS, blocks=[(0, 1, 4, 5), (2, 3, 6, 7)], action=ROWS),
+        lambda: measure(
+            lambda x: x, GROUP, torch.tensor(ROWS).bfloat16(), blocks=[(0, 1, 4, 5), (2, 3, 6, 7)]
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_name(call):
+    with pytest.raises(hs.errors.HamsymError):
+        call()
