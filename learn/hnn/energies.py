@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hamsym.arguments import shown
-from hamsym.errors import ParameterError, SymmetryError
+from hamsym.errors import ParameterError, ShapeError, SymmetryError
 from hamsym.symbolic.integrals.invariants import invariants
 from hamsym.symbolic.phase_space import PhaseSpace
 from hamsym.symbolic.symmetry.generator import Generator
@@ -134,12 +134,28 @@ class AnyEnergy(nn.Module):
 
     def value(self, q: Tensor, p: Tensor) -> Tensor:
         """Return H(q, p) of shape (batch,)."""
-        found = self.function(q, p)
+        try:
+            found = self.function(q, p)
+        except TypeError as error:
+            raise ParameterError(f"the energy is called with (q, p), which it does not take: {error}") from error
+        if not isinstance(found, Tensor):
+            raise ShapeError(f"an energy returns a tensor of shape (batch,), not {shown(found)}")
+        if found.shape not in ((len(q),), (len(q), 1)):
+            raise ShapeError(f"an energy returns shape ({len(q)},) for {len(q)} states, not {tuple(found.shape)}")
         return found.squeeze(-1) if found.ndim == 2 and found.shape[-1] == 1 else found
+
+    def _differentiable(self, q: Tensor, p: Tensor) -> Tensor:
+        found = self.value(q, p)
+        if not found.requires_grad:
+            raise ParameterError(
+                "the energy does not depend on q and p in a way that torch can differentiate: it was detached, is constant, "
+                "or is called in torch.inference_mode(), for which torch.no_grad() serves"
+            )
+        return found
 
     def slopes(self, q: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
         """Return (∂H/∂q, ∂H/∂p), each of shape (batch, dim), differentiable where gradients are wanted."""
-        dq, dp = CanonicalField(self.value)(q, p)
+        dq, dp = CanonicalField(self._differentiable)(q, p)
         return -dp, dq
 
 

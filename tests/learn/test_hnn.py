@@ -383,3 +383,16 @@ def test_wrong_input_is_refused(wrong):
 def test_a_quadratic_energy_that_is_too_large_is_refused_before_it_is_allocated(dim):
     with pytest.raises(hs.errors.ParameterError, match="weights"):
         learn.HNN(dim, width=1, energy="quadratic")
+
+
+@pytest.mark.parametrize(
+    "energy",
+    [
+        lambda q, p: "a", lambda q, p: None, lambda q: q, lambda q, p: q.sum(), lambda q, p: torch.cat([q, p], -1),
+        lambda q, p: q.detach().sum(-1), lambda q, p: torch.zeros(len(q)),
+    ],
+)  # fmt: skip
+def test_an_energy_of_ones_own_that_is_none_is_refused(energy):
+    model = HNN(1, energy=energy)
+    with pytest.raises(HamsymError, match="energy"):
+        model.field([[1.0], [2.0]], [[2.0], [0.0]])
