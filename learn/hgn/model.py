@@ -241,7 +241,15 @@ class HGN(nn.Module):
             >>> HGN(size=8, dim=1, width=16).decode(torch.zeros(3, 7, 1)).shape
             torch.Size([3, 7, 8, 8])
         """
-        q = q if isinstance(q, Tensor) else torch.as_tensor(q)
+        try:
+            q = q if isinstance(q, Tensor) else torch.as_tensor(q)
+        except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+            raise ShapeError(f"coordinates are numbers of shape (…, {self.dim}): {error}") from error
+        if q.numel() // self.dim * self.channels * self.size**2 > MAX_NUMBERS:
+            raise ParameterError(
+                f"{q.numel() // self.dim} pictures of {self.channels} x {self.size} x {self.size} are more than "
+                f"{MAX_NUMBERS:.0e} numbers; draw fewer at a time"
+            )
         if q.ndim < 2 or q.shape[-1] != self.dim:
             raise ShapeError(f"coordinates have shape (…, {self.dim}), not {tuple(q.shape)}")
         flat = as_points(q.reshape(-1, self.dim), self.dim, self.like)

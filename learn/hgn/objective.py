@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hamsym.arguments import integer, real
-from hamsym.errors import ShapeError
+from hamsym.arguments import integer, real, shown
+from hamsym.errors import ParameterError, ShapeError
 from learn.hgn.images import as_film
 from learn.hgn.model import HGN
 from learn.symmetry.multipliers import Ascent
@@ -76,6 +76,8 @@ class VideoELBO(Objective):
         initial: float = 1000.0,
         pace: float = 5.0,
     ) -> None:
+        if not isinstance(model, HGN):
+            raise ParameterError(f"model is an HGN, not {shown(model)}")
         super().__init__(model)
         self.model: HGN = model
         self.tolerance = real("tolerance", tolerance, above=0)
@@ -92,6 +94,8 @@ class VideoELBO(Objective):
 
     def transform(self, batch: tuple[Tensor, ...], random: torch.Generator) -> tuple[Tensor, ...]:
         """Return pieces of the films at random places, numbers in [0, 1]."""
+        if len(batch) != 1:
+            raise ShapeError(f"rows are films alone, one tensor, not {len(batch)}")
         (films,) = batch
         length = films.shape[1] if films.ndim > 1 else 0
         if length < self.frames:

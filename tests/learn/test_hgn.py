@@ -409,3 +409,22 @@ def test_a_kind_that_is_no_text_is_refused(name):
 def test_what_is_no_film_is_refused_with_the_shape_that_is_wanted(films):
     with pytest.raises(ShapeError, match=r"\(batch, time, 8, 8\)"):
         small().predict(films, 2)
+
+
+@pytest.mark.parametrize("q", [None, "abc", [["a"]], [[10**400, 1]], [[1.0], [2.0, 3.0]]])
+def test_coordinates_that_are_none_are_refused(q):
+    with pytest.raises(ShapeError, match="coordinates"):
+        small().decode(q)
+
+
+def test_more_pictures_than_memory_holds_are_refused_before_they_are_drawn():
+    with pytest.raises(ParameterError, match="draw fewer"):
+        small().decode(torch.zeros(1, 2).expand(10**8, 2))
+
+
+def test_an_objective_of_films_refuses_other_models_and_rows():
+    for model in (None, "x", learn.HNN(1, width=4)):
+        with pytest.raises(ParameterError, match="HGN"):
+            VideoELBO(model)
+    with pytest.raises(ShapeError, match="one tensor"):
+        learn.fit(VideoELBO(small(), frames=5), (films(), films()), steps=1, batch=2, progress=False)
