@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import affine_grid, grid_sample
 
-from hamsym.arguments import integer
-from hamsym.errors import CheckpointError
+from hamsym.arguments import integer, shown
+from hamsym.errors import CheckpointError, ParameterError
 from hamsym.symbolic.integrals.invariants import invariants
 from learn.arguments import MAX_NUMBERS, seed_number
 from learn.foil.energies import turn_of_the_plane
@@ -30,6 +30,8 @@ class Forecast(nn.Module):
 
     def __init__(self, eye: Eye) -> None:
         super().__init__()
+        if not isinstance(eye, Eye):
+            raise ParameterError(f"eye is a learn.foil.Eye, not {shown(eye)}")
         self.eye = eye
         self.register_buffer("unit_is_set", torch.tensor(False))
         self.unit_is_set: Tensor
@@ -86,6 +88,8 @@ class EnergyForecast(Forecast):
 
     def __init__(self, eye: Eye, model: HNN) -> None:
         super().__init__(eye)
+        if not isinstance(model, HNN) or model.dim != 2 * eye.bodies:
+            raise ParameterError(f"model is an HNN of {2 * eye.bodies} coordinates, not {shown(model)}")
         self.model = model
 
     def places(self, q: Tensor, p: Tensor, steps: int) -> Tensor:

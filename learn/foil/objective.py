@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hamsym.arguments import shown
 from hamsym.errors import ParameterError, ShapeError
 from learn.foil.energies import turn_of_the_plane
 from learn.foil.eye import GIVEN, turned_places
@@ -59,6 +60,12 @@ class FrameLoss(Objective):
         constraint: BracketConstraint | None = None,
         redraw: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
+        if not isinstance(model, Forecast):
+            raise ParameterError(f"model is a forecast of learn.foil, not {shown(model)}")
+        if not (constraint is None or isinstance(constraint, BracketConstraint)):
+            raise ParameterError(f"constraint is a BracketConstraint or None, not {shown(constraint)}")
+        if not (redraw is None or callable(redraw)):
+            raise ParameterError(f"redraw is a callable places ↦ bytes or None, not {shown(redraw)}")
         super().__init__(model)
         self.forecast, self.constraint, self.redraw = model, constraint, redraw
         if constraint is not None:
@@ -71,6 +78,8 @@ class FrameLoss(Objective):
 
     def transform(self, batch: tuple[Tensor, ...], random: torch.Generator) -> tuple[Tensor, ...]:
         """Return frames with light from 0 to 1, turned if they are to be; the first batch sets the units of the model."""
+        if len(batch) != 2:
+            raise ShapeError(f"rows are frames and places, two tensors, not {len(batch)}")
         frames, places = batch
         if frames.ndim != 5 or frames.shape[1] <= GIVEN:
             raise ShapeError(

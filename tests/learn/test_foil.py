@@ -296,3 +296,18 @@ def test_frames_that_an_eye_cannot_read_are_refused(frames):
 def test_no_films_have_no_frames_that_follow():
     for forecast in forecasts():
         assert forecast(torch.rand(0, 3, 2, 8, 8), 4).shape == (0, 4, 2, 8, 8)
+
+
+@pytest.mark.parametrize("call", [
+    lambda: FrameLoss(None),
+    lambda: FrameLoss(HNN(1, width=4)),
+    lambda: FrameLoss(forecasts()[0], constraint=3),
+    lambda: FrameLoss(forecasts()[0], redraw=3),
+    lambda: EnergyForecast(None, HNN(4, width=4)),
+    lambda: EnergyForecast(Eye(2, 0.1, size=8), None),
+    lambda: EnergyForecast(Eye(2, 0.1, size=8), HNN(3, width=4)),
+    lambda: learn.fit(FrameLoss(forecasts()[0]), torch.zeros(4, 5, 2, 8, 8), steps=1, batch=2, progress=False),
+])  # fmt: skip
+def test_parts_of_a_forecast_that_are_none_are_refused(call):
+    with pytest.raises(HamsymError):
+        call()
