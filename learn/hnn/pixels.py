@@ -20,6 +20,7 @@ from learn.hnn.field import FieldNetwork
 from learn.hnn.functions import orthogonal
 from learn.hnn.model import HNN
 from learn.training.objective import Batch, Objective, Progress
+from learn.points import require_finite
 
 #: Share of the residual of the latent motion in the loss, as published.
 MOTION = 0.1
@@ -88,7 +89,17 @@ class PixelHNN(nn.Module):
 
     def encode(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Return (z_q, z_p), each of shape (batch, dim), of pairs of frames of shape (batch, 2, pixels) in [0, 1]."""
-        z_q, z_p = self.encoder(frames.flatten(1)).chunk(2, -1)
+        like = next(iter(self.parameters()))
+        if (
+            not isinstance(frames, Tensor)
+            or tuple(frames.shape[1:]) != (2, self.pixels)
+            or frames.dtype != like.dtype
+        ):
+            raise ShapeError(
+                f"pairs of frames are a tensor of shape (batch, 2, {self.pixels}) in {like.dtype}, not "
+                f"{shown(getattr(frames, 'shape', frames))} {getattr(frames, 'dtype', '')}"
+            )
+        z_q, z_p = self.encoder(require_finite(frames, "frames").flatten(1)).chunk(2, -1)
         return z_q, z_p
 
     def decode(self, z_q: Tensor, z_p: Tensor) -> Tensor:
@@ -155,6 +166,8 @@ class PixelLoss(Objective):
 
     def transform(self, batch: tuple[Tensor, ...], random: torch.Generator) -> tuple[Tensor, ...]:
         """Return the frames as numbers in [0, 1] in the precision of the weights."""
+        if len(batch) != 1:
+            raise ShapeError(f"the data are frames alone, one tensor, not {len(batch)}")
         (frames,) = batch
         if frames.ndim != 3 or tuple(frames.shape[1:]) != (3, self.model.pixels):
             raise ShapeError(

@@ -396,3 +396,20 @@ def test_an_energy_of_ones_own_that_is_none_is_refused(energy):
     model = HNN(1, energy=energy)
     with pytest.raises(HamsymError, match="energy"):
         model.field([[1.0], [2.0]], [[2.0], [0.0]])
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        None, "x", torch.zeros(2, 9), torch.zeros(2, 2, 8), np.zeros((2, 2, 9)), torch.zeros(2, 2, 9).double(),
+        torch.full((2, 2, 9), torch.nan),
+    ],
+)  # fmt: skip
+def test_frames_that_a_pixel_hnn_cannot_read_are_refused(frames):
+    from learn.hnn.pixels import PixelHNN
+
+    model = PixelHNN(9, width=4, seed=0)
+    with pytest.raises(HamsymError, match="frames"):
+        model.encode(frames)
+    with pytest.raises(HamsymError, match="one tensor"):
+        learn.fit(model.loss(), (torch.zeros(5, 3, 9),) * 2, steps=1, batch=2, progress=False)
