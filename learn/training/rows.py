@@ -34,8 +34,15 @@ def as_rows(data: Any, name: str, device: torch.device) -> tuple[Tensor, ...]:
     tensors = []
     for each in listed:
         if isinstance(each, np.ndarray) and each.dtype.kind in "biuf":
-            each = torch.from_numpy(np.require(each, each.dtype.newbyteorder("="), ["C", "W"]))
-        if not isinstance(each, Tensor) or each.ndim == 0 or each.layout != torch.strided:
+            kept = np.float64 if each.dtype == np.longdouble else each.dtype.newbyteorder("=")  # torch has no longer one
+            each = torch.from_numpy(np.require(each, kept, ["C", "W"]))
+        if (
+            not isinstance(each, Tensor)
+            or each.ndim == 0
+            or each.layout != torch.strided
+            or each.is_meta
+            or each.is_quantized
+        ):
             raise ShapeError(
                 f"{name} is a tensor or an array, or a tuple of them with one row for each example; not {shown(each)}"
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -319,3 +320,12 @@ def test_who_has_switched_gradients_off_still_trains_the_same(off):
         few(other)
         assert not torch.is_grad_enabled()
     assert torch.equal(trained.model.weight, other.model.weight)
+
+
+def test_rows_without_values_are_refused_and_long_doubles_are_read():
+    from learn.rows import as_rows
+
+    with pytest.raises(ShapeError, match="tensor or an array"):
+        as_rows(torch.zeros(3, 2, device="meta"), "data", torch.device("cpu"))
+    (read,) = as_rows(np.ones((3, 2), np.longdouble), "data", torch.device("cpu"))
+    assert read.dtype == torch.float64
