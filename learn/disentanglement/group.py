@@ -93,7 +93,9 @@ class Factor:
 
     def __post_init__(self) -> None:
         if not isinstance(self.moves, Sequence) or not isinstance(self.extents, Sequence):
-            raise ParameterError(f"the factor {shown(self.name)} has its moves and extents in tuples of one length")
+            raise ParameterError(
+                f"the factor {shown(self.name)} has its moves and extents in tuples of one length"
+            )
         if not self.moves or not all(callable(move) for move in self.moves):
             raise ParameterError(
                 f"the factor {shown(self.name)} needs at least one callable (ε, rows) ↦ rows"

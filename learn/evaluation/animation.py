@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from torch import Tensor
@@ -56,7 +57,7 @@ def save_gif(
 
     scale = integer("scale", scale, minimum=1, maximum=64)
     pause = real("seconds_per_frame", seconds_per_frame, above=0, maximum=_LONGEST)
-    if not isinstance(path, (str, os.PathLike)) or "\0" in os.fspath(path) or os.path.isdir(path):
+    if not isinstance(path, (str, os.PathLike)) or "\0" in os.fspath(path) or Path(path).is_dir():
         raise ParameterError(f"path is that of a file, not {shown(path)}")
     if not isinstance(rows, Mapping) or not all(isinstance(films, Mapping) for films in rows.values()):
         raise ParameterError("rows are films by column, by row: {'row': {'column': film}}")

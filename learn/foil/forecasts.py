@@ -42,7 +42,9 @@ class Forecast(nn.Module):
 
     def count(self, frames: Tensor, steps: int) -> int:
         """Return how many frames follow, one or more, or refuse them by name."""
-        numbers = max(1, len(frames)) * self.eye.bodies * self.eye.size**2 if hasattr(frames, "__len__") else 1
+        numbers = (
+            max(1, len(frames)) * self.eye.bodies * self.eye.size**2 if hasattr(frames, "__len__") else 1
+        )
         return integer("steps", steps, minimum=1, maximum=max(1, MAX_NUMBERS // numbers))
 
     def places(self, q: Tensor, p: Tensor, steps: int) -> Tensor:

@@ -41,7 +41,9 @@ def as_film(images: Any, channels: int, size: int, like: Tensor, *, frames: int 
         if film.ndim == 4:
             film = film.unsqueeze(2)
     if film.is_meta or film.is_quantized or film.layout != torch.strided:
-        raise ShapeError(f"films are ordinary dense tensors of shape {wanted}, not sparse, quantised or without values")
+        raise ShapeError(
+            f"films are ordinary dense tensors of shape {wanted}, not sparse, quantised or without values"
+        )
     if film.ndim != 5 or film.shape[2:] != (channels, size, size):
         raise ShapeError(f"films have shape {wanted}, not {shape}")
     if film.shape[1] < frames:

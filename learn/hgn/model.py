@@ -99,12 +99,16 @@ class HGN(nn.Module):
         #: Numbers in z.
         self.latent = FEATURES * self.size**2 if networks == "maps" else 2 * self.dim
         pixels = self.channels * self.size**2
-        weights = self.width * (
-            pixels
-            + 2 * self.size * self.channels * LAYERS * RANK
-            + (self.depth + 6) * self.width
-            + 8 * self.dim
-        ) + 4 * self.dim**2  # the forms of an energy
+        weights = (
+            self.width
+            * (
+                pixels
+                + 2 * self.size * self.channels * LAYERS * RANK
+                + (self.depth + 6) * self.width
+                + 8 * self.dim
+            )
+            + 4 * self.dim**2
+        )  # the forms of an energy
         if weights > MAX_WEIGHTS:
             raise ParameterError(
                 f"size={size}, channels={channels}, dim={dim} and width={width} make {weights:.3g} weights, more than "

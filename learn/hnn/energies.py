@@ -137,11 +137,15 @@ class AnyEnergy(nn.Module):
         try:
             found = self.function(q, p)
         except TypeError as error:
-            raise ParameterError(f"the energy is called with (q, p), which it does not take: {error}") from error
+            raise ParameterError(
+                f"the energy is called with (q, p), which it does not take: {error}"
+            ) from error
         if not isinstance(found, Tensor):
             raise ShapeError(f"an energy returns a tensor of shape (batch,), not {shown(found)}")
         if found.shape not in ((len(q),), (len(q), 1)):
-            raise ShapeError(f"an energy returns shape ({len(q)},) for {len(q)} states, not {tuple(found.shape)}")
+            raise ShapeError(
+                f"an energy returns shape ({len(q)},) for {len(q)} states, not {tuple(found.shape)}"
+            )
         return found.squeeze(-1) if found.ndim == 2 and found.shape[-1] == 1 else found
 
     def _differentiable(self, q: Tensor, p: Tensor) -> Tensor:

@@ -66,7 +66,9 @@ class NextState(Objective):
         q, p, q_next, p_next = (graphs.pack(x) for x in states)
         for name, x in (("q_next", q_next), ("p_next", p_next)):
             if x.shape != q.shape or not x.is_floating_point():
-                raise ShapeError(f"{name} has {tuple(x.shape)[1:]} {x.dtype} for each particle, unlike q: {tuple(q.shape)[1:]} {q.dtype}")
+                raise ShapeError(
+                    f"{name} has {tuple(x.shape)[1:]} {x.dtype} for each particle, unlike q: {tuple(q.shape)[1:]} {q.dtype}"
+                )
         moved = self.graph_model.move(graphs, q, p, self.dt)
         error = (moved[0] - q_next).square().mean(-1) + (moved[1] - p_next).square().mean(-1)
         return (graphs.total(error) / sizes).mean() / self.dt**2, {}

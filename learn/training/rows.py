@@ -34,7 +34,9 @@ def as_rows(data: Any, name: str, device: torch.device) -> tuple[Tensor, ...]:
     tensors = []
     for each in listed:
         if isinstance(each, np.ndarray) and each.dtype.kind in "biuf":
-            kept = np.float64 if each.dtype == np.longdouble else each.dtype.newbyteorder("=")  # torch has no longer one
+            kept = (
+                np.float64 if each.dtype == np.longdouble else each.dtype.newbyteorder("=")
+            )  # torch has no longer one
             each = torch.from_numpy(np.require(each, kept, ["C", "W"]))
         if (
             not isinstance(each, Tensor)

@@ -257,10 +257,15 @@ def test_wrong_input_is_refused_in_words():
         )
 
 
-@pytest.mark.parametrize("sizes", [{"width": 10**6}, {"width": "x"}, {"width": 0}, {"depth": 10**6}, {"depth": True}])
+@pytest.mark.parametrize(
+    "sizes", [{"width": 10**6}, {"width": "x"}, {"width": 0}, {"depth": 10**6}, {"depth": True}]
+)
 def test_networks_of_no_size_are_refused_before_they_are_allocated(sizes):
-    for made in (lambda: energy("invariants", 2, **sizes), lambda: TurnedPlaces(Eye(2, 0.1, size=8), **sizes)):
-        with pytest.raises(ParameterError, match="width|depth"):
+    for made in (
+        lambda: energy("invariants", 2, **sizes),
+        lambda: TurnedPlaces(Eye(2, 0.1, size=8), **sizes),
+    ):
+        with pytest.raises(ParameterError, match=r"width|depth"):
             made()
 
 

@@ -404,7 +404,8 @@ def test_a_kind_that_is_no_text_is_refused(name):
 
 
 @pytest.mark.parametrize(
-    "films", [3, [[1.0]], [[[0.0]]], torch.zeros(2, 5, 8, 8).to_sparse(), torch.zeros(2, 5, 8, 8, device="meta")]
+    "films",
+    [3, [[1.0]], [[[0.0]]], torch.zeros(2, 5, 8, 8).to_sparse(), torch.zeros(2, 5, 8, 8, device="meta")],
 )
 def test_what_is_no_film_is_refused_with_the_shape_that_is_wanted(films):
     with pytest.raises(ShapeError, match=r"\(batch, time, 8, 8\)"):

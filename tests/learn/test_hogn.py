@@ -388,7 +388,9 @@ def test_a_hostile_description_is_refused(change, tmp_path):
         learn.load(tmp_path)
 
 
-@pytest.mark.parametrize("options", [{"width": 10**4, "rounds": 100}, {"dim": 10**4, "width": 10**4}, {"width": 10**4}])
+@pytest.mark.parametrize(
+    "options", [{"width": 10**4, "rounds": 100}, {"dim": 10**4, "width": 10**4}, {"width": 10**4}]
+)
 @pytest.mark.parametrize("kind", [HOGN, OGN, DeltaGN])
 def test_models_of_too_many_weights_are_refused_before_they_are_allocated(kind, options):
     with pytest.raises(ParameterError, match="weights"):
