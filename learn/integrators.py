@@ -219,8 +219,9 @@ def _separated(method: Splitting, system: System) -> Separable:
     if isinstance(system, Separable):
         return system
     raise NotSeparableError(
-        f"{method.name} needs H = K(p) + U(q): a system with grad_potential(q) and grad_kinetic(p), which "
-        f"{shown(system)} has not; use method='rk4', which takes any vector field"
+        f"{method.name} needs H = K(p) + U(q), a system with grad_potential(q) and grad_kinetic(p), and this one has rates "
+        "only; use method='rk4', which takes any vector field, or an energy that is made separable (energy='separable' of "
+        "an HNN, hamiltonian='natural' of an HGN, separable=True of a HOGN)"
     )
 
 

@@ -14,6 +14,7 @@ from learn.arguments import seed_number
 from learn.disentanglement.actions import FittedAction
 from learn.disentanglement.arguments import as_rows
 from learn.disentanglement.group import MAX_ELEMENTS, ProductGroup
+from learn.flow.canonical_map import CanonicalMap
 from learn.points import as_points
 
 

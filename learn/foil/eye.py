@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from hamsym.arguments import integer, real, shown
 from hamsym.errors import NonFiniteError, ParameterError, ShapeError
-from learn.flow.features import Constant
 from learn.fields import Pair
 from learn.flow.features import Constant
 

@@ -13,8 +13,8 @@ from hamsym.errors import ParameterError, ShapeError, SymmetryError
 from hamsym.symbolic.integrals.invariants import invariants
 from hamsym.symbolic.phase_space import PhaseSpace
 from hamsym.symbolic.symmetry.generator import Generator
-from learn.architecture import MAX_WEIGHTS
 from learn.fields import CanonicalField
+from learn.flow.architecture import MAX_WEIGHTS
 from learn.hnn.functions import QuadraticFunction, TanhNetwork
 from learn.hnn.invariant import InvariantFunction
 

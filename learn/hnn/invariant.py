@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from hamsym.arguments import integer
 from hamsym.errors import ParameterError
 from hamsym.symbolic.formula.text import to_text
-from learn.flow.architecture import MAX_WEIGHTS
 from learn.arguments import MAX_NUMBERS
+from learn.flow.architecture import MAX_WEIGHTS
 from learn.flow.features import Constant
 from learn.hnn.functions import TanhNetwork
 from learn.symmetry.invariants import coefficients

@@ -19,8 +19,8 @@ from learn.flow.architecture import MAX_WEIGHTS
 from learn.hnn.field import FieldNetwork
 from learn.hnn.functions import orthogonal
 from learn.hnn.model import HNN
-from learn.training.objective import Batch, Objective, Progress
 from learn.points import require_finite
+from learn.training.objective import Batch, Objective, Progress
 
 #: Share of the residual of the latent motion in the loss, as published.
 MOTION = 0.1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -11,12 +12,13 @@ from torch import Tensor, nn
 from hamsym.arguments import integer, shown
 from hamsym.errors import ParameterError, ShapeError
 from hamsym.numeric.methods import method_named
-from learn.architecture import MAX_WEIGHTS
 from learn.arguments import seed_number
 from learn.fields import Pair, System
+from learn.flow.architecture import MAX_WEIGHTS
 from learn.hogn.graphs import Graphs
 from learn.integrators import integrate, integrators
 from learn.points import require_finite
+from learn.storage import write
 
 #: Distances are smoothed below this length, so that their slope is finite where two particles meet.
 SMOOTHING = 0.01
@@ -78,6 +80,14 @@ class GraphModel(nn.Module):
         dtype = str(next(self.parameters()).dtype).removeprefix("torch.")
         return {"model": self.name, **{k: getattr(self, k) for k in sizes}, "dtype": dtype}
 
+    def save(self, path: str | Path) -> None:
+        """Write the model into the directory ``path`` (safetensors and json), atomically; ``learn.load`` reads it.
+
+        Raises:
+            CheckpointError: if the directory cannot be written.
+        """
+        write(path, "model", self.state_dict(), {"hogn": self.config()})
+
     @abstractmethod
     def on(self, graphs: Graphs) -> System:
         """Return the motion on given graphs, what :func:`learn.integrate` steps."""
@@ -111,7 +121,7 @@ class GraphModel(nn.Module):
                 f"{self.name} knows {self.node_attributes} attributes of particles and {self.edge_attributes} of springs, "
                 f"and these graphs have {known[0]} and {known[1]}"
             )
-        dtype = next(self.parameters()).dtype
+        dtype = next(self.parameters(), graphs.nodes).dtype
         for name, x in (("q", q), ("p", p)):
             if not isinstance(x, Tensor) or x.shape != (len(graphs.nodes), self.dim):
                 raise ShapeError(

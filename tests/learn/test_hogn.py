@@ -444,3 +444,13 @@ def test_rows_that_are_no_next_states_are_refused():
     for sizes in (3, None, "ab"):
         with pytest.raises(ParameterError, match="sizes"):
             springs(graphs=1, sizes=sizes)
+
+
+@pytest.mark.parametrize(
+    "model", [HOGN(2, width=8, seed=1), OGN(2, width=8, seed=1), DeltaGN(2, dt=0.1, width=8, seed=1)]
+)
+def test_what_is_saved_is_loaded(model, tmp_path):
+    model.save(tmp_path / "saved")
+    found = learn.load(tmp_path / "saved")
+    assert type(found) is type(model) and found.config() == model.config()
+    assert all(torch.equal(a, b) for a, b in zip(found.parameters(), model.parameters(), strict=True))

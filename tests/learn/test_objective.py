@@ -323,7 +323,7 @@ def test_who_has_switched_gradients_off_still_trains_the_same(off):
 
 
 def test_rows_without_values_are_refused_and_long_doubles_are_read():
-    from learn.rows import as_rows
+    from learn.training.rows import as_rows
 
     with pytest.raises(ShapeError, match="tensor or an array"):
         as_rows(torch.zeros(3, 2, device="meta"), "data", torch.device("cpu"))
