@@ -18,6 +18,7 @@ from rich.console import Console
 import hamsym as hs
 from hamsym.errors import CheckpointError
 from learn.evaluation.report import write_json, write_text
+from learn.experiments.tables import plain
 from learn.flow.density import HamiltonianFlow
 from learn.symmetry.constraint import BracketConstraint
 
@@ -140,7 +141,7 @@ class Folder:
             "versions": {"hamsym": hs.__version__, "torch": torch.__version__, "numpy": np.__version__},
         }  # fmt: skip
         write_json(self.out / "metrics.json", metrics)
-        write_text(self.out / "report.md", report(metrics))
+        write_text(self.out / "report.md", plain(report(metrics)))
         return metrics
 
 

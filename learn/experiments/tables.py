@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any
@@ -32,6 +33,20 @@ def made_by(metrics: Mapping[str, Any]) -> str:
         f"Made by `hamsym reproduce {metrics['experiment']}{' --quick' if metrics['quick'] else ''} --seed {metrics['seed']}`; "
         f"this call took {metrics['seconds']:.0f} s."
     )
+
+
+def plain(markdown: str) -> str:
+    """Return Markdown whose formulas are read as they are written: no star or bracket of theirs is taken for markup.
+
+    Example:
+        >>> plain("**g** = p1*q2 - V'[1, 0](x**2) and `a*b` **holds**.")
+        "**g** = p1\\\\*q2 - V'[1, 0]\\\\(x\\\\*\\\\*2) and `a*b` **holds**."
+    """
+    pieces = re.split(r"(`[^`\n]*`)", markdown)
+    for k in range(0, len(pieces), 2):  # what is between code
+        pieces[k] = re.sub(r"(?<=[\w)\]])\*{1,2}(?=[\w(])", lambda m: r"\*" * len(m[0]), pieces[k])
+        pieces[k] = re.sub(r"(?<=\[)([\d, ]+)\]\(", r"\1]\\(", pieces[k])
+    return "".join(pieces)
 
 
 def proofs(found: Mapping[str, Any]) -> list[str]:

@@ -128,7 +128,10 @@ def fit(
         ([1, 2, 3], 3)
     """
     if not isinstance(flow, (HamiltonianFlow, Objective)):
-        raise ParameterError(f"flow is a HamiltonianFlow or an Objective, not {shown(flow)}")
+        raise ParameterError(
+            f"flow is a HamiltonianFlow or an Objective, not {shown(flow)}; other models come with objectives, as "
+            "hnn.derivative_loss(), learn.hgn.VideoELBO(hgn) or learn.hogn.NextState(hogn, dt)"
+        )
     if not (constraint is None or constraint is False or isinstance(constraint, BracketConstraint)):
         raise ParameterError(f"constraint is a BracketConstraint, False or None, not {shown(constraint)}")
     if not (callback is None or callable(callback)):
